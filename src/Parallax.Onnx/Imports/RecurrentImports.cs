@@ -1,0 +1,8 @@
+namespace Parallax.Onnx.Imports;
+
+internal static class RecurrentImports
+{
+    internal static readonly OpImport[] All =
+    [
+    ];
+}

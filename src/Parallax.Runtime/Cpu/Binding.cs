@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+using Parallax.Kernels;
+
+namespace Parallax.Runtime.Cpu;
+
+/// <summary>
+/// How the CPU computes one operator: a <see cref="Kernel"/> prepared for concrete shapes, or a host function over whole data, for
+/// results whose shape depends on contents, and for strings, sequences, optionals and control flow.
+/// </summary>
+internal sealed class Binding
+{
+    private Binding(Type operatorType) => OperatorType = operatorType;
+
+    internal Type OperatorType { get; }
+
+    /// <summary>Prepares a kernel; null where a host function does the work.</summary>
+    internal Func<Op, PrepareContext, Kernel>? Prepare { get; private init; }
+
+    internal Func<Op, HostContext, Datum?[]>? Run { get; private init; }
+
+    /// <summary>An operator whose outputs' shapes follow from the inputs' shapes and from contents known when it is prepared.</summary>
+    internal static Binding Kernel<TOp>(Func<TOp, PrepareContext, Kernel> prepare) where TOp : Op =>
+        new(typeof(TOp)) { Prepare = (op, context) => prepare((TOp)op, context) };
+
+    /// <summary>An operator computed on whole data; one result per output, null for outputs that are not wanted.</summary>
+    internal static Binding Host<TOp>(Func<TOp, HostContext, Datum?[]> run) where TOp : Op =>
+        new(typeof(TOp)) { Run = (op, context) => run((TOp)op, context) };
+}
+
+/// <summary>What a kernel is prepared from: concrete types and shapes, and the contents of constants.</summary>
+/// <param name="Inputs">Static facts; null where an optional input is absent.</param>
+/// <param name="Outputs">Static facts; null where an output is not wanted.</param>
+/// <param name="Weights">Shares what is derived from constants, such as packed weights, between the kernels of a model.</param>
+internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, WeightCache Weights)
+{
+    internal bool Has(int input) => input < Inputs.Length && Inputs[input] is not null;
+
+    internal bool Wants(int output) => output < Outputs.Length && Outputs[output] is not null;
+
+    internal DType Type(int input) => Inputs[input]!.Type;
+
+    internal DType OutputType(int output) => Outputs[output]!.Type;
+
+    internal long[] Dims(int input) => Inputs[input]!.Shape!.Value.ToArray();
+
+    internal long[] OutputDims(int output) => Outputs[output]!.Shape!.Value.ToArray();
+
+    /// <summary>The contents of an input that is a constant of the model; null where it is computed. Do not write to it.</summary>
+    internal Tensor? Constant(int input) => input < Inputs.Length ? Inputs[input]?.Constant : null;
+
+    /// <summary>The contents of an integer input, known from a constant or by shape arithmetic.</summary>
+    internal bool TryGetInts(int input, out long[] values)
+    {
+        values = [];
+        return Has(input) && Inputs[input]!.TryGetInts(out values);
+    }
+}
+
+/// <summary>What a host function gets.</summary>
+internal abstract class HostContext
+{
+    internal abstract int InputCount { get; }
+
+    internal abstract int OutputCount { get; }
+
+    /// <summary>Null where an optional input is absent. Tensors are borrowed: they are valid during the call and must not be written to or kept
+    /// (return <see cref="Keep"/> of one to make it an output).</summary>
+    internal abstract Datum? Input(int index);
+
+    internal abstract bool Wants(int output);
+
+    internal abstract CancellationToken Cancellation { get; }
+
+    /// <summary>A tensor for an output, undefined contents, from the run's own memory.</summary>
+    internal abstract Tensor Allocate(DType type, ReadOnlySpan<long> dims);
+
+    /// <summary>A datum that may outlive this call: the input itself where its memory is the run's own, a copy where it is borrowed from an arena.</summary>
+    internal abstract Datum Keep(Datum datum);
+
+    /// <summary>Runs a body of the operator, <see cref="Op.Bodies"/> by index, on its formal inputs followed by the captured values.</summary>
+    internal abstract Datum[] RunBody(int body, IReadOnlyList<Datum?> inputs);
+
+    /// <summary>Runs a kernel on all workers.</summary>
+    internal abstract void RunKernel(Kernel kernel, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> outputs);
+
+    internal Tensor Tensor(int index) => Input(index) as Tensor ?? throw new InvalidInputException($"input {index} must be a tensor, got {Input(index)?.ToString() ?? "nothing"}");
+}
+
+/// <summary>Data derived from constants, made once per model and freed with it. Thread-safe.</summary>
+internal sealed class WeightCache : IDisposable
+{
+    private readonly Dictionary<(Tensor Source, string Form), Lazy<IDisposable>> entries = [];
+
+    /// <summary>The derived form of a constant, e.g. packed panels; <paramref name="make"/> runs once per constant and form.</summary>
+    internal T GetOrAdd<T>(Tensor source, string form, Func<T> make) where T : class, IDisposable
+    {
+        Lazy<IDisposable>? entry;
+        lock (entries)
+            if (!entries.TryGetValue((source, form), out entry))
+                entries[(source, form)] = entry = new Lazy<IDisposable>(make);
+        return (T)entry.Value;
+    }
+
+    public void Dispose()
+    {
+        lock (entries)
+        {
+            foreach (Lazy<IDisposable> entry in entries.Values)
+                if (entry.IsValueCreated) entry.Value.Dispose();
+            entries.Clear();
+        }
+    }
+}

@@ -1,0 +1,8 @@
+namespace Parallax.Runtime.Cpu.Bindings;
+
+internal static class TextBindings
+{
+    internal static readonly Binding[] All =
+    [
+    ];
+}
