@@ -1,0 +1,39 @@
+using System.Runtime.CompilerServices;
+
+namespace Parallax.Kernels;
+
+/// <summary>One float32 lane: the portable last entry of every catalog.</summary>
+public readonly unsafe struct Vec1 : IVec<Vec1>
+{
+    private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
+    private readonly float v;
+
+    [MethodImpl(Inline)]
+    private Vec1(float v) => this.v = v;
+
+    public static int Count => 1;
+    public static bool IsSupported => true;
+    [MethodImpl(Inline)] public static Vec1 Load(float* source) => new(*source);
+    [MethodImpl(Inline)] public static void Store(float* destination, Vec1 value) => *destination = value.v;
+    [MethodImpl(Inline)] public static Vec1 Create(float value) => new(value);
+    [MethodImpl(Inline)] public static Vec1 CreateBits(int bits) => new(BitConverter.Int32BitsToSingle(bits));
+    [MethodImpl(Inline)] public static Vec1 operator +(Vec1 a, Vec1 b) => new(a.v + b.v);
+    [MethodImpl(Inline)] public static Vec1 operator -(Vec1 a, Vec1 b) => new(a.v - b.v);
+    [MethodImpl(Inline)] public static Vec1 operator *(Vec1 a, Vec1 b) => new(a.v * b.v);
+    [MethodImpl(Inline)] public static Vec1 operator /(Vec1 a, Vec1 b) => new(a.v / b.v);
+    [MethodImpl(Inline)] public static Vec1 MultiplyAdd(Vec1 a, Vec1 b, Vec1 c) => new(float.MultiplyAddEstimate(a.v, b.v, c.v));
+    [MethodImpl(Inline)] public static Vec1 Sqrt(Vec1 a) => new(MathF.Sqrt(a.v));
+    [MethodImpl(Inline)] public static Vec1 Less(Vec1 a, Vec1 b) => CreateBits(a.v < b.v ? -1 : 0);
+    [MethodImpl(Inline)] public static Vec1 And(Vec1 a, Vec1 b) => CreateBits(Bits(a) & Bits(b));
+    [MethodImpl(Inline)] public static Vec1 Or(Vec1 a, Vec1 b) => CreateBits(Bits(a) | Bits(b));
+    [MethodImpl(Inline)] public static Vec1 Xor(Vec1 a, Vec1 b) => CreateBits(Bits(a) ^ Bits(b));
+    [MethodImpl(Inline)] public static Vec1 Select(Vec1 mask, Vec1 a, Vec1 b) => Bits(mask) != 0 ? a : b;
+    [MethodImpl(Inline)] public static Vec1 AddBits(Vec1 a, Vec1 b) => CreateBits(Bits(a) + Bits(b));
+    [MethodImpl(Inline)] public static Vec1 SubtractBits(Vec1 a, Vec1 b) => CreateBits(Bits(a) - Bits(b));
+    [MethodImpl(Inline)] public static Vec1 ShiftLeftBits(Vec1 a, int count) => CreateBits(Bits(a) << count);
+    [MethodImpl(Inline)] public static Vec1 ShiftRightBits(Vec1 a, int count) => CreateBits(Bits(a) >> count);
+    [MethodImpl(Inline)] public static float Sum(Vec1 a) => a.v;
+
+    [MethodImpl(Inline)]
+    private static int Bits(Vec1 a) => BitConverter.SingleToInt32Bits(a.v);
+}

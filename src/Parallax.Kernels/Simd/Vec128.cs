@@ -1,0 +1,37 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Parallax.Kernels;
+
+/// <summary>4 float32 lanes in one <see cref="Vector128{T}"/>.</summary>
+public readonly unsafe struct Vec128 : IVec<Vec128>
+{
+    private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
+    private readonly Vector128<float> v;
+
+    [MethodImpl(Inline)]
+    private Vec128(Vector128<float> v) => this.v = v;
+
+    public static int Count => 4;
+    public static bool IsSupported => Vector128.IsHardwareAccelerated;
+    [MethodImpl(Inline)] public static Vec128 Load(float* source) => new(Vector128.Load(source));
+    [MethodImpl(Inline)] public static void Store(float* destination, Vec128 value) => Vector128.Store(value.v, destination);
+    [MethodImpl(Inline)] public static Vec128 Create(float value) => new(Vector128.Create(value));
+    [MethodImpl(Inline)] public static Vec128 CreateBits(int bits) => new(Vector128.Create(bits).AsSingle());
+    [MethodImpl(Inline)] public static Vec128 operator +(Vec128 a, Vec128 b) => new(a.v + b.v);
+    [MethodImpl(Inline)] public static Vec128 operator -(Vec128 a, Vec128 b) => new(a.v - b.v);
+    [MethodImpl(Inline)] public static Vec128 operator *(Vec128 a, Vec128 b) => new(a.v * b.v);
+    [MethodImpl(Inline)] public static Vec128 operator /(Vec128 a, Vec128 b) => new(a.v / b.v);
+    [MethodImpl(Inline)] public static Vec128 MultiplyAdd(Vec128 a, Vec128 b, Vec128 c) => new(Vector128.MultiplyAddEstimate(a.v, b.v, c.v));
+    [MethodImpl(Inline)] public static Vec128 Sqrt(Vec128 a) => new(Vector128.Sqrt(a.v));
+    [MethodImpl(Inline)] public static Vec128 Less(Vec128 a, Vec128 b) => new(Vector128.LessThan(a.v, b.v));
+    [MethodImpl(Inline)] public static Vec128 And(Vec128 a, Vec128 b) => new(a.v & b.v);
+    [MethodImpl(Inline)] public static Vec128 Or(Vec128 a, Vec128 b) => new(a.v | b.v);
+    [MethodImpl(Inline)] public static Vec128 Xor(Vec128 a, Vec128 b) => new(a.v ^ b.v);
+    [MethodImpl(Inline)] public static Vec128 Select(Vec128 mask, Vec128 a, Vec128 b) => new(Vector128.ConditionalSelect(mask.v, a.v, b.v));
+    [MethodImpl(Inline)] public static Vec128 AddBits(Vec128 a, Vec128 b) => new((a.v.AsInt32() + b.v.AsInt32()).AsSingle());
+    [MethodImpl(Inline)] public static Vec128 SubtractBits(Vec128 a, Vec128 b) => new((a.v.AsInt32() - b.v.AsInt32()).AsSingle());
+    [MethodImpl(Inline)] public static Vec128 ShiftLeftBits(Vec128 a, int count) => new((a.v.AsInt32() << count).AsSingle());
+    [MethodImpl(Inline)] public static Vec128 ShiftRightBits(Vec128 a, int count) => new((a.v.AsInt32() >> count).AsSingle());
+    [MethodImpl(Inline)] public static float Sum(Vec128 a) => Vector128.Sum(a.v);
+}

@@ -1,0 +1,156 @@
+using Parallax.Kernels;
+using Parallax.Suite;
+using Xunit;
+
+namespace Parallax.Tests.Kernels;
+
+public sealed class FloatMathTests
+{
+    private static readonly float[] Points = MakePoints();
+
+    [Fact]
+    public void ExpIsAccurate() => Check<ExpOp>(Math.Exp, 2);
+
+    [Fact]
+    public void TanhIsAccurate() => Check<TanhOp>(Math.Tanh, 3);
+
+    [Fact]
+    public void SigmoidIsAccurate() => Check<SigmoidOp>(x => x < 0 ? Math.Exp(x) / (1 + Math.Exp(x)) : 1 / (1 + Math.Exp(-x)), 3);
+
+    [Fact]
+    public void ErfIsAccurate() => Check<ErfOp>(ActivationReference.Erf, 3);
+
+    [Fact]
+    public void SpecialValuesPropagate()
+    {
+        Assert.Equal(0f, Eval<ExpOp>(float.NegativeInfinity));
+        Assert.Equal(float.PositiveInfinity, Eval<ExpOp>(float.PositiveInfinity));
+        Assert.Equal(float.PositiveInfinity, Eval<ExpOp>(88.8f));
+        Assert.Equal(float.Epsilon, Eval<ExpOp>(-103.2f));
+        Assert.Equal(1f, Eval<TanhOp>(float.PositiveInfinity));
+        Assert.Equal(-1f, Eval<TanhOp>(float.NegativeInfinity));
+        Assert.Equal(0f, Eval<SigmoidOp>(float.NegativeInfinity));
+        Assert.Equal(1f, Eval<SigmoidOp>(float.PositiveInfinity));
+        Assert.Equal(1f, Eval<ErfOp>(float.PositiveInfinity));
+        Assert.Equal(-1f, Eval<ErfOp>(float.NegativeInfinity));
+        Assert.True(float.IsNegative(Eval<TanhOp>(-0f)));
+        Assert.True(float.IsNaN(Eval<ExpOp>(float.NaN)));
+        Assert.True(float.IsNaN(Eval<TanhOp>(float.NaN)));
+        Assert.True(float.IsNaN(Eval<SigmoidOp>(float.NaN)));
+        Assert.True(float.IsNaN(Eval<ErfOp>(float.NaN)));
+        Assert.True(float.IsNaN(Eval<ReluOp>(float.NaN)));
+        Assert.True(float.IsNaN(Eval<GeluErfOp>(float.NaN)));
+        Assert.True(float.IsNaN(Eval<HardSwishOp>(float.NaN)));
+    }
+
+    [Fact]
+    public void EveryActivationFollowsItsFormula()
+    {
+        CheckActivation<IdentityOp>(Activation.None);
+        CheckActivation<ReluOp>(Activation.Relu);
+        CheckActivation<ClipOp>(Activation.Clip(-1.5f, 6f));
+        CheckActivation<LeakyReluOp>(Activation.LeakyRelu(0.1f));
+        CheckActivation<SigmoidOp>(Activation.Sigmoid);
+        CheckActivation<TanhOp>(Activation.Tanh);
+        CheckActivation<SiluOp>(Activation.Silu);
+        CheckActivation<HardSwishOp>(Activation.HardSwish);
+        CheckActivation<HardSigmoidOp>(Activation.HardSigmoid());
+        CheckActivation<GeluErfOp>(Activation.GeluErf);
+        CheckActivation<GeluTanhOp>(Activation.GeluTanh);
+        CheckActivation<QuickGeluOp>(Activation.QuickGelu());
+    }
+
+    private readonly struct ExpOp : IActivationOp<ExpOp>
+    {
+        public static ExpOp Create(Activation activation) => default;
+
+        public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Exp(x);
+    }
+
+    private readonly struct ErfOp : IActivationOp<ErfOp>
+    {
+        public static ErfOp Create(Activation activation) => default;
+
+        public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Erf(x);
+    }
+
+    private static float[] MakePoints()
+    {
+        var random = new Random(1);
+        var points = new List<float> { 0f, -0f, 1f, -1f, float.Epsilon, 0.625f, 0.927734375f, 87.3f, -87.4f, -100f };
+        for (int i = 0; i < 60_000; i++)
+        {
+            points.Add((float)(random.NextDouble() * 4 - 2));
+            points.Add((float)(random.NextDouble() * 180 - 100));
+            points.Add((random.Next(2) * 2 - 1) * MathF.Pow(2, (float)(random.NextDouble() * 60 - 55)));
+        }
+        while (points.Count % 16 != 0)
+            points.Add(0.5f);
+        return [.. points];
+    }
+
+    private static void Check<TOp>(Func<double, double> reference, double limitUlp) where TOp : struct, IActivationOp<TOp>
+    {
+        foreach ((string width, float[] results) in EveryWidth<TOp>(Activation.None))
+        {
+            for (int i = 0; i < Points.Length; i++)
+            {
+                double expected = reference(Points[i]);
+                double ulp = Math.Max(Math.Abs((double)MathF.BitIncrement((float)Math.Abs(expected)) - Math.Abs((double)(float)expected)), float.Epsilon);
+                double error = float.IsInfinity((float)expected) && (float)expected == results[i] ? 0 : Math.Abs(results[i] - expected) / ulp;
+                Assert.True(error <= limitUlp, $"{typeof(TOp).Name} {width}: f({Points[i]:R}) = {results[i]:R}, expected {expected:R}, {error} ulp");
+            }
+        }
+    }
+
+    private static void CheckActivation<TOp>(Activation activation) where TOp : struct, IActivationOp<TOp>
+    {
+        foreach ((string width, float[] results) in EveryWidth<TOp>(activation))
+        {
+            for (int i = 0; i < Points.Length; i++)
+            {
+                double expected = ActivationReference.Apply(activation, Points[i]);
+                double tolerance = 1e-6 * Math.Max(Math.Abs(expected), Math.Min(1, Math.Abs(Points[i]))) + float.Epsilon;
+                Assert.True(
+                    Math.Abs(results[i] - expected) <= tolerance,
+                    $"{activation} {width}: f({Points[i]:R}) = {results[i]:R}, expected {expected:R}");
+            }
+        }
+    }
+
+    private static List<(string Width, float[] Results)> EveryWidth<TOp>(Activation activation) where TOp : struct, IActivationOp<TOp>
+    {
+        var all = new List<(string, float[])>();
+        if (Vec512.IsSupported) all.Add(("512", Run<Vec512, TOp>(activation, Points)));
+        if (Vec256.IsSupported) all.Add(("256", Run<Vec256, TOp>(activation, Points)));
+        if (Vec128.IsSupported) all.Add(("128", Run<Vec128, TOp>(activation, Points)));
+        all.Add(("1", Run<Vec1, TOp>(activation, Points)));
+        return all;
+    }
+
+    private static float Eval<TOp>(float x) where TOp : struct, IActivationOp<TOp>
+    {
+        float[] points = new float[16];
+        Array.Fill(points, x);
+        float one = Run<Vec1, TOp>(default, points)[0];
+        if (Vec256.IsSupported)
+            Assert.Equal(one, Run<Vec256, TOp>(default, points)[7]);
+        if (Vec128.IsSupported)
+            Assert.Equal(one, Run<Vec128, TOp>(default, points)[3]);
+        if (Vec512.IsSupported)
+            Assert.Equal(one, Run<Vec512, TOp>(default, points)[15]);
+        return one;
+    }
+
+    private static unsafe float[] Run<V, TOp>(Activation activation, float[] points) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+    {
+        TOp op = TOp.Create(activation);
+        var results = new float[points.Length];
+        fixed (float* x = points, y = results)
+        {
+            for (int i = 0; i < points.Length; i += V.Count)
+                V.Store(y + i, op.Apply(V.Load(x + i)));
+        }
+        return results;
+    }
+}
