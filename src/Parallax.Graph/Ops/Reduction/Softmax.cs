@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+
+namespace Parallax.Graphs.Ops;
+
+public enum SoftmaxKind
+{
+    /// <summary>exp(x) / sum(exp(x)).</summary>
+    Softmax,
+
+    /// <summary>log(softmax(x)).</summary>
+    LogSoftmax,
+
+    /// <summary>1 at the first largest element, 0 elsewhere.</summary>
+    Hardmax,
+}
+
+/// <summary>Softmax, LogSoftmax and Hardmax along an axis.</summary>
+/// <param name="Flatten">Whether the axis and all after it count as one, as before opset 13.</param>
+public sealed record Softmax(SoftmaxKind Kind, long Axis = -1, bool Flatten = false) : Op
+{
+    public override string Name => Kind.ToString();
+
+    public override ImmutableArray<Fact> Infer(InferContext context)
+    {
+        if (context.Shape(0) is { } shape && shape.Rank > 0) ShapeRules.Axis(Axis, shape.Rank, endInclusive: Flatten);
+        return ShapeRules.SameAs(context);
+    }
+
+    /// <summary>The data as [outer, n, inner], normalized along the middle.</summary>
+    public (long Outer, long Count, long Inner) View(ReadOnlySpan<long> dims)
+    {
+        if (dims.Length == 0) return (1, 1, 1);
+        int axis = ShapeRules.Axis(Axis, dims.Length, endInclusive: Flatten);
+        return Flatten
+            ? (Shape.Count(dims[..axis]), Shape.Count(dims[axis..]), 1)
+            : (Shape.Count(dims[..axis]), dims[axis], Shape.Count(dims[(axis + 1)..]));
+    }
+}

@@ -1,0 +1,132 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+
+namespace Parallax.Kernels.Reduce;
+
+public enum SoftmaxFunction
+{
+    Softmax,
+    LogSoftmax,
+    Hardmax,
+}
+
+/// <summary>Softmax and its kin along the middle of [outer, count, inner]. Float32 and float64.</summary>
+public static class SoftmaxKernels
+{
+    public static Kernel Create(SoftmaxFunction function, DType type, long outer, long count, long inner) => type switch
+    {
+        DType.Float32 => new SoftmaxKernel<float>(function, outer, count, inner),
+        DType.Float64 => new SoftmaxKernel<double>(function, outer, count, inner),
+        _ => throw new UnsupportedModelException($"{function} of {type}", [$"{function} of {type}"]),
+    };
+
+    /// <summary>One run, from <paramref name="x"/> to <paramref name="y"/>, which may be the same.</summary>
+    internal static void Run<T>(SoftmaxFunction function, ReadOnlySpan<T> x, Span<T> y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T largest = TensorPrimitives.Max(x);
+        switch (function)
+        {
+            case SoftmaxFunction.Softmax:
+                TensorPrimitives.Subtract(x, largest, y);
+                TensorPrimitives.Exp(y, y);
+                TensorPrimitives.Multiply(y, T.One / VectorFold.Sum<T>(y), y);
+                break;
+            case SoftmaxFunction.LogSoftmax:
+                LogSoftmax(x, largest, y);
+                break;
+            default:
+                int hot = x.IndexOf(largest);
+                y.Clear();
+                y[Math.Max(hot, 0)] = T.One;
+                break;
+        }
+    }
+
+    // The exponentials go through a small buffer, so that x may be y.
+    private static void LogSoftmax<T>(ReadOnlySpan<T> x, T largest, Span<T> y) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        Span<T> buffer = stackalloc T[256];
+        T sum = T.Zero;
+        for (int i = 0; i < x.Length; i += buffer.Length)
+        {
+            ReadOnlySpan<T> part = x.Slice(i, Math.Min(buffer.Length, x.Length - i));
+            TensorPrimitives.Subtract(part, largest, buffer);
+            TensorPrimitives.Exp(buffer[..part.Length], buffer);
+            sum += VectorFold.Sum<T>(buffer[..part.Length]);
+        }
+        TensorPrimitives.Subtract(x, largest, y);
+        TensorPrimitives.Subtract(y, T.Log(sum), y);
+    }
+}
+
+internal sealed unsafe class SoftmaxKernel<T> : Kernel where T : unmanaged, IFloatingPointIeee754<T>
+{
+    // Narrow inner runs are gathered and scattered; wide ones are computed side by side.
+    private const int ColumnCount = 256, NarrowInner = 16;
+
+    private readonly SoftmaxFunction function;
+    private readonly long outer, inner, chunks, unitsPerBlock;
+    private readonly int count;
+    private readonly bool across;
+
+    internal SoftmaxKernel(SoftmaxFunction function, long outer, long count, long inner)
+    {
+        (this.function, this.outer, this.count, this.inner) = (function, outer, checked((int)count), inner);
+        across = inner >= NarrowInner && function != SoftmaxFunction.Hardmax;
+        chunks = across ? (inner + ColumnCount - 1) / ColumnCount : inner;
+        unitsPerBlock = Math.Max(1, 8192 / Math.Max(1, count * (across ? Math.Min(inner, ColumnCount) : 1)));
+    }
+
+    public override string Name => $"{function.ToString().ToLowerInvariant()}_{typeof(T).Name.ToLowerInvariant()}_{(across ? "across" : "along")}";
+
+    public override int BlockCount(int phase) => count == 0 ? 0 : (int)((outer * chunks + unitsPerBlock - 1) / unitsPerBlock);
+
+    public override long WorkerScratchBytes => across ? 3 * ColumnCount * sizeof(T) : inner > 1 ? (long)count * sizeof(T) : 0;
+
+    // In place: a strided or whole run is read before it is written, and belongs to one unit.
+    public override bool CanRunInPlace(int input) => input == 0;
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        long end = Math.Min(outer * chunks, (block + 1) * unitsPerBlock);
+        for (long unit = block * unitsPerBlock; unit < end; unit++)
+        {
+            (long o, long chunk) = Math.DivRem(unit, chunks);
+            long start = o * count * inner + chunk * (across ? ColumnCount : 1);
+            T* x = args.Input<T>(0) + start, y = args.Output<T>(0) + start;
+            if (inner == 1) SoftmaxKernels.Run(function, new ReadOnlySpan<T>(x, count), new Span<T>(y, count));
+            else if (across) Across(x, y, (int)Math.Min(ColumnCount, inner - chunk * ColumnCount), (T*)args.WorkerScratch);
+            else Strided(x, y, new Span<T>(args.WorkerScratch, count));
+        }
+    }
+
+    private void Strided(T* x, T* y, Span<T> run)
+    {
+        for (int i = 0; i < count; i++) run[i] = x[i * inner];
+        SoftmaxKernels.Run<T>(function, run, run);
+        for (int i = 0; i < count; i++) y[i * inner] = run[i];
+    }
+
+    private void Across(T* x, T* y, int width, T* scratch)
+    {
+        Span<T> largest = new(scratch, width), sum = new(scratch + ColumnCount, width), temp = new(scratch + 2 * ColumnCount, width);
+        new ReadOnlySpan<T>(x, width).CopyTo(largest);
+        for (long i = 1; i < count; i++) TensorPrimitives.Max(largest, new ReadOnlySpan<T>(x + i * inner, width), largest);
+        sum.Clear();
+        for (long i = 0; i < count; i++)
+        {
+            Span<T> row = new(y + i * inner, width), exponentials = function == SoftmaxFunction.Softmax ? row : temp;
+            TensorPrimitives.Subtract(new ReadOnlySpan<T>(x + i * inner, width), largest, row);
+            TensorPrimitives.Exp(row, exponentials);
+            TensorPrimitives.Add(sum, exponentials, sum);
+        }
+        if (function == SoftmaxFunction.LogSoftmax) TensorPrimitives.Log<T>(sum, sum);
+        else TensorPrimitives.Reciprocal<T>(sum, sum);
+        for (long i = 0; i < count; i++)
+        {
+            Span<T> row = new(y + i * inner, width);
+            if (function == SoftmaxFunction.LogSoftmax) TensorPrimitives.Subtract(row, sum, row);
+            else TensorPrimitives.Multiply(row, sum, row);
+        }
+    }
+}
