@@ -1,0 +1,13 @@
+using Xunit;
+
+namespace Parallax.Suite;
+
+/// <summary>A test that needs files outside the repository; skipped, visibly, where they are absent.</summary>
+public sealed class SharedFactAttribute : FactAttribute
+{
+    /// <param name="parts">The file or folder below <see cref="SharedData.Folder"/>.</param>
+    public SharedFactAttribute(params string[] parts)
+    {
+        if (SharedData.Path(parts) is null) Skip = $"no {string.Join('/', ["shared", .. parts])} here (PARALLAX_SHARED names the folder)";
+    }
+}
