@@ -103,21 +103,22 @@ public sealed record RewriteResult(Graph Graph, IReadOnlyDictionary<string, int>
 public static class Rewriter
 {
     /// <param name="maxRewrites">Stops after so many rewrites; bisects a wrong answer.</param>
-    public static RewriteResult Run(Graph graph, IReadOnlyList<IPass> passes, int maxRewrites = int.MaxValue)
+    /// <param name="includeBodies">Whether the bodies of control flow are rewritten too; if not, they stay the same objects.</param>
+    public static RewriteResult Run(Graph graph, IReadOnlyList<IPass> passes, int maxRewrites = int.MaxValue, bool includeBodies = true)
     {
         var fired = new SortedDictionary<string, int>(StringComparer.Ordinal);
         int left = maxRewrites;
-        return new RewriteResult(Run(graph, passes, fired, ref left), fired);
+        return new RewriteResult(Run(graph, passes, includeBodies, fired, ref left), fired);
     }
 
-    private static Graph Run(Graph graph, IReadOnlyList<IPass> passes, SortedDictionary<string, int> fired, ref int left)
+    private static Graph Run(Graph graph, IReadOnlyList<IPass> passes, bool includeBodies, SortedDictionary<string, int> fired, ref int left)
     {
         var copy = new Graph(graph);
         RemoveDead(copy);
-        foreach (Node node in copy.Nodes.Where(n => !n.Op.Bodies.IsEmpty).ToList())
+        foreach (Node node in copy.Nodes.Where(n => includeBodies && !n.Op.Bodies.IsEmpty).ToList())
         {
             var bodies = ImmutableArray.CreateBuilder<Graph>();
-            foreach (Graph body in node.Op.Bodies) bodies.Add(Run(body, passes, fired, ref left));
+            foreach (Graph body in node.Op.Bodies) bodies.Add(Run(body, passes, includeBodies, fired, ref left));
             copy.SetOp(node.Id, node.Op.WithBodies(bodies.ToImmutable()));
         }
         var queued = new HashSet<NodeId>();

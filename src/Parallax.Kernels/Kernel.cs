@@ -41,6 +41,11 @@ public readonly unsafe struct KernelArgs(void** inputs, void** outputs, byte* sc
 {
     private readonly void** inputs = inputs, outputs = outputs;
 
+    /// <summary>The same run as seen by another worker.</summary>
+    public KernelArgs(in KernelArgs run, byte* workerScratch) : this(run.inputs, run.outputs, run.Scratch, workerScratch)
+    {
+    }
+
     /// <summary><see cref="Kernel.ScratchBytes"/> bytes, 64-byte aligned.</summary>
     public byte* Scratch { get; } = scratch;
 

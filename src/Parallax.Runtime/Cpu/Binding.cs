@@ -88,12 +88,24 @@ internal abstract class HostContext
 }
 
 /// <summary>Data derived from constants, made once per model and freed with it. Thread-safe.</summary>
-internal sealed class WeightCache : IDisposable
+internal class WeightCache : IDisposable
 {
+    private readonly HashSet<Tensor> owned = [];
     private readonly Dictionary<(Tensor Source, string Form), Lazy<IDisposable>> entries = [];
 
+    /// <summary>Declares a constant of the model.</summary>
+    internal void Own(Tensor constant)
+    {
+        lock (entries) owned.Add(constant);
+    }
+
+    internal bool Owns(Tensor constant)
+    {
+        lock (entries) return owned.Contains(constant);
+    }
+
     /// <summary>The derived form of a constant, e.g. packed panels; <paramref name="make"/> runs once per constant and form.</summary>
-    internal T GetOrAdd<T>(Tensor source, string form, Func<T> make) where T : class, IDisposable
+    internal virtual T GetOrAdd<T>(Tensor source, string form, Func<T> make) where T : class, IDisposable
     {
         Lazy<IDisposable>? entry;
         lock (entries)

@@ -1,0 +1,134 @@
+using Parallax.Graphs;
+using Parallax.Runtime.Compilation;
+using Parallax.Runtime.Cpu;
+using Parallax.Runtime.Execution;
+
+namespace Parallax.Runtime;
+
+/// <summary>
+/// A graph that can run: a model's, or the body of a control-flow operator. Keeps a bounded number of plans, one per set of input shapes;
+/// when shapes keep changing, one plan that leaves the changing dims open serves them all. Thread-safe.
+/// </summary>
+internal sealed class CompiledGraph : IDisposable
+{
+    /// <summary>So many sets of shapes get plans of their own before the changing dims are left open.</summary>
+    private const int MaxExactPlans = 6;
+
+    private readonly Graph graph;
+    private readonly WeightCache weights;
+    private readonly Dictionary<Graph, CompiledGraph> bodies;
+    private readonly int workers;
+    private readonly Lock gate = new();
+    private PlanEntry[] entries = [];
+
+    /// <param name="bodies">Compiled bodies of the whole model, shared by all its graphs.</param>
+    internal CompiledGraph(Graph graph, WeightCache weights, int workers, Dictionary<Graph, CompiledGraph>? bodies = null)
+    {
+        this.graph = graph;
+        this.weights = weights;
+        this.workers = workers;
+        this.bodies = bodies ?? [];
+    }
+
+    internal Graph Graph => graph;
+
+    internal int OutputCount => graph.Outputs.Count;
+
+    /// <summary>Computes the outputs. An output that is not null is a caller's buffer of the right type and shape; the others are allocated.</summary>
+    internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
+    {
+        ExecutionPlan plan = PlanFor(inputs);
+        RunState run = plan.Rent(WorkerPool.Shared, workers);
+        try
+        {
+            run.Run(inputs, outputs, cancellation);
+        }
+        finally
+        {
+            plan.Return(run);
+        }
+    }
+
+    internal ExecutionPlan PlanFor(ReadOnlySpan<Datum?> inputs)
+    {
+        foreach (PlanEntry entry in Volatile.Read(ref entries))
+            if (entry.Matches(inputs)) return entry.Plan;
+        lock (gate)
+        {
+            foreach (PlanEntry entry in entries)
+                if (entry.Matches(inputs)) return entry.Plan;
+            PlanEntry made = MakeEntry(inputs);
+            Volatile.Write(ref entries, [.. entries, made]);
+            return made.Plan;
+        }
+    }
+
+    private PlanEntry MakeEntry(ReadOnlySpan<Datum?> inputs)
+    {
+        InputPattern[] exact = [.. Patterns(inputs)];
+        InputPattern[] patterns = entries.Length < MaxExactPlans ? exact : [.. exact.Select((p, i) => entries.Aggregate(p, (open, entry) => open.Open(entry.Patterns[i])))];
+        ExecutionPlan plan = PlanBuilder.Build(graph, [.. patterns.Select((p, i) => p.Fact(graph, i))], weights, CompileBody);
+        return new PlanEntry(patterns, plan);
+    }
+
+    private static List<InputPattern> Patterns(ReadOnlySpan<Datum?> inputs)
+    {
+        var patterns = new List<InputPattern>();
+        foreach (Datum? input in inputs)
+            patterns.Add(input is Tensor tensor ? new InputPattern(tensor.DType, tensor.Dims.ToArray()) : new InputPattern(DType.Undefined, null));
+        return patterns;
+    }
+
+    private CompiledGraph CompileBody(Graph body)
+    {
+        lock (bodies)
+        {
+            if (!bodies.TryGetValue(body, out CompiledGraph? compiled)) bodies[body] = compiled = new CompiledGraph(body, weights, workers, bodies);
+            return compiled;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PlanEntry entry in entries) entry.Plan.Dispose();
+        entries = [];
+        lock (bodies)
+        {
+            CompiledGraph[] all = [.. bodies.Values];
+            bodies.Clear();
+            foreach (CompiledGraph body in all) body.Dispose();
+        }
+    }
+
+    /// <summary>What a plan assumes of one input: its dims, -1 where any size will do; no dims where it is not a tensor.</summary>
+    private sealed record InputPattern(DType Type, long[]? Dims)
+    {
+        internal bool Matches(Datum? datum)
+        {
+            if (datum is not Tensor tensor) return Dims is null;
+            if (Dims is null || tensor.DType != Type || tensor.Rank != Dims.Length) return false;
+            for (int i = 0; i < Dims.Length; i++)
+                if (Dims[i] >= 0 && Dims[i] != tensor.Dims[i]) return false;
+            return true;
+        }
+
+        internal InputPattern Open(InputPattern other) =>
+            Dims is null || other.Dims is null || Dims.Length != other.Dims.Length ? this : this with { Dims = [.. Dims.Zip(other.Dims, (a, b) => a == b ? a : -1)] };
+
+        internal Fact Fact(Graph graph, int input)
+        {
+            if (Dims is null) return graph.Fact(graph.Inputs[input]);
+            return new TensorFact(Type, new Shape([.. Dims.Select((d, axis) => d >= 0 ? d : Dim.Symbol($"in{input}_{axis}"))]));
+        }
+    }
+
+    private sealed record PlanEntry(InputPattern[] Patterns, ExecutionPlan Plan)
+    {
+        internal bool Matches(ReadOnlySpan<Datum?> inputs)
+        {
+            for (int i = 0; i < Patterns.Length; i++)
+                if (!Patterns[i].Matches(inputs[i])) return false;
+            return true;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+namespace Parallax.Runtime.Execution;
+
+/// <summary>Where a value of a plan lives while a run goes on.</summary>
+internal enum SlotKind
+{
+    /// <summary>A constant of the model, at one address for ever.</summary>
+    Constant,
+
+    /// <summary>An input of the run, in the caller's memory.</summary>
+    Input,
+
+    /// <summary>A value of known size, at an offset of the run's arena.</summary>
+    Arena,
+
+    /// <summary>A graph output of known size, in the caller's buffer or in memory that the result owns.</summary>
+    Output,
+
+    /// <summary>A whole datum that a step hands over: its size is known only when it is there, or it is no tensor.</summary>
+    Datum,
+}
+
+/// <summary>Where one value of a plan lives. Views have the slot of what they view, under dims of their own.</summary>
+internal sealed class Slot(int index, SlotKind kind)
+{
+    internal int Index { get; } = index;
+
+    internal SlotKind Kind { get; set; } = kind;
+
+    /// <summary>Constant: its tensor.</summary>
+    internal Tensor? Constant { get; init; }
+
+    /// <summary>Input: position among the graph's inputs. Output: position among its outputs.</summary>
+    internal int Position { get; set; } = -1;
+
+    /// <summary>Arena: offset in bytes.</summary>
+    internal long Offset { get; set; } = -1;
+
+    /// <summary>Arena and output: size in bytes.</summary>
+    internal long ByteCount { get; set; }
+
+    /// <summary>Entries of the pointer table that hold this slot's address.</summary>
+    internal List<int> TablePositions { get; } = [];
+
+    /// <summary>Datum: the last step that reads it; it is let go afterwards.</summary>
+    internal int LastUse { get; set; } = -1;
+}
+
+/// <summary>A value as a step sees it: a slot, and the type and dims under which the step reads or writes it (null where they are known only at run time).</summary>
+internal readonly record struct Operand(Slot Slot, DType Type, long[]? Dims)
+{
+    internal bool IsStatic => Dims is not null;
+}

@@ -1,0 +1,217 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+using Parallax.Graphs.Passes;
+using Parallax.Onnx;
+using Parallax.Runtime;
+using Parallax.Runtime.Compilation;
+using Parallax.Runtime.Cpu;
+using Parallax.Runtime.Execution;
+using Parallax.Runtime.Memory;
+
+namespace Parallax;
+
+/// <summary>
+/// A model that is ready to run. Thread-safe: many callers may run one session at once, each run with memory of its own.
+/// Inputs may have another shape at every run, within what the model declares.
+/// </summary>
+public sealed class InferenceSession : IDisposable
+{
+    private readonly ImportedModel model;
+    private readonly CompiledGraph compiled;
+    private readonly WeightCache weights = new();
+    private readonly string[] inputNames, outputNames;
+    private int disposed;
+
+    /// <summary>Loads a model file; its weights are mapped, not read.</summary>
+    /// <exception cref="InvalidModelException">The file is missing, damaged, or no ONNX model.</exception>
+    /// <exception cref="UnsupportedModelException">The model uses operators that are not supported; all are listed.</exception>
+    public InferenceSession(string path, SessionOptions? options = null) : this(MappedFile.OpenModel(path), options)
+    {
+    }
+
+    /// <summary>Loads a model from memory, which must not change while the session lives. External data is not available.</summary>
+    public InferenceSession(byte[] model, SessionOptions? options = null) : this(ModelSource.FromBytes(model), options)
+    {
+    }
+
+    /// <summary>Loads a model from a stream, read to its end.</summary>
+    public InferenceSession(Stream model, SessionOptions? options = null) : this(ModelSource.FromStream(model), options)
+    {
+    }
+
+    private InferenceSession(ModelSource source, SessionOptions? options) : this(Import(source), options)
+    {
+    }
+
+    /// <summary>Takes over an imported model.</summary>
+    public InferenceSession(ImportedModel model, SessionOptions? options = null)
+    {
+        this.model = model;
+        Options = options ?? new SessionOptions();
+        try
+        {
+            if (Options.Threads < 0) throw new InvalidInputException($"threads must be 0 (all physical cores) or more, got {Options.Threads}");
+            int workers = Options.Threads == 0 ? Processor.PhysicalCores : Options.Threads;
+            WorkerPool.Shared.EnsureWorkers(workers - 1);
+            RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.All(new ConstantEvaluator()), Options.MaxRewrites);
+            Fusions = rewritten.Fired;
+            GraphChecker.Check(rewritten.Graph);
+            OperatorSupport.Check(rewritten.Graph);
+            compiled = new CompiledGraph(rewritten.Graph, weights, workers);
+            Inputs = [.. rewritten.Graph.Inputs.Select(i => Info(rewritten.Graph[i].Name, rewritten.Graph.Fact(i)))];
+            Outputs = [.. rewritten.Graph.Outputs.Select(o => Info(o.Name, rewritten.Graph.Fact(o.Value)))];
+            inputNames = [.. Inputs.Select(i => i.Name)];
+            outputNames = [.. Outputs.Select(o => o.Name)];
+        }
+        catch
+        {
+            weights.Dispose();
+            model.Dispose();
+            throw;
+        }
+    }
+
+    public SessionOptions Options { get; }
+
+    public IReadOnlyList<ValueInfo> Inputs { get; }
+
+    public IReadOnlyList<ValueInfo> Outputs { get; }
+
+    /// <summary>What the file says of itself: producer, version, custom entries.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => model.Metadata;
+
+    /// <summary>How often each graph pass fired.</summary>
+    public IReadOnlyDictionary<string, int> Fusions { get; }
+
+    /// <summary>The optimized graph.</summary>
+    public Graph Graph => compiled.Graph;
+
+    /// <summary>Runs the model and returns its outputs in memory that the result owns.</summary>
+    /// <exception cref="InvalidInputException">An input is missing, unknown, or has the wrong type or shape.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; the session stays usable.</exception>
+    public RunResult Run(Dictionary<string, Datum> inputs, CancellationToken cancellationToken = default)
+    {
+        var data = new Datum?[inputNames.Length];
+        Collect(inputs, data);
+        var outputs = new Datum?[outputNames.Length];
+        compiled.Run(data, outputs, cancellationToken);
+        return new RunResult(outputNames, outputs!);
+    }
+
+    /// <summary>
+    /// Runs the model into the caller's buffers, which must have the outputs' types and shapes; outputs that are not named are dropped. Nothing is copied,
+    /// and once a plan for the shapes exists nothing is allocated on the managed heap. The buffers must not overlap each other or the inputs.
+    /// </summary>
+    public void Run(Dictionary<string, Datum> inputs, Dictionary<string, Tensor> outputs, CancellationToken cancellationToken = default)
+    {
+        CallBuffers call = CallBuffers.Rent(inputNames.Length, outputNames.Length);
+        try
+        {
+            Collect(inputs, call.Inputs);
+            CollectBuffers(outputs, call.Outputs);
+            compiled.Run(call.Inputs, call.Outputs, cancellationToken);
+        }
+        finally
+        {
+            CallBuffers.Return(call);
+        }
+    }
+
+    /// <summary>Runs the model on a thread of the pool.</summary>
+    public Task<RunResult> RunAsync(Dictionary<string, Datum> inputs, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Run(inputs, cancellationToken), cancellationToken);
+
+    /// <summary>The steps that inputs like these take, as text.</summary>
+    public string DumpPlan(Dictionary<string, Datum> inputs) => PlanFor(inputs).Dump();
+
+    internal ExecutionPlan PlanFor(Dictionary<string, Datum> inputs)
+    {
+        var data = new Datum?[inputNames.Length];
+        Collect(inputs, data);
+        return compiled.PlanFor(data);
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) != 0) return;
+        compiled.Dispose();
+        weights.Dispose();
+        model.Dispose();
+    }
+
+    private static ImportedModel Import(ModelSource source)
+    {
+        try
+        {
+            return Importer.Import(source);
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    private static Graph BindDimensions(Graph graph, IReadOnlyDictionary<string, long> dimensions)
+    {
+        if (dimensions.Count == 0) return graph;
+        return Inference.Specialize(graph, [.. graph.Inputs.Select(i => Bind(graph.Fact(i)))]);
+
+        Fact Bind(Fact fact) => fact is TensorFact { Shape: { } shape } tensor
+            ? tensor with { Shape = new Shape([.. shape.Dims.Select(d => d.Substitute(dimensions))]) }
+            : fact;
+    }
+
+    private void Collect(Dictionary<string, Datum> inputs, Datum?[] data)
+    {
+        ObjectDisposedException.ThrowIf(disposed != 0, this);
+        int found = 0;
+        for (int i = 0; i < data.Length; i++)
+        {
+            if (!inputs.TryGetValue(inputNames[i], out Datum? datum))
+                throw new InvalidInputException($"input '{inputNames[i]}' is missing; the model takes {string.Join(", ", Inputs)}");
+            CheckInput(Inputs[i], datum);
+            data[i] = datum;
+            found++;
+        }
+        if (found == inputs.Count) return;
+        string unknown = inputs.Keys.First(k => Array.IndexOf(inputNames, k) < 0);
+        throw new InvalidInputException($"the model has no input '{unknown}'; it takes {string.Join(", ", Inputs)}");
+    }
+
+    private static void CheckInput(ValueInfo declared, Datum datum)
+    {
+        if (declared.Kind != "tensor") return;
+        if (datum is not Tensor tensor) throw new InvalidInputException($"input '{declared.Name}' must be a tensor, got {datum}");
+        if (declared.DType != DType.Undefined && tensor.DType != declared.DType)
+            throw new InvalidInputException($"input '{declared.Name}' must be {declared.DType}{declared.Shape}, got {tensor}");
+        if (declared.Shape is not { } shape) return;
+        bool fits = shape.Rank == tensor.Rank;
+        for (int i = 0; fits && i < shape.Rank; i++) fits = !shape[i].TryGetValue(out long dim) || dim == tensor.Dims[i];
+        if (!fits) throw new InvalidInputException($"input '{declared.Name}' must be {declared.DType}{shape}, got {tensor}");
+    }
+
+    private void CollectBuffers(Dictionary<string, Tensor> outputs, Datum?[] data)
+    {
+        int found = 0;
+        for (int i = 0; i < data.Length; i++)
+        {
+            if (!outputs.TryGetValue(outputNames[i], out Tensor? tensor)) continue;
+            ValueInfo declared = Outputs[i];
+            if (declared.Kind != "tensor" || (declared.DType != DType.Undefined && declared.DType != tensor.DType))
+                throw new InvalidInputException($"the buffer of output '{declared.Name}' must be {declared}, got {tensor}");
+            data[i] = tensor;
+            found++;
+        }
+        if (found == outputs.Count) return;
+        string unknown = outputs.Keys.First(k => Array.IndexOf(outputNames, k) < 0);
+        throw new InvalidInputException($"the model has no output '{unknown}'; its outputs are {string.Join(", ", Outputs)}");
+    }
+
+    private static ValueInfo Info(string name, Fact fact) => fact switch
+    {
+        TensorFact tensor => new ValueInfo(name, tensor.Type, tensor.Shape, "tensor"),
+        SequenceFact => new ValueInfo(name, DType.Undefined, null, "sequence"),
+        _ => new ValueInfo(name, DType.Undefined, null, "optional"),
+    };
+}
