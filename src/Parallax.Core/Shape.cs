@@ -27,7 +27,8 @@ public readonly struct Shape : IEquatable<Shape>, IReadOnlyList<Dim>
 
     public int Rank => Dims.Length;
 
-    int IReadOnlyCollection<Dim>.Count => Rank;
+    /// <summary>The rank, under the name that lists and indices from the end want.</summary>
+    public int Count => Rank;
 
     public Dim this[int axis] => Dims[axis];
 
