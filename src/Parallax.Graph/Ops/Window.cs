@@ -45,7 +45,7 @@ public sealed record SpatialWindow(
         Check("kernel_shape", Kernel, rank, least: 1);
         if (!Strides.IsEmpty) Check("strides", Strides, rank, least: 1);
         if (!Dilations.IsEmpty) Check("dilations", Dilations, rank, least: 1);
-        if (!Pads.IsEmpty) Check("pads", Pads, 2 * rank, least: long.MinValue);
+        if (!Pads.IsEmpty) Check("pads", Pads, 2 * rank, least: 0);
     }
 
     /// <summary>Results along an axis.</summary>

@@ -22,7 +22,7 @@ public sealed record Softmax(SoftmaxKind Kind, long Axis = -1, bool Flatten = fa
 
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
-        if (context.Shape(0) is { } shape && shape.Rank > 0) ShapeRules.Axis(Axis, shape.Rank, endInclusive: Flatten);
+        if (context.Shape(0) is { } shape && shape.Rank > 0) AxisOf(shape.Rank);
         return ShapeRules.SameAs(context);
     }
 
@@ -30,9 +30,12 @@ public sealed record Softmax(SoftmaxKind Kind, long Axis = -1, bool Flatten = fa
     public (long Outer, long Count, long Inner) View(ReadOnlySpan<long> dims)
     {
         if (dims.Length == 0) return (1, 1, 1);
-        int axis = ShapeRules.Axis(Axis, dims.Length, endInclusive: Flatten);
+        int axis = AxisOf(dims.Length);
         return Flatten
             ? (Shape.Count(dims[..axis]), Shape.Count(dims[axis..]), 1)
             : (Shape.Count(dims[..axis]), dims[axis], Shape.Count(dims[(axis + 1)..]));
     }
+
+    // A flattened softmax may name the end as its axis; negative axes count from the last one all the same.
+    private int AxisOf(int rank) => Flatten && Axis == rank ? rank : ShapeRules.Axis(Axis, rank);
 }
