@@ -119,7 +119,7 @@ internal sealed class PlanBuilder
     {
         var computedStatically = new HashSet<ValueId>();
         foreach (Node node in order)
-            if (!IsStaticView(node) && IsStatic(node) && CpuBindings.Find(node.Op.GetType())?.Prepare is not null)
+            if (!IsStaticView(node) && IsStatic(node) && CpuBindings.Find(node.Op.GetType()) is { } binding && !UsesHost(binding, node))
                 foreach (ValueId output in node.Outputs)
                     if (!output.IsNone) computedStatically.Add(output);
         for (int i = 0; i < graph.Outputs.Count; i++)
@@ -134,6 +134,9 @@ internal sealed class PlanBuilder
         }
     }
 
+    private bool UsesHost(Binding binding, Node node) =>
+        binding.UsesHost(graph.InputFacts(node).AsSpan(), [.. node.Outputs.Select(o => o.IsNone ? null : graph.Fact(o))]);
+
     private long ByteCount(ValueId id) => CostOf.Bytes(graph.Fact(id)).Value;
 
     private void AddNode(Node node, int index)
@@ -145,7 +148,7 @@ internal sealed class PlanBuilder
         }
         Binding? binding = CpuBindings.Find(node.Op.GetType());
         Operand?[] inputs = [.. node.Inputs.Select(i => i.IsNone ? (Operand?)null : OperandOf(i))];
-        if (IsStatic(node) && binding?.Prepare is { } prepare)
+        if (IsStatic(node) && binding?.Prepare is { } prepare && !UsesHost(binding, node))
         {
             Kernel kernel = Prepare(node, prepare);
             steps.Add(NewKernelStep(node, index, inputs, kernel));

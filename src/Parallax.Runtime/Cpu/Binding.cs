@@ -17,11 +17,32 @@ internal sealed class Binding
     /// <summary>Prepares a kernel; null where a host function does the work.</summary>
     internal Func<Op, PrepareContext, Kernel>? Prepare { get; private init; }
 
+    /// <summary>The host function. Where there is a kernel too, it is for the element types that a kernel cannot take: <see cref="UsesHost"/>.</summary>
     internal Func<Op, HostContext, Datum?[]>? Run { get; private init; }
 
     /// <summary>An operator whose outputs' shapes follow from the inputs' shapes and from contents known when it is prepared.</summary>
     internal static Binding Kernel<TOp>(Func<TOp, PrepareContext, Kernel> prepare) where TOp : Op =>
         new(typeof(TOp)) { Prepare = (op, context) => prepare((TOp)op, context) };
+
+    /// <summary>
+    /// An operator that moves elements of any type: by the kernel where an element has whole bytes, by the host function for strings, types packed
+    /// below a byte, sequences and optionals.
+    /// </summary>
+    internal static Binding Moving<TOp>(Func<TOp, PrepareContext, Kernel> prepare, Func<TOp, HostContext, Datum?[]>? run = null) where TOp : Op =>
+        new(typeof(TOp))
+        {
+            Prepare = (op, context) => prepare((TOp)op, context),
+            Run = (op, context) => run is null ? ManagedMovement.Run(op, context, (o, c) => prepare((TOp)o, c)) : run((TOp)op, context),
+        };
+
+    /// <summary>Whether a node with the given facts runs as a host function rather than as a kernel.</summary>
+    internal bool UsesHost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs)
+    {
+        if (Prepare is null || Run is null) return Prepare is null;
+        foreach (Fact? fact in (ReadOnlySpan<Fact?>)[.. inputs, .. outputs])
+            if (fact is not null && (fact is not TensorFact tensor || tensor.Type.BitWidth() is > 0 and < 8 || tensor.Type == DType.String)) return true;
+        return false;
+    }
 
     /// <summary>An operator computed on whole data; one result per output, null for outputs that are not wanted.</summary>
     internal static Binding Host<TOp>(Func<TOp, HostContext, Datum?[]> run) where TOp : Op =>
