@@ -1,8 +1,70 @@
+using Parallax.Graphs.Ops;
+using Parallax.Kernels;
+
 namespace Parallax.Runtime.Cpu.Bindings;
 
 internal static class MatrixBindings
 {
     internal static readonly Binding[] All =
     [
+        Binding.Kernel<MatMul>(PrepareMatMul),
+        Binding.Kernel<Gemm>(PrepareGemm),
     ];
+
+    private static Kernel PrepareMatMul(MatMul op, PrepareContext x)
+    {
+        long[] a = op.TransposeA ? SwapLast(x.Dims(0)) : x.Dims(0), b = op.TransposeB ? SwapLast(x.Dims(1)) : x.Dims(1);
+        GemmProblem problem = GemmProblem.MatMul(a, b) with { Alpha = op.Alpha };
+        if (op.TransposeA)
+        {
+            // A left operand whose batch folds into its rows cannot be transposed matrix by matrix: keep its batch.
+            if (problem.ABatch is null && a.Length > 2) problem = Batched(a, b) with { Alpha = op.Alpha };
+            problem = problem with { A = new MatrixLayout(1, a[^2]) };
+        }
+        if (op.TransposeB) problem = problem with { B = new MatrixLayout(1, b[^2]) };
+        return Create(problem, x);
+    }
+
+    private static Kernel PrepareGemm(Gemm op, PrepareContext x) =>
+        Create(GemmProblem.Gemm(x.Dims(0), x.Dims(1), op.TransposeA, op.TransposeB, op.Alpha, op.Beta, x.Has(2) ? x.Dims(2) : null), x);
+
+    private static Kernel Create(GemmProblem problem, PrepareContext x) => x.Type(0) == DType.Float32
+        ? CreateFloat(problem, x)
+        : TypeDispatch.ForNumber(x.Type(0), new TypedFactory(problem));
+
+    private static unsafe Kernel CreateFloat(GemmProblem problem, PrepareContext x)
+    {
+        PackedMatrix? packedB = x.Constant(1) is { } b
+            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B}", () => GemmKernels.PackB(problem, (float*)b.Address))
+            : null;
+        // One constant side is enough: with both constant the node would have been folded.
+        PackedMatrix? packedA = packedB is null && x.Constant(0) is { } a
+            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} {problem.N == 1}", () => GemmKernels.PackA(problem, (float*)a.Address))
+            : null;
+        return GemmKernels.Create(problem, packedA, packedB);
+    }
+
+    private static long[] SwapLast(long[] dims)
+    {
+        if (dims.Length < 2) return dims;
+        (dims[^1], dims[^2]) = (dims[^2], dims[^1]);
+        return dims;
+    }
+
+    private static GemmProblem Batched(long[] a, long[] b)
+    {
+        long[] aBatch = a[..^2], bBatch = b.Length > 2 ? b[..^2] : [], batch = GemmProblem.Broadcast(aBatch, bBatch);
+        int m = checked((int)a[^2]), k = checked((int)a[^1]), n = checked((int)(b.Length == 1 ? 1 : b[^1]));
+        return new GemmProblem(m, n, k)
+        {
+            ABatch = GemmProblem.BatchOffsets(aBatch, batch, (long)m * k),
+            BBatch = GemmProblem.BatchOffsets(bBatch, batch, (long)k * n),
+            CBatch = GemmProblem.BatchOffsets(batch, batch, (long)m * n),
+        };
+    }
+
+    private readonly struct TypedFactory(GemmProblem problem) : INumberKernelFactory
+    {
+        public Kernel Create<T>() where T : unmanaged, System.Numerics.INumber<T> => new TypedGemm<T>(problem);
+    }
 }
