@@ -27,6 +27,9 @@ public readonly struct Shape : IEquatable<Shape>, IReadOnlyList<Dim>
 
     public int Rank => Dims.Length;
 
+    /// <summary>The rank, under the name that lists and indices from the end want.</summary>
+    public int Length => Rank;
+
     int IReadOnlyCollection<Dim>.Count => Rank;
 
     public Dim this[int axis] => Dims[axis];

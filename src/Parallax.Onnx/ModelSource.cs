@@ -50,6 +50,7 @@ public sealed class ModelSource : IDisposable
     /// <exception cref="InvalidModelException">The file is missing, empty or not readable.</exception>
     public static ModelSource FromFile(string path, Func<string, Storage>? open = null)
     {
+        if (path.Length == 0 || path.Contains('\0')) throw new InvalidModelException($"expected the path of a model file, got '{path.Replace('\0', '?')}'");
         string full = Path.GetFullPath(path);
         return new ModelSource(path, (open ?? ReadFile)(full), Path.GetDirectoryName(full), open);
     }

@@ -8,7 +8,7 @@ internal static class TensorDecoder
 {
     internal static Tensor Decode(TensorProto proto, ModelSource? source, string role)
     {
-        string what = $"{role} '{proto.Name}'";
+        string what = $"{role} '{proto.Name.ReplaceLineEndings(" ")}'"; // a message is one line
         if (proto.DataType == DType.Undefined) throw new InvalidModelException($"{what}: expected an element type, but none is given");
         if (proto.IsSegment) throw new InvalidModelException($"{what}: expected a whole tensor, but this is one segment of it");
         (long elements, long bytes) = Measure(proto.DataType, proto.Dims, what);
@@ -30,12 +30,14 @@ internal static class TensorDecoder
             if (dim < 0) throw new InvalidModelException($"{what}: expected dims of at least 0, got {Describe(type, dims)}");
         try
         {
+            // A dim of 0 must not hide others that strides would overflow on.
+            type.ByteCount(Shape.Count([.. dims.Select(dim => Math.Max(dim, 1))]));
             long elements = Shape.Count(dims);
             return (elements, type.ByteCount(elements));
         }
         catch (OverflowException)
         {
-            throw new InvalidModelException($"{what}: {Describe(type, dims)} has more than 2^63 bytes");
+            throw new InvalidModelException($"{what}: expected a tensor of fewer than 2^63 bits, got {Describe(type, dims)}");
         }
     }
 
@@ -176,6 +178,7 @@ internal static class SparseDecoder
         if (bytes > int.MaxValue) throw new InvalidModelException($"{what}: expected at most 2 GiB, {TensorDecoder.Describe(type, proto.Dims)} has {bytes} bytes");
         Tensor values = proto.Values.ToTensor(source, role), indices = proto.Indices.ToTensor(source, role + " indices");
         long count = values.ElementCount;
+        if (count > elements) throw new InvalidModelException($"{what}: expected at most the {elements} elements of {TensorDecoder.Describe(type, proto.Dims)}, got {count} values");
         bool linear = indices.Rank == 1;
         long[] expected = linear ? [count] : [count, proto.Dims.Length];
         if (indices.DType != DType.Int64 || !indices.Dims.SequenceEqual(expected))

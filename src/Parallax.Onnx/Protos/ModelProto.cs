@@ -76,7 +76,12 @@ public sealed class ModelProto : IWireMessage
 
     /// <summary>Reads the model of <paramref name="source"/>, whose bytes must stay valid as long as tensors of the model are used.</summary>
     /// <exception cref="InvalidModelException">The bytes are not an ONNX model.</exception>
-    public static ModelProto Parse(ModelSource source) => Parse(ByteRegion.Of(source.Main), source.Name);
+    public static ModelProto Parse(ModelSource source)
+    {
+        ModelProto model = Parse(ByteRegion.Of(source.Main), source.Name);
+        GC.KeepAlive(source); // spans over mapped memory do not keep the mapping
+        return model;
+    }
 
     /// <inheritdoc cref="Parse(ModelSource)"/>
     /// <param name="name">Name of the file, for messages.</param>

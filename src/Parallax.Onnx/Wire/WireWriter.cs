@@ -104,8 +104,10 @@ public sealed class WireWriter
     public void AlwaysString(int field, string value)
     {
         Tag(field, WireType.Length);
-        Varint((ulong)Encoding.UTF8.GetByteCount(value));
-        Raw(Encoding.UTF8.GetBytes(value));
+        int bytes = Encoding.UTF8.GetByteCount(value);
+        Varint((ulong)bytes);
+        if (target is null) length += bytes;
+        else Raw(Encoding.UTF8.GetBytes(value));
     }
 
     /// <summary>A bytes field; nothing where it is empty.</summary>

@@ -92,6 +92,52 @@ public class MalformedModelTests(ITestOutputHelper output)
         Assert.Equal("", Parse(Delimited(7, Nest(30, 6, 5, 1))).Graph.Name);
     }
 
+    [Fact]
+    public void TheDeepestNestingFitsASmallStack()
+    {
+        // Element in sequence in type: 97 messages below graph, input and type.
+        byte[] type = [];
+        for (int i = 0; i < 48; i++) type = Delimited(4, Delimited(1, type));
+        TypeProto? read = null;
+        var thread = new Thread(() => read = Parse(Delimited(7, Delimited(11, Delimited(2, type)))).Graph.Inputs[0].Type, maxStackSize: 256 << 10);
+        thread.Start();
+        thread.Join();
+        Assert.IsType<SequenceTypeProto>(read);
+    }
+
+    [Fact]
+    public void DamagedDataFilesAreReadOrRefused()
+    {
+        output.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
+        var tensors = new TensorSequence(DType.Float32, [Tensor.From([1f, 2f], [2]), Tensor.From([3f], [1, 1])]);
+        var inner = new SequenceTypeProto(new TensorTypeProto(DType.Float32));
+        (Datum Value, TypeProto Type)[] files =
+        [
+            (tensors, inner), (new OptionalDatum(tensors), new OptionalTypeProto(inner)), (Tensor.FromStrings(["a", "bc"], [2]), new TensorTypeProto(DType.String)),
+        ];
+        int refused = 0, total = 0;
+        foreach ((Datum value, TypeProto type) in files)
+        {
+            using var stream = new MemoryStream();
+            DatumFile.Write(value, stream);
+            for (int i = 0; i < 5_000; i++, total++)
+            {
+                byte[] bytes = stream.ToArray();
+                for (int flips = random.Next(1, 4); flips > 0; flips--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+                try
+                {
+                    DatumFile.Read(ByteRegion.Copy(bytes.AsSpan(0, random.Next(bytes.Length + 1))), "v.pb", type);
+                }
+                catch (InvalidModelException)
+                {
+                    refused++;
+                }
+            }
+        }
+        Assert.InRange(refused, 1, total - 1);
+    }
+
     public static TheoryData<byte[], string> Malformed => new()
     {
         { [], "test.onnx: expected an ONNX model, but there is no graph in it" },

@@ -140,7 +140,8 @@ public class TensorDecodeTests
         Assert.Equal("initializer 'w': int64[2] needs 2 values, int64_data holds 1", Fails([.. Header(DType.Int64, 2), .. Delimited(7, 5)]));
         Assert.Equal("initializer 'w': int64[2] needs 16 bytes, the file holds 0", Fails(Header(DType.Int64, 2)));
         Assert.Contains("expected dims of at least 0, got int8[-1]", Fails(Header(DType.Int8, -1)));
-        Assert.Contains("more than 2^63 bytes", Fails(Header(DType.Int8, 1L << 40, 1L << 40)));
+        Assert.Contains("fewer than 2^63 bits", Fails(Header(DType.Int8, 1L << 40, 1L << 40)));
+        Assert.Contains("fewer than 2^63 bits", Fails(Header(DType.Int8, 0, 1L << 40, 1L << 40)));
         Assert.Contains("needs 1099511627776 values", Fails([.. Header(DType.Int8, 1L << 40), .. Delimited(5, 1)]));
         Assert.Contains("expected an element type, but none is given", Fails(Delimited(8, (byte)'w')));
         Assert.Contains("an element type from 0 to 26, not 99", Fails(Header((DType)99)));
@@ -162,6 +163,7 @@ public class TensorDecodeTests
         Assert.Contains("expected indices from 0 to 5, got 6", Assert.Throws<InvalidModelException>(() => Sparse([0, 6], [2], 2, 3).ToTensor()).Message);
         Assert.Contains("expected indices from 0 to 2, got -1", Assert.Throws<InvalidModelException>(() => Sparse([0, 2, 1, -1], [2, 2], 2, 3).ToTensor()).Message);
         Assert.Contains("expected indices int64[2x2], got Int64[1x2]", Assert.Throws<InvalidModelException>(() => Sparse([0, 2], [1, 2], 2, 3).ToTensor()).Message);
+        Assert.Contains("at most the 1 elements of float32[1], got 2 values", Assert.Throws<InvalidModelException>(() => Sparse([0, 0], [2], 1).ToTensor()).Message);
         Assert.Contains("at most 2 GiB", Assert.Throws<InvalidModelException>(() => Sparse([0, 2], [2], 1L << 40).ToTensor()).Message);
     }
 }

@@ -1,0 +1,90 @@
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace Parallax.Kernels;
+
+/// <summary>
+/// An entry of the GEMM family: tiles of one vector width, and the block sizes that go with them. A full tile has <see cref="MR"/> rows and
+/// <see cref="NR"/> columns; the last rows of a matrix use the lowest tile that holds them.
+/// </summary>
+public sealed unsafe class GemmMicroKernel
+{
+    private readonly int[] heights;
+    private readonly delegate*<nint, float*, float*, nint, float*, nint, bool, void>[] tiles;
+
+    internal GemmMicroKernel(
+        string name, VecWidth width, bool isSupported, int[] heights, delegate*<nint, float*, float*, nint, float*, nint, bool, void>[] tiles)
+    {
+        Name = name;
+        Width = width;
+        IsSupported = isSupported;
+        this.heights = heights;
+        this.tiles = tiles;
+    }
+
+    public string Name { get; }
+
+    public VecWidth Width { get; }
+
+    /// <summary>Whether this machine runs the entry with its own instructions.</summary>
+    public bool IsSupported { get; }
+
+    /// <summary>Rows of a full tile.</summary>
+    public int MR => heights[^1];
+
+    /// <summary>Columns of a tile: two vectors.</summary>
+    public int NR => 2 * (int)Width;
+
+    /// <summary>Most steps of depth between two visits of C: a panel of B and a panel of A fit the first-level cache.</summary>
+    public int KC => 256;
+
+    /// <summary>Rows of a block whose A is packed while it runs: the slab of A fits the second-level cache.</summary>
+    public int MC => 168 / MR * MR;
+
+    /// <summary>Columns of a block whose B is packed while it runs.</summary>
+    public int NC => 256;
+
+    /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
+    internal int HeightFor(int rows) => heights[IndexFor(rows)];
+
+    internal delegate*<nint, float*, float*, nint, float*, nint, bool, void> TileFor(int rows) => tiles[IndexFor(rows)];
+
+    /// <summary>Lanes that panels of A take for this many rows, padding of the last panel included.</summary>
+    internal int PaddedRows(int rows)
+    {
+        int rest = rows % MR;
+        return rows - rest + (rest == 0 ? 0 : HeightFor(rest));
+    }
+
+    internal int PaddedColumns(int columns) => (columns + NR - 1) / NR * NR;
+
+    public override string ToString() => Name;
+
+    private int IndexFor(int rows)
+    {
+        int i = 0;
+        while (heights[i] < rows) i++;
+        return i;
+    }
+}
+
+/// <summary>The GEMM entries, widest first; the last runs everywhere.</summary>
+public static unsafe class GemmCatalog
+{
+    public static IReadOnlyList<GemmMicroKernel> Entries { get; } =
+    [
+        new("gemm_f32_14x32_v512", VecWidth.V512, Vec512.IsSupported, [1, 2, 4, 8, 14],
+            [&GemmTiles.Rows1<Vec512>, &GemmTiles.Rows2<Vec512>, &GemmTiles.Rows4<Vec512>, &GemmTiles.Rows8<Vec512>, &GemmTiles.Rows14<Vec512>]),
+        new("gemm_f32_6x16_v256fma", VecWidth.V256, Vec256.IsSupported && Fma.IsSupported, [1, 2, 4, 6],
+            [&GemmTiles.Rows1<Vec256>, &GemmTiles.Rows2<Vec256>, &GemmTiles.Rows4<Vec256>, &GemmTiles.Rows6<Vec256>]),
+        new("gemm_f32_8x8_v128neon", VecWidth.V128, Vec128.IsSupported && AdvSimd.IsSupported, [1, 2, 4, 8],
+            [&GemmTiles.Rows1<Vec128>, &GemmTiles.Rows2<Vec128>, &GemmTiles.Rows4<Vec128>, &GemmTiles.Rows8<Vec128>]),
+        new("gemm_f32_4x8_v128", VecWidth.V128, Vec128.IsSupported, [1, 2, 4],
+            [&GemmTiles.Rows1<Vec128>, &GemmTiles.Rows2<Vec128>, &GemmTiles.Rows4<Vec128>]),
+        new("gemm_f32_4x2_scalar", VecWidth.Scalar, true, [1, 2, 4],
+            [&GemmTiles.Rows1<Vec1>, &GemmTiles.Rows2<Vec1>, &GemmTiles.Rows4<Vec1>]),
+    ];
+
+    /// <summary>The first supported entry.</summary>
+    public static GemmMicroKernel Best { get; } = Entries.First(entry => entry.IsSupported);
+}

@@ -1,0 +1,166 @@
+namespace Parallax.Kernels;
+
+/// <summary>Prepares float32 matrix products; <see cref="GemmProblem"/> is the contract.</summary>
+public static unsafe class GemmKernels
+{
+    /// <summary>Prepares a product; constant operands are packed now and need not stay valid.</summary>
+    /// <param name="constantA">The contents of A where they are constant, laid out as the problem says; otherwise null.</param>
+    /// <param name="entry">A supported entry of the catalog; null for the best.</param>
+    public static Kernel Create(GemmProblem problem, float* constantA = null, float* constantB = null, GemmMicroKernel? entry = null)
+    {
+        using PackedMatrix? a = constantA == null ? null : PackA(problem, constantA, constantB != null || !CanSwap(problem), entry);
+        using PackedMatrix? b = constantB == null ? null : PackB(problem, constantB, entry);
+        return Create(problem, a, b, entry);
+    }
+
+    /// <summary>Prepares a product over packed constants, which the kernel shares: it takes a reference of its own.</summary>
+    public static Kernel Create(GemmProblem problem, PackedMatrix? packedA, PackedMatrix? packedB, GemmMicroKernel? entry = null)
+    {
+        Check(problem, packedA, packedB, entry ?? GemmCatalog.Best);
+        if (packedB is null && packedA is not { IsLeft: true } && CanSwap(problem))
+            return new GemmKernel(Swap(problem), null, packedA, entry ?? GemmCatalog.Best, swapped: true);
+        return new GemmKernel(problem, packedA, packedB, entry ?? GemmCatalog.Best, swapped: false);
+    }
+
+    /// <summary>Packs a constant A of a problem whose B is computed; a problem with another N can share it, unless one of the two is 1.</summary>
+    public static PackedMatrix PackA(GemmProblem problem, float* source, GemmMicroKernel? entry = null) =>
+        PackA(problem, source, !CanSwap(problem), entry);
+
+    /// <summary>Packs a constant B of a problem; a problem with another M can share it.</summary>
+    public static PackedMatrix PackB(GemmProblem problem, float* source, GemmMicroKernel? entry = null)
+    {
+        (int count, long stride) = Matrices(problem.BBatch);
+        return PackedMatrix.Pack(
+            entry ?? GemmCatalog.Best, isLeft: false, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, count, stride);
+    }
+
+    private static PackedMatrix PackA(GemmProblem problem, float* source, bool isLeft, GemmMicroKernel? entry)
+    {
+        (int count, long stride) = Matrices(problem.ABatch);
+        return PackedMatrix.Pack(entry ?? GemmCatalog.Best, isLeft, source, problem.M, problem.K, problem.A.RowStride, problem.A.ColumnStride, count, stride);
+    }
+
+    /// <summary>Whether a product with one column is better computed as one with a single row: the operands change sides.</summary>
+    private static bool CanSwap(GemmProblem problem) =>
+        problem.N == 1 && problem.M > 1 && problem.CRowStride == 1 && problem.Bias is not { RowStride: > 1 };
+
+    /// <summary>How many different matrices a batch array names, and how far apart they lie; they are expected at equal distances.</summary>
+    internal static (int Count, long Stride) Matrices(long[]? batch)
+    {
+        if (batch is null)
+            return (1, 0);
+        long[] distinct = [.. batch.Distinct().Order()];
+        long stride = distinct.Length > 1 ? distinct[1] - distinct[0] : 0;
+        for (int i = 0; i < distinct.Length; i++)
+            if (distinct[i] != i * stride)
+                throw new ArgumentException("the matrices of a constant operand must lie at equal distances from the first");
+        return (distinct.Length, stride);
+    }
+
+    /// <summary>C as a row: C' = B' A'.</summary>
+    private static GemmProblem Swap(GemmProblem problem) => problem with
+    {
+        M = 1,
+        N = problem.M,
+        A = problem.B.Transpose(),
+        B = problem.A.Transpose(),
+        CRowStride = problem.M,
+        ABatch = problem.BBatch,
+        BBatch = problem.ABatch,
+        Bias = problem.Bias is { } bias ? new MatrixLayout(0, bias.RowStride) : null,
+    };
+
+    private static void Check(GemmProblem problem, PackedMatrix? a, PackedMatrix? b, GemmMicroKernel entry)
+    {
+        if (problem.Bias is { ColumnStride: not (0 or 1) })
+            throw new ArgumentException($"the column stride of a bias must be 0 or 1, got {problem.Bias.Value.ColumnStride}");
+        if (a is not null && (a.Entry != entry || a.Lanes != problem.M || a.Depth != problem.K))
+            throw new ArgumentException($"packed A is [{a.Lanes}x{a.Depth}] for {a.Entry.Name}, expected [{problem.M}x{problem.K}] for {entry.Name}");
+        if (b is not null && (b.Entry != entry || b.IsLeft || b.Lanes != problem.N || b.Depth != problem.K))
+            throw new ArgumentException($"packed B is [{b.Depth}x{b.Lanes}] for {b.Entry.Name}, expected [{problem.K}x{problem.N}] for {entry.Name}");
+        int batch = problem.BatchCount;
+        if ((problem.ABatch?.Length ?? batch) != batch || (problem.BBatch?.Length ?? batch) != batch || (problem.BiasBatch?.Length ?? batch) != batch)
+            throw new ArgumentException("the batch arrays of a matrix product must have the same length");
+    }
+}
+
+/// <summary>A batch of products over the engine.</summary>
+internal sealed unsafe class GemmKernel : Kernel
+{
+    private readonly GemmProblem problem;
+    private readonly PackedMatrix? packedA, packedB;
+    private readonly GemmEngine? engine;
+    private readonly DotProducts? dots;
+    private readonly long packedAStride, packedBStride;
+    private readonly int inputA, inputB;
+
+    /// <param name="swapped">The problem's A is input 1, its B is input 0.</param>
+    internal GemmKernel(GemmProblem problem, PackedMatrix? packedA, PackedMatrix? packedB, GemmMicroKernel entry, bool swapped)
+    {
+        this.problem = problem;
+        if (packedA is { IsLeft: false })
+            throw new ArgumentException("A was packed for a product with one column");
+        this.packedA = packedA?.AddReference();
+        this.packedB = packedB?.AddReference();
+        (inputA, inputB) = swapped ? (1, 0) : (0, 1);
+        packedAStride = Math.Max(1, GemmKernels.Matrices(packedA is null ? null : problem.ABatch).Stride);
+        packedBStride = Math.Max(1, GemmKernels.Matrices(packedB is null ? null : problem.BBatch).Stride);
+        var epilogue = new Epilogue(entry.Width, problem.Activation, problem.Alpha, problem.Beta, problem.ResidualAfterActivation);
+        if (packedA is null && packedB is null && DotProducts.Suits(problem))
+            dots = new DotProducts(problem, entry.Width, epilogue);
+        else
+            engine = new GemmEngine(entry, problem.M, problem.N, problem.K, problem.BatchCount, epilogue,
+                packedA is not null, packedB is not null, problem.B.ColumnStride == 1);
+        Name = dots?.Name ?? entry.Name;
+    }
+
+    public override string Name { get; }
+
+    public override long WorkerScratchBytes => engine?.WorkerScratchBytes ?? 0;
+
+    private int BlocksPerProduct => engine is null ? dots!.Blocks : engine.MBlocks * engine.NBlocks;
+
+    public override int BlockCount(int phase) => problem.BatchCount * BlocksPerProduct;
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        (int product, int part) = Math.DivRem(block, BlocksPerProduct);
+        GemmOperands operands = OperandsOf(product, args);
+        if (engine is null)
+            dots!.RunBlock(part, operands);
+        else
+            engine.RunBlock(part / engine.NBlocks, part % engine.NBlocks, operands, args.WorkerScratch);
+    }
+
+    public override void Dispose()
+    {
+        packedA?.Dispose();
+        packedB?.Dispose();
+        base.Dispose();
+    }
+
+    private GemmOperands OperandsOf(int product, in KernelArgs args)
+    {
+        long a = problem.ABatch?[product] ?? 0, b = problem.BBatch?[product] ?? 0, c = problem.CBatch?[product] ?? 0;
+        return new GemmOperands
+        {
+            A = packedA is null ? args.Input<float>(inputA) + a : null,
+            B = packedB is null ? args.Input<float>(inputB) + b : null,
+            C = args.Output<float>(0) + c,
+            Bias = problem.Bias is null ? null : args.Input<float>(2) + (problem.BiasBatch?[product] ?? 0),
+            Residual = problem.HasResidual ? args.Input<float>(3) + c : null,
+            ARowStride = (nint)problem.A.RowStride,
+            AColumnStride = (nint)problem.A.ColumnStride,
+            BRowStride = (nint)problem.B.RowStride,
+            BColumnStride = (nint)problem.B.ColumnStride,
+            CStride = (nint)problem.CRowStride,
+            BiasRowStride = (nint)(problem.Bias?.RowStride ?? 0),
+            BiasColumnStride = (nint)(problem.Bias?.ColumnStride ?? 0),
+            ResidualStride = (nint)problem.CRowStride,
+            PackedA = packedA,
+            PackedB = packedB,
+            PackedAIndex = (int)(a / packedAStride),
+            PackedBIndex = (int)(b / packedBStride),
+        };
+    }
+}

@@ -1,0 +1,277 @@
+using System.Runtime.CompilerServices;
+
+namespace Parallax.Kernels;
+
+/// <summary>
+/// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V.
+/// A is a packed panel: h values per step of depth, contiguous. B has <c>bStride</c> elements between steps of depth, 2V of them read
+/// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. The accumulators are named one by one:
+/// that is what makes the JIT keep them in registers.
+/// </summary>
+internal static unsafe class GemmTiles
+{
+    /// <summary>1 row; 4 partial sums along the depth hide the latency of the multiply-adds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Rows1<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    {
+        V c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
+        V b0, b1, x;
+        nint k = depth;
+        for (; k >= 4; k -= 4)
+        {
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
+            b += bStride;
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[1]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
+            b += bStride;
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[2]); c002 = V.MultiplyAdd(x, b0, c002); c012 = V.MultiplyAdd(x, b1, c012);
+            b += bStride;
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[3]); c003 = V.MultiplyAdd(x, b0, c003); c013 = V.MultiplyAdd(x, b1, c013);
+            b += bStride;
+            a += 4;
+        }
+        for (; k > 0; k--)
+        {
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
+            b += bStride;
+            a += 1;
+        }
+        Finish(c, (c000 + c001) + (c002 + c003), accumulate);
+        Finish(c + V.Count, (c010 + c011) + (c012 + c013), accumulate);
+    }
+
+    /// <summary>2 rows; 2 partial sums along the depth hide the latency of the multiply-adds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Rows2<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    {
+        V c000 = default, c010 = default, c001 = default, c011 = default;
+        V c100 = default, c110 = default, c101 = default, c111 = default;
+        V b0, b1, x;
+        nint k = depth;
+        for (; k >= 2; k -= 2)
+        {
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
+            x = V.Create(a[1]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
+            b += bStride;
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[2]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
+            x = V.Create(a[3]); c101 = V.MultiplyAdd(x, b0, c101); c111 = V.MultiplyAdd(x, b1, c111);
+            b += bStride;
+            a += 4;
+        }
+        for (; k > 0; k--)
+        {
+            b0 = V.Load(b); b1 = V.Load(b + V.Count);
+            x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
+            x = V.Create(a[1]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
+            b += bStride;
+            a += 2;
+        }
+        Finish(c, c000 + c001, accumulate);
+        Finish(c + V.Count, c010 + c011, accumulate);
+        c += cStride;
+        Finish(c, c100 + c101, accumulate);
+        Finish(c + V.Count, c110 + c111, accumulate);
+    }
+
+    /// <summary>4 rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Rows4<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    {
+        V c00 = default, c01 = default;
+        V c10 = default, c11 = default;
+        V c20 = default, c21 = default;
+        V c30 = default, c31 = default;
+        if (accumulate)
+        {
+            float* row = c;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count);
+        }
+        for (nint k = depth; k > 0; k--)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
+            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            a += 4;
+            b += bStride;
+        }
+        V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
+        V.Store(c, c10); V.Store(c + V.Count, c11); c += cStride;
+        V.Store(c, c20); V.Store(c + V.Count, c21); c += cStride;
+        V.Store(c, c30); V.Store(c + V.Count, c31);
+    }
+
+    /// <summary>6 rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Rows6<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    {
+        V c00 = default, c01 = default;
+        V c10 = default, c11 = default;
+        V c20 = default, c21 = default;
+        V c30 = default, c31 = default;
+        V c40 = default, c41 = default;
+        V c50 = default, c51 = default;
+        if (accumulate)
+        {
+            float* row = c;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += cStride;
+            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
+            c50 = V.Load(row); c51 = V.Load(row + V.Count);
+        }
+        for (nint k = depth; k > 0; k--)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
+            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a[5]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            a += 6;
+            b += bStride;
+        }
+        V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
+        V.Store(c, c10); V.Store(c + V.Count, c11); c += cStride;
+        V.Store(c, c20); V.Store(c + V.Count, c21); c += cStride;
+        V.Store(c, c30); V.Store(c + V.Count, c31); c += cStride;
+        V.Store(c, c40); V.Store(c + V.Count, c41); c += cStride;
+        V.Store(c, c50); V.Store(c + V.Count, c51);
+    }
+
+    /// <summary>8 rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Rows8<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    {
+        V c00 = default, c01 = default;
+        V c10 = default, c11 = default;
+        V c20 = default, c21 = default;
+        V c30 = default, c31 = default;
+        V c40 = default, c41 = default;
+        V c50 = default, c51 = default;
+        V c60 = default, c61 = default;
+        V c70 = default, c71 = default;
+        if (accumulate)
+        {
+            float* row = c;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += cStride;
+            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
+            c50 = V.Load(row); c51 = V.Load(row + V.Count); row += cStride;
+            c60 = V.Load(row); c61 = V.Load(row + V.Count); row += cStride;
+            c70 = V.Load(row); c71 = V.Load(row + V.Count);
+        }
+        for (nint k = depth; k > 0; k--)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
+            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a[5]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            x = V.Create(a[6]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
+            x = V.Create(a[7]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
+            a += 8;
+            b += bStride;
+        }
+        V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
+        V.Store(c, c10); V.Store(c + V.Count, c11); c += cStride;
+        V.Store(c, c20); V.Store(c + V.Count, c21); c += cStride;
+        V.Store(c, c30); V.Store(c + V.Count, c31); c += cStride;
+        V.Store(c, c40); V.Store(c + V.Count, c41); c += cStride;
+        V.Store(c, c50); V.Store(c + V.Count, c51); c += cStride;
+        V.Store(c, c60); V.Store(c + V.Count, c61); c += cStride;
+        V.Store(c, c70); V.Store(c + V.Count, c71);
+    }
+
+    /// <summary>14 rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Rows14<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    {
+        V c00 = default, c01 = default;
+        V c10 = default, c11 = default;
+        V c20 = default, c21 = default;
+        V c30 = default, c31 = default;
+        V c40 = default, c41 = default;
+        V c50 = default, c51 = default;
+        V c60 = default, c61 = default;
+        V c70 = default, c71 = default;
+        V c80 = default, c81 = default;
+        V c90 = default, c91 = default;
+        V cA0 = default, cA1 = default;
+        V cB0 = default, cB1 = default;
+        V cC0 = default, cC1 = default;
+        V cD0 = default, cD1 = default;
+        if (accumulate)
+        {
+            float* row = c;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += cStride;
+            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
+            c50 = V.Load(row); c51 = V.Load(row + V.Count); row += cStride;
+            c60 = V.Load(row); c61 = V.Load(row + V.Count); row += cStride;
+            c70 = V.Load(row); c71 = V.Load(row + V.Count); row += cStride;
+            c80 = V.Load(row); c81 = V.Load(row + V.Count); row += cStride;
+            c90 = V.Load(row); c91 = V.Load(row + V.Count); row += cStride;
+            cA0 = V.Load(row); cA1 = V.Load(row + V.Count); row += cStride;
+            cB0 = V.Load(row); cB1 = V.Load(row + V.Count); row += cStride;
+            cC0 = V.Load(row); cC1 = V.Load(row + V.Count); row += cStride;
+            cD0 = V.Load(row); cD1 = V.Load(row + V.Count);
+        }
+        for (nint k = depth; k > 0; k--)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
+            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a[5]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            x = V.Create(a[6]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
+            x = V.Create(a[7]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
+            x = V.Create(a[8]); c80 = V.MultiplyAdd(x, b0, c80); c81 = V.MultiplyAdd(x, b1, c81);
+            x = V.Create(a[9]); c90 = V.MultiplyAdd(x, b0, c90); c91 = V.MultiplyAdd(x, b1, c91);
+            x = V.Create(a[10]); cA0 = V.MultiplyAdd(x, b0, cA0); cA1 = V.MultiplyAdd(x, b1, cA1);
+            x = V.Create(a[11]); cB0 = V.MultiplyAdd(x, b0, cB0); cB1 = V.MultiplyAdd(x, b1, cB1);
+            x = V.Create(a[12]); cC0 = V.MultiplyAdd(x, b0, cC0); cC1 = V.MultiplyAdd(x, b1, cC1);
+            x = V.Create(a[13]); cD0 = V.MultiplyAdd(x, b0, cD0); cD1 = V.MultiplyAdd(x, b1, cD1);
+            a += 14;
+            b += bStride;
+        }
+        V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
+        V.Store(c, c10); V.Store(c + V.Count, c11); c += cStride;
+        V.Store(c, c20); V.Store(c + V.Count, c21); c += cStride;
+        V.Store(c, c30); V.Store(c + V.Count, c31); c += cStride;
+        V.Store(c, c40); V.Store(c + V.Count, c41); c += cStride;
+        V.Store(c, c50); V.Store(c + V.Count, c51); c += cStride;
+        V.Store(c, c60); V.Store(c + V.Count, c61); c += cStride;
+        V.Store(c, c70); V.Store(c + V.Count, c71); c += cStride;
+        V.Store(c, c80); V.Store(c + V.Count, c81); c += cStride;
+        V.Store(c, c90); V.Store(c + V.Count, c91); c += cStride;
+        V.Store(c, cA0); V.Store(c + V.Count, cA1); c += cStride;
+        V.Store(c, cB0); V.Store(c + V.Count, cB1); c += cStride;
+        V.Store(c, cC0); V.Store(c + V.Count, cC1); c += cStride;
+        V.Store(c, cD0); V.Store(c + V.Count, cD1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish<V>(float* c, V sum, bool accumulate) where V : struct, IVec<V> =>
+        V.Store(c, accumulate ? V.Load(c) + sum : sum);
+}
