@@ -19,6 +19,10 @@ public sealed class ImageDecoderTests
     private const string TiffLzwGrey = "SUkqAFwDAACAIdDppNQI+n01ms1Hc7wdDIY8nkwmElEoxGJEolBIJHRk/H5KpVIpE9nuBQSDQiFQyHRCJRSLRiNRyPSCRSQ9nI5IBAItFpRKSUyRE+HxCIRIJBCoWEk0mnM5m02oKix+eI5HINB0uBViRxk+mcznE41A8Hg9HqNl8vlIpG83nxJpOixugJJJVxD15I2CxWSzWi1IK2W64XK6Hy7JS8XhFIpAoFGo1LJZDnA4Go1WmoXCtTwmEwymU9x+tUul1i0yWS1hOJxJohETwyGS4QzMTw0GinHuGUnH0fH6vWa7YbLabY37g4breE3fHfgIrhIo3G6i8M9IxGJDHyOtWc6HS0n8/2ctFoy1qk1jJ0vMF4vVDr7JC1U/Vrzem0+OyImJQ6jq2SPu4kL4vmOb6kQ+4+NMQb9i0/o6P+ikBQIP0DJurSxI2o5CLmyrIrOsiSoisg7DsKQrCsjKlqKubwEHDpBQ/EJLRGPESj3E44xTFcWkTF7EKWjaoNqnSPj84xMEwnjxp1ASeDcKIorSh7zKOTZNqwS5Lo2zQ6rg8xMkyvDuM4OcUpKN8qqkgSMsfLcuy+QUwzGP8yzORk0zWPc2ijN5DziRUtxlNA9DI8bMKSvDKu5ASLp0QYui6Koqo+R5HoejaeMikLZR0OKioOkdNLmTpOpKMYxkMsinMxGBJ06QFPkrUKyVIPtTEfVFVD3VlXDjWA4VlJsyqKjK8ECsjrpKrSRy9LyjtGOadB+H8qoiyNjkzZJE2XZo3WeQdo2lagy2sOVsW0PLIpLTS001VJCLw8yPqWkcmrwglNDmhLayqs8BLO2SiqOh4+IenSpPM7ktlCUJYFgXRdDnSo2DYJ4nt2s+CkRg5CYThY5YaP+Hk3iOJ4ri4u4zjeOjwVZVo2uCeOAvC5rgNI0ozLy8FKUsyjSsSxCmKb0q0cZxmkaUyoY2RJMmyqCJ0s65seTxPGUZRcqg0cWNCs+l6bp476jqZLaqOWrknrOt67r4y7CJizmQZBrmubZtmMYyNjwh8mqTbZAk+T6krmWZZmKgSxN2LAsN2ahqGIYh2HYdZ16aWq8IE2StKg2SgS8UBQE0h7xou9IqCpyfK8vzPN86Q/PkH0JEdGS/S9OQ3UjF1YqICAAJAAABAwABAAAAKAAAAAEBAwABAAAAHgAAAAIBAwABAAAACAAAAAMBAwABAAAABQAAAAYBAwABAAAAAQAAABEBBAABAAAACAAAABYBAwABAAAAHgAAABcBBAABAAAAUwMAABwBAwABAAAAAQAAAAAAAAA=";
     private const string TiffLzwPredicted = "SUkqAC4DAACAJVBHsHQV5wd7Ql2u13AWHAsFgoEAgDgEAP53O11uZyuR/P19iQSCMIBAHgAAv4Ayl8vl8BQJBJ/Px+xl3Is8HGJzsEAKfPF4vJ4PB3gOjAcDAUDgcCysAvqXOt1Oh8Ph6g8Hg6sVoHg2EvQDgQCg0HAx+vl9JlDH9+20AW+lgcBAMBOhzuiDvOkgSjAK3gAEgkEP+ZuRxt99vx9hsNhoKhMJ2h8AWfYEEZQBok7nABAHOxasV2yvV6vSEvZ3al76sFAkFxYARQCSB8OFxOAFgwFhoMBeYhJ/zR9Pt8XwBnw0GB/2/Q8N9BQKBO2vyaPwAv8AvvtUB5ADlgwGAiPvt3+XSvMQiAOhGSyB9gak05HHo40B4vt+vzwAsG/2VgAowBvyfqoHy8p4JWASIAUfR9HuxR9Hedx2AUpYRBEEDqH1ALQk4RA/NWe6FnYAgDAGAixAU1sVAW4yoH206qn0fyPra94CgG851HOcwVhSFADMvBp9NyBZUEoRMQrmACFybEi+PgA4LguDDwAYfB7nyg56nieB4xsA4EAM4J9HCbxvAwDAKg0DYMxQAZ+H+fpOESPkGn3Gh+RUBKhneeR5HjAKIAYgoIPgAz8xqfp3qIoh3AawR5y7Rh2hCEIPq3IIEE6RI9xofx6NIgoGH+wh1VPIcoohVYGAK+CKAQep7Hqb5um8AbCRwAJrmuasqAqxgNAcCIIk4Qw8LidaNAYBoGMCBLynfEK2n6wQD0HQafAEmh+nqg54vKex5nkdJ0HMfyLhGEYRAIpBFDmMoExUlx8tcBIBAIAR+vGfh8ngdx4LCAYJgiCSsgeA0VRYkwHm2bJsmaZhlgdZp0nUdIK4yBoIgcaZflecxznPh5tNO9gH4Evltu0dh2HVakpgtVywqQ3oM3GeZmGSZaWnvRh3LmASRBGc5rmG/B+nSc50nKcZynadJ1gAkAEqTMIDtSdh3nidwJuhZ5+RoDoOg+kwImMYZjnMcxyNWhJ7noDAMgubxnFufB8n3C4SOuABxtsbJpmoddzX3faPtMeV8AI36k5mBABgCA1ynXlp1KAeB7nwebnICAsAAAEDAAEAAAAUAAAAAQEDAAEAAAAPAAAAAgEDAAMAAAC4AwAAAwEDAAEAAAAFAAAABgEDAAEAAAACAAAAEQEEAAEAAAAIAAAAFQEDAAEAAAADAAAAFgEDAAEAAAAPAAAAFwEEAAEAAAAmAwAAHAEDAAEAAAABAAAAPQEDAAEAAAACAAAAAAAAAAgACAAIAA==";
 
+    // Lossy WebP: one with the default filter; one with segments and a sharp filter.
+    private const string WebpStrong = "UklGRmgAAABXRUJQVlA4IFwAAACwBACdASoVABMAPzmMuVavKSUjqA1R4CcJZwC+SA5Cb0/0L/F98bdR6glDULUgAL0mh27Zfo7wkAKZLEqOuQxmXNgI0dZdmzshLYD2Emdq4H7artBrzfaafAAAAA==";
+    private const string WebpSegments = "UklGRnQAAABXRUJQVlA4IGgAAABQBACdASolAB0APyl8rkowKSSiKqoCCiUJ6QC2yBZtX2mptbIvrRSp0hC4AP7r3wTnnkFEkMd/yrrPJ/jzWC3qnueI+Irebegc3NgI5EZUpeK/V9SJMeatuH0nyivbpM5vj12F830AAA==";
+
     /// <summary>The checksums are those of the reference library's samples (djpeg, its default settings).</summary>
     [Theory]
     [InlineData(Jpeg420, "C11D70497D50B8EC20BC601DE0537A28D258582CA0203E128BB267F781049536")]
@@ -143,6 +147,16 @@ public sealed class ImageDecoderTests
         Assert.Equal(checksum, Convert.ToHexString(SHA256.HashData(image.Pixels)));
     }
 
+    [Theory]
+    [InlineData(WebpStrong, 21, 19, "CA5A79E9BD3DF44D7004CE146E4D562D743543C6C2990F5D53F71A3CC1EFDC38")]
+    [InlineData(WebpSegments, 37, 29, "57586C45D7DC37B7ADD649668E553C6B3DFA83A8E65018C245C4F427909BD38B")]
+    public void WebpIsWhatTheReferenceLibraryGives(string base64, int width, int height, string checksum)
+    {
+        DecodedImage image = ImageDecoder.Decode(Convert.FromBase64String(base64));
+        Assert.Equal((width, height, 3), (image.Width, image.Height, image.Channels));
+        Assert.Equal(checksum, Convert.ToHexString(SHA256.HashData(image.Pixels)));
+    }
+
     [Fact]
     public void PixelFormatsAreConverted()
     {
@@ -169,7 +183,7 @@ public sealed class ImageDecoderTests
         Assert.Contains("image", error.Message);
     }
 
-    public static TheoryData<string> Sound => ["png", "interlaced", "palette", "pnm", "bmp", "jpeg420", "jpeg422", "jpeg440", "tiff", "tiffPredicted"];
+    public static TheoryData<string> Sound => ["png", "interlaced", "palette", "pnm", "bmp", "jpeg420", "jpeg422", "jpeg440", "tiff", "tiffPredicted", "webp", "webpSegments"];
 
     /// <summary>Every prefix is refused, and whatever bits are flipped there is a picture or a refusal, nothing else.</summary>
     [Theory]
@@ -222,6 +236,8 @@ public sealed class ImageDecoderTests
             "jpeg420" => Convert.FromBase64String(Jpeg420),
             "jpeg422" => Convert.FromBase64String(Jpeg422Progressive),
             "jpeg440" => Convert.FromBase64String(Jpeg440),
+            "webp" => Convert.FromBase64String(WebpStrong),
+            "webpSegments" => Convert.FromBase64String(WebpSegments),
             "tiff" => Convert.FromBase64String(TiffLzwGrey),
             _ => Convert.FromBase64String(TiffLzwPredicted),
         };
@@ -249,7 +265,7 @@ public sealed class ImageDecoderTests
         }
     }
 
-    private static readonly string[] NotDecoded = ["webp", "jpeg2k"];
+    private static readonly string[] NotDecoded = ["jpeg2k"];
 
     /// <summary>Field 9 (raw_data) of a TensorProto.</summary>
     private static byte[] RawData(string path)
