@@ -1,0 +1,44 @@
+using Parallax.Graphs;
+
+namespace Parallax.Planning;
+
+/// <summary>
+/// What offloading a region to an accelerator costs: <c>L + F/R_acc + B/B_bw</c> against <c>F/R_cpu</c>, with F the region's multiply-accumulates
+/// and B the bytes of the tensors on its boundary. After arXiv 2512.11532, section on delegate regions.
+/// </summary>
+/// <param name="LatencyUs">L, one dispatch.</param>
+/// <param name="MacsPerSecond">R_acc.</param>
+/// <param name="BytesPerSecond">B_bw.</param>
+/// <param name="CpuMacsPerSecond">R_cpu; null where the measured <see cref="CostModel"/> predicts the CPU's time node by node.</param>
+/// <param name="MinNodes">Fewer operators are refused.</param>
+/// <param name="MinMacs">Less work is refused.</param>
+/// <param name="MaxBytesPerMac">More boundary bytes per multiply-accumulate are refused.</param>
+public sealed record AcceleratorModel(
+    string Name,
+    double LatencyUs,
+    double MacsPerSecond,
+    double BytesPerSecond,
+    double? CpuMacsPerSecond = null,
+    int MinNodes = 1,
+    long MinMacs = 0,
+    double MaxBytesPerMac = double.PositiveInfinity)
+{
+    /// <summary>The paper's constants for a Snapdragon 8 Gen 1 and its tuned thresholds.</summary>
+    public static AcceleratorModel Snapdragon8Gen1 { get; } = new("snapdragon-8-gen-1", 200, 2.6e13, 51.2e9, 1e9, 3, 1_000_000_000, 0.1);
+
+    /// <summary>An accelerator that costs nothing and does everything at once. It keeps every region: for tests and for the null backend.</summary>
+    public static AcceleratorModel Ideal { get; } = new("ideal", 0, 1e15, 1e15);
+
+    public double PredictUs(long macs, long boundaryBytes) => LatencyUs + macs / MacsPerSecond * 1e6 + boundaryBytes / BytesPerSecond * 1e6;
+}
+
+/// <summary>What the partitioner needs to know of an accelerator.</summary>
+public interface IRegionBackend
+{
+    string Name { get; }
+
+    AcceleratorModel Model { get; }
+
+    /// <summary>Null where the backend can run the node with the facts that it has in <paramref name="graph"/>, else the reason why not.</summary>
+    string? WhyNot(Graph graph, Node node);
+}

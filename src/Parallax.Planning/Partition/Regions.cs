@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Parallax.Graphs;
+
+namespace Parallax.Planning;
+
+/// <summary>Grows delegate regions and keeps those that the cost model says win.</summary>
+internal static class Regions
+{
+    /// <returns>All regions, the region of each node position (-1: none that was kept), and counted reasons why nodes are not supported.</returns>
+    internal static (ImmutableArray<Region> Regions, int[] RegionOf, ImmutableSortedDictionary<string, int> Unsupported) Choose(NodeTable nodes, PartitionOptions options)
+    {
+        var regionOf = new int[nodes.Nodes.Length];
+        Array.Fill(regionOf, -1);
+        var regions = ImmutableArray.CreateBuilder<Region>();
+        var unsupported = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        foreach (IRegionBackend backend in options.Accelerators)
+        {
+            bool[] supported = Supported(nodes, backend, regionOf, unsupported);
+            foreach (List<int> members in Grow(nodes, supported, regionOf))
+            {
+                Region region = Judge(nodes, backend, members, options.Cpu);
+                if (region.Kept)
+                    foreach (int member in members) regionOf[member] = regions.Count;
+                regions.Add(region);
+            }
+        }
+        return (regions.ToImmutable(), regionOf, unsupported.ToImmutableSortedDictionary(StringComparer.Ordinal));
+    }
+
+    private static bool[] Supported(NodeTable nodes, IRegionBackend backend, int[] regionOf, SortedDictionary<string, int> unsupported)
+    {
+        var supported = new bool[nodes.Nodes.Length];
+        for (int i = 0; i < supported.Length; i++)
+        {
+            if (regionOf[i] >= 0) continue;
+            string? whyNot = nodes.IsDynamic(i) ? "a shape is known only at run time" : backend.WhyNot(nodes.Graph, nodes.Nodes[i]);
+            supported[i] = whyNot is null;
+            if (whyNot is null) continue;
+            string key = $"{backend.Name}: {nodes.Nodes[i].Op.Name}: {whyNot}";
+            unsupported[key] = unsupported.GetValueOrDefault(key) + 1;
+        }
+        return supported;
+    }
+
+    /// <summary>Regions are grown on the graph in which the regions of earlier accelerators are single items, so that all stay convex together.</summary>
+    private static IEnumerable<List<int>> Grow(NodeTable nodes, bool[] supported, int[] regionOf)
+    {
+        int count = nodes.Nodes.Length;
+        var groupOf = new int[count];
+        var first = new Dictionary<int, int>();
+        int groups = 0;
+        for (int i = 0; i < count; i++)
+            if (regionOf[i] < 0) groupOf[i] = groups++;
+            else if (first.TryGetValue(regionOf[i], out int group)) groupOf[i] = group;
+            else first[regionOf[i]] = groupOf[i] = groups++;
+        Dag contracted = nodes.Dag.Contract(groupOf, groups);
+        var rank = new int[groups];
+        for (int i = 0; i < groups; i++) rank[contracted.Order[i]] = i;
+        for (int i = 0; i < count; i++) groupOf[i] = rank[groupOf[i]];
+        var groupSupported = new bool[groups];
+        for (int i = 0; i < count; i++) groupSupported[groupOf[i]] = supported[i];
+        int[] setOf = RegionGrower.Grow(nodes.Dag.Contract(groupOf, groups), groupSupported);
+
+        var sets = new SortedDictionary<int, List<int>>();
+        for (int i = 0; i < count; i++)
+        {
+            if (!supported[i]) continue;
+            if (!sets.TryGetValue(setOf[groupOf[i]], out List<int>? members)) sets[setOf[groupOf[i]]] = members = [];
+            members.Add(i);
+        }
+        return sets.Values;
+    }
+
+    private static Region Judge(NodeTable nodes, IRegionBackend backend, List<int> members, CostModel cpu)
+    {
+        AcceleratorModel model = backend.Model;
+        int count = members.Count(m => !nodes.Nodes[m].Op.IsView);
+        long macs = members.Sum(m => nodes.Macs[m]), boundary = BoundaryBytes(nodes, members);
+        double cpuUs = model.CpuMacsPerSecond is { } rate
+            ? macs / rate * 1e6
+            : members.Sum(m => cpu.PredictUs(CostModel.ClassOf(nodes.Nodes[m].Op), nodes.Macs[m], nodes.Bytes[m]));
+        double offloadUs = model.PredictUs(macs, boundary);
+        string? refusal = Refusal(model, count, macs, boundary, cpuUs, offloadUs);
+        string why = refusal ?? string.Create(CultureInfo.InvariantCulture, $"{backend.Name} is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us");
+        return new Region(backend.Name, [.. members.Select(m => nodes.Nodes[m].Id)], count, macs, boundary, refusal is null, why, cpuUs, offloadUs);
+    }
+
+    private static string? Refusal(AcceleratorModel model, int count, long macs, long boundary, double cpuUs, double offloadUs)
+    {
+        int minNodes = Math.Max(1, model.MinNodes);
+        FormattableString? refusal = null;
+        if (count < minNodes) refusal = $"N = {count} operators, at least {minNodes} are asked for";
+        else if (macs < model.MinMacs) refusal = $"F = {(double)macs:0.###E+0} multiply-accumulates, at least {(double)model.MinMacs:0.###E+0} are asked for";
+        else if (boundary > model.MaxBytesPerMac * macs) refusal = $"B/F = {boundary / (double)Math.Max(1, macs):0.###} bytes per multiply-accumulate, at most {model.MaxBytesPerMac:0.###} are allowed";
+        else if (offloadUs >= cpuUs) refusal = $"offloading is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us";
+        return refusal?.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private static long BoundaryBytes(NodeTable nodes, List<int> members)
+    {
+        var inside = new HashSet<int>(members);
+        var crossing = new HashSet<ValueId>();
+        foreach (int member in members)
+        {
+            foreach (ValueId input in nodes.Nodes[member].Inputs)
+                if (!input.IsNone && nodes.Graph.Constant(input) is null && !inside.Contains(nodes.Producer(input))) crossing.Add(input);
+            foreach (ValueId output in nodes.Nodes[member].Outputs)
+                if (!output.IsNone && (nodes.IsOutput(output) || nodes.Graph.Consumers(output).Any(c => !inside.Contains(nodes.PositionOf[c.Index])))) crossing.Add(output);
+        }
+        return crossing.Sum(nodes.BytesOf);
+    }
+}
