@@ -1,8 +1,33 @@
+using Parallax.Graphs.Ops;
+
 namespace Parallax.Onnx.Imports;
 
 internal static class NormalizationImports
 {
+    private const float Epsilon = 1e-5f;
+
     internal static readonly OpImport[] All =
     [
+        new("BatchNormalization", 1..8, OldBatchNormalization),
+        new("BatchNormalization", 9..13, n => new BatchNormalization(n.Float("epsilon", Epsilon))),
+        new("BatchNormalization", 14.., n => new BatchNormalization(n.Float("epsilon", Epsilon), n.Float("momentum", 0.9f), n.Bool("training_mode", false))),
+        new("InstanceNormalization", 1.., n => new InstanceNormalization(n.Float("epsilon", Epsilon))),
+        new("LayerNormalization", 1.., n => new LayerNormalization(n.Int("axis", -1), n.Float("epsilon", Epsilon), n.DType("stash_type", DType.Float32))),
+        new("RMSNormalization", 23.., n => new RMSNormalization(n.Int("axis", -1), n.Float("epsilon", Epsilon))),
+        new("SimplifiedLayerNormalization", 1.., n => new RMSNormalization(n.Int("axis", -1), n.Float("epsilon", Epsilon))),
+        new("SimplifiedLayerNormalization", 1.., n => new RMSNormalization(n.Int("axis", -1), n.Float("epsilon", Epsilon)), "com.microsoft"),
+        new("GroupNormalization", 18..20, n => new GroupNormalization(n.Int("num_groups"), n.Float("epsilon", Epsilon), AffinePerGroup: true)),
+        new("GroupNormalization", 21.., n => new GroupNormalization(n.Int("num_groups"), n.Float("epsilon", Epsilon))),
+        new("LpNormalization", 1.., n => new LpNormalization(n.Int("axis", -1), n.Int("p", 2))),
+        new("LRN", 1.., n => new LocalResponseNormalization(n.Int("size"), n.Float("alpha", 1e-4f), n.Float("beta", 0.75f), n.Float("bias", 1f))),
+        new("MeanVarianceNormalization", 1..8, n => new MeanVarianceNormalization(n.Bool("across_channels", false) ? [0, 1, 2, 3] : [0, 2, 3])),
+        new("MeanVarianceNormalization", 9.., n => new MeanVarianceNormalization([.. n.Ints("axes") ?? [0, 2, 3]])),
     ];
+
+    // Before opset 9 statistics could be kept per element, and before opset 7 an attribute said whether to train.
+    private static BatchNormalization OldBatchNormalization(ImportNode n)
+    {
+        if (!n.Bool("spatial", true)) throw n.Unsupported("statistics per element (spatial = 0)");
+        return new BatchNormalization(n.Float("epsilon", Epsilon));
+    }
 }

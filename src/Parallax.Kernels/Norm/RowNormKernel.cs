@@ -1,0 +1,88 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using Parallax.Kernels.Reduce;
+
+namespace Parallax.Kernels.Norm;
+
+/// <summary>Computes a <see cref="RowNormalization"/>. Inputs data, scale, bias (optional); outputs result, mean, inverse deviation (optional).</summary>
+internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFloatingPointIeee754<T>
+{
+    private const int Stretch = 4096;
+
+    private readonly RowNormalization problem;
+    private readonly long rowsPerBlock;
+
+    internal RowNormKernel(RowNormalization problem)
+    {
+        this.problem = problem;
+        rowsPerBlock = Math.Max(1, 16384 / Math.Max(1, problem.Count));
+    }
+
+    public override string Name => $"{(problem.Centered ? "layernorm" : "rmsnorm")}_{typeof(T).Name.ToLowerInvariant()}";
+
+    public override int BlockCount(int phase) => (int)((problem.Rows + rowsPerBlock - 1) / rowsPerBlock);
+
+    public override bool CanRunInPlace(int input) => input == 0;
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        long end = Math.Min(problem.Rows, (block + 1) * rowsPerBlock);
+        for (long row = block * rowsPerBlock; row < end; row++)
+        {
+            ReadOnlySpan<T> x = new(args.Input<T>(0) + row * problem.Count, problem.Count);
+            Span<T> y = new(args.Output<T>(0) + row * problem.Count, problem.Count);
+            (T mean, T inverse) = Statistics(x);
+            if (problem.Centered) TensorPrimitives.Subtract(x, mean, y);
+            TensorPrimitives.Multiply(problem.Centered ? y : x, inverse, y);
+            Affine(y, row, args.Input<T>(1), problem.HasBias ? args.Input<T>(2) : null);
+            Stash(args, row, mean, inverse);
+        }
+    }
+
+    private (T Mean, T Inverse) Statistics(ReadOnlySpan<T> x)
+    {
+        T count = T.CreateChecked(Math.Max(1, x.Length)), mean = T.Zero, square = T.Zero;
+        if (problem.Centered)
+        {
+            for (int i = 0; i < x.Length; i += Stretch) mean += VectorFold.Sum(x.Slice(i, Math.Min(Stretch, x.Length - i)));
+            mean /= count;
+        }
+        for (int i = 0; i < x.Length; i += Stretch) square += VectorFold.SumOfSquaredDifferences(x.Slice(i, Math.Min(Stretch, x.Length - i)), mean);
+        return (mean, T.One / T.Sqrt(square / count + T.CreateChecked(problem.Epsilon)));
+    }
+
+    private void Affine(Span<T> y, long row, T* scale, T* bias)
+    {
+        if (problem.Pattern is { } pattern)
+        {
+            int start = (int)(row % pattern.Rows) * y.Length;
+            for (int i = 0; i < y.Length; i++) y[i] = y[i] * scale[pattern.Scale[start + i]] + (bias == null ? T.Zero : bias[pattern.Bias[start + i]]);
+            return;
+        }
+        long first = row % problem.RowPeriod * problem.RowStride;
+        if (problem.Run == 1)
+        {
+            TensorPrimitives.Multiply(y, new ReadOnlySpan<T>(scale + first, y.Length), y);
+            if (bias != null) TensorPrimitives.Add(y, new ReadOnlySpan<T>(bias + first, y.Length), y);
+            return;
+        }
+        for (int i = 0, k = 0; i < y.Length; i += problem.Run, k++)
+        {
+            Span<T> run = y.Slice(i, Math.Min(problem.Run, y.Length - i));
+            TensorPrimitives.Multiply(run, scale[first + k], run);
+            if (bias != null) TensorPrimitives.Add(run, bias[first + k], run);
+        }
+    }
+
+    private void Stash(in KernelArgs args, long row, T mean, T inverse)
+    {
+        if (problem.KeepsMean) Keep(args, 1, row, mean);
+        if (problem.KeepsDeviation) Keep(args, 2, row, inverse);
+    }
+
+    private void Keep(in KernelArgs args, int output, long row, T value)
+    {
+        if (problem.FloatStatistics) args.Output<float>(output)[row] = float.CreateTruncating(value);
+        else args.Output<T>(output)[row] = value;
+    }
+}
