@@ -27,7 +27,7 @@ internal unsafe struct GemmOperands
 internal sealed unsafe class GemmEngine
 {
     private const long MinBlockWork = 1 << 20;
-    private const int WantedBlocks = 32;
+    private const int WantedBlocks = 24;
 
     private readonly GemmMicroKernel entry;
     private readonly DepthSlabs slabs;
@@ -191,8 +191,8 @@ internal sealed unsafe class GemmEngine
             long cost = Math.Max(work, 16L * Math.Min(n, columns * nr) * slabs.Depth);
             if (cost < 2 * MinBlockWork || (rows <= 1 && columns <= 1))
                 break;
-            // Halving the columns packs A twice as often, halving the rows B.
-            bool halveColumns = columns > 1 && (rows <= 1 || (packsLeft == packsRight ? columns * nr >= rows * mr : packsRight));
+            // Halving the columns packs A twice as often, halving the rows B; packing A costs more, it transposes.
+            bool halveColumns = columns > 1 && (rows <= 1 || (packsLeft == packsRight ? columns * nr >= 2 * rows * mr : packsRight));
             if (halveColumns) columns = (columns + 1) / 2;
             else rows = (rows + 1) / 2;
         }

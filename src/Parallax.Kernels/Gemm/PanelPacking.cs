@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
 
@@ -16,7 +18,7 @@ internal static unsafe class PanelPacking
         else if (depthStride == 1)
             Transpose(target, width, source, lanes, depth, laneStride);
         else
-            Gather(target, width, source, 0, lanes, 0, depth, laneStride, depthStride);
+            Gather(target, width, source, lanes, depth, laneStride, depthStride);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -37,12 +39,20 @@ internal static unsafe class PanelPacking
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(float* target, int width, float* source, int lanes, int depth, nint laneStride)
     {
-        int lane = 0, depth4 = depth & ~3;
-        for (; lane <= lanes - 4; lane += 4)
+        if (lanes < 4 || depth < 4)
         {
-            float* row = source + lane * laneStride, to = target + lane;
-            for (int k = 0; k < depth4; k += 4, row += 4, to += 4 * width)
+            Gather(target, width, source, lanes, depth, laneStride, 1);
+            return;
+        }
+        // The last square of a row and of a column overlaps the one before it and writes the same values again.
+        for (int lane = 0; lane < lanes; lane += 4)
+        {
+            int at = Math.Min(lane, lanes - 4);
+            float* first = source + at * laneStride;
+            for (int step = 0; step < depth; step += 4)
             {
+                int k = Math.Min(step, depth - 4);
+                float* row = first + k, to = target + k * width + at;
                 Vector128<float> r0 = Vector128.Load(row), r1 = Vector128.Load(row + laneStride);
                 Vector128<float> r2 = Vector128.Load(row + 2 * laneStride), r3 = Vector128.Load(row + 3 * laneStride);
                 Transpose4(ref r0, ref r1, ref r2, ref r3);
@@ -52,8 +62,6 @@ internal static unsafe class PanelPacking
                 Vector128.Store(r3, to + 3 * width);
             }
         }
-        Gather(target, width, source, 0, lane, depth4, depth, laneStride, 1);
-        Gather(target, width, source, lane, lanes, 0, depth, laneStride, 1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -68,24 +76,20 @@ internal static unsafe class PanelPacking
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> ZipLower(Vector128<float> a, Vector128<float> b) =>
-        System.Runtime.Intrinsics.X86.Sse.IsSupported ? System.Runtime.Intrinsics.X86.Sse.UnpackLow(a, b)
-        : System.Runtime.Intrinsics.Arm.AdvSimd.Arm64.IsSupported ? System.Runtime.Intrinsics.Arm.AdvSimd.Arm64.ZipLow(a, b)
+        Sse.IsSupported ? Sse.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
         : Vector128.Create(a[0], b[0], a[1], b[1]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> ZipUpper(Vector128<float> a, Vector128<float> b) =>
-        System.Runtime.Intrinsics.X86.Sse.IsSupported ? System.Runtime.Intrinsics.X86.Sse.UnpackHigh(a, b)
-        : System.Runtime.Intrinsics.Arm.AdvSimd.Arm64.IsSupported ? System.Runtime.Intrinsics.Arm.AdvSimd.Arm64.ZipHigh(a, b)
+        Sse.IsSupported ? Sse.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
         : Vector128.Create(a[2], b[2], a[3], b[3]);
 
-    private static void Gather(
-        float* target, int width, float* source, int firstLane, int endLane, int firstDepth, int endDepth, nint laneStride, nint depthStride)
+    private static void Gather(float* target, int width, float* source, int lanes, int depth, nint laneStride, nint depthStride)
     {
-        for (int lane = firstLane; lane < endLane; lane++)
-        {
-            float* from = source + lane * laneStride;
-            for (int k = firstDepth; k < endDepth; k++)
-                target[k * width + lane] = from[k * depthStride];
-        }
+        for (int lane = 0; lane < lanes; lane++, source += laneStride)
+            for (int k = 0; k < depth; k++)
+                target[k * width + lane] = source[k * depthStride];
     }
 }

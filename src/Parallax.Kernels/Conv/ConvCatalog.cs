@@ -1,0 +1,149 @@
+namespace Parallax.Kernels;
+
+/// <summary>An entry of the convolution family: a way to compute some float32 convolutions.</summary>
+public abstract unsafe class ConvAlgorithm
+{
+    public abstract string Name { get; }
+
+    public abstract bool Supports(ConvProblem problem);
+
+    /// <summary>Predicted microseconds on one core, good enough to rank the entries that support a problem.</summary>
+    public abstract double PredictCost(ConvProblem problem);
+
+    /// <summary>Weights in the order in which the entry reads them; the same for all input sizes and batches.</summary>
+    public abstract PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry);
+
+    /// <summary>Prepares a kernel, which takes its own reference to the weights; null where they are computed.</summary>
+    public abstract Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry);
+
+    /// <summary>Microseconds of a number of multiply-adds at a share of the peak of one core.</summary>
+    private protected static double Multiplying(long work, double efficiency) => work / (efficiency * 2e3 * (int)GemmCatalog.Best.Width);
+
+    /// <summary>Microseconds to move elements through the cache.</summary>
+    private protected static double Moving(long elements) => elements / 2e3;
+
+    private protected static PackedMatrix PackGroups(ConvProblem problem, float* weights, GemmMicroKernel entry)
+    {
+        int depth = problem.GroupInputs * problem.Taps;
+        return PackedMatrix.Pack(entry, isLeft: true, weights, problem.GroupOutputs, depth, depth, 1, problem.Groups, (long)problem.GroupOutputs * depth);
+    }
+
+    /// <summary>A plain copy, one filter behind the other.</summary>
+    private protected static PackedMatrix PackFilters(ConvProblem problem, float* weights, GemmMicroKernel entry)
+    {
+        int depth = problem.GroupInputs * problem.Taps;
+        return PackedMatrix.Pack(entry, isLeft: true, weights, 1, depth, depth, 1, problem.OutputChannels, depth);
+    }
+
+    /// <summary>Share of full tiles that are results.</summary>
+    private protected static double TileUse(ConvProblem problem)
+    {
+        GemmMicroKernel entry = GemmCatalog.Best;
+        return Use(problem.GroupOutputs, entry.PaddedRows(problem.GroupOutputs)) * Use(problem.OutputPlane, entry.PaddedColumns(problem.OutputPlane));
+    }
+
+    private static double Use(int used, int padded) => padded == 0 ? 1 : (double)used / padded;
+}
+
+/// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
+public static class ConvCatalog
+{
+    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Implicit(), new Direct()];
+
+    /// <summary>The entry for a problem.</summary>
+    public static ConvAlgorithm Select(ConvProblem problem) =>
+        Entries.Where(entry => entry.Supports(problem)).MinBy(entry => entry.PredictCost(problem))!;
+
+    private sealed unsafe class Pointwise : ConvAlgorithm
+    {
+        public override string Name => "conv_f32_pointwise";
+
+        public override bool Supports(ConvProblem problem) =>
+            problem.Axes.All(axis => axis is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && axis.Input == axis.Output);
+
+        public override double PredictCost(ConvProblem problem) => Multiplying(problem.Work, 0.8 * TileUse(problem));
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry)
+        {
+            long k = problem.GroupInputs, plane = problem.OutputPlane;
+            int groups = problem.Groups;
+            long[] Each(Func<long, long, long> offset) =>
+                [.. Enumerable.Range(0, problem.Batch * groups).Select(i => offset(i / groups, i % groups))];
+            var product = new GemmProblem(problem.GroupOutputs, problem.OutputPlane, problem.GroupInputs)
+            {
+                ABatch = Each((_, group) => group * problem.GroupOutputs * k),
+                BBatch = Each((image, group) => (image * problem.InputChannels + group * k) * plane),
+                CBatch = Each((image, group) => (image * problem.OutputChannels + group * problem.GroupOutputs) * plane),
+                Bias = problem.HasBias ? new MatrixLayout(1, 0) : null,
+                BiasBatch = Each((_, group) => group * problem.GroupOutputs),
+                HasResidual = problem.HasResidual,
+                ResidualAfterActivation = problem.ResidualAfterActivation,
+                Activation = problem.Activation,
+            };
+            return new ConvAsGemm(Name, new GemmKernel(product, weights, null, entry, swapped: true));
+        }
+    }
+
+    private sealed unsafe class Depthwise : ConvAlgorithm
+    {
+        public override string Name => "conv_f32_depthwise";
+
+        public override bool Supports(ConvProblem problem) => problem.GroupInputs == 1 && problem.Axes.Length <= 3;
+
+        public override double PredictCost(ConvProblem problem) =>
+            Multiplying(problem.Work, 0.3) + Moving((long)problem.Batch * problem.OutputChannels * problem.InputPlane);
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackFilters(problem, weights, entry);
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
+            new DepthwiseConv(problem, weights, entry.Width);
+    }
+
+    private sealed unsafe class Implicit : ConvAlgorithm
+    {
+        public override string Name => "conv_f32_implicit";
+
+        public override bool Supports(ConvProblem problem) => problem.Axes.Length <= 3;
+
+        public override double PredictCost(ConvProblem problem) =>
+            Multiplying(problem.Work, 0.75 * TileUse(problem))
+            + Moving(((long)problem.InputPlane + (long)problem.OutputPlane * problem.Taps) * problem.InputChannels * problem.Batch);
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(problem, weights, entry);
+    }
+
+    private sealed unsafe class Direct : ConvAlgorithm
+    {
+        public override string Name => "conv_f32_direct";
+
+        public override bool Supports(ConvProblem problem) => true;
+
+        public override double PredictCost(ConvProblem problem) => problem.Work / 200.0;
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackFilters(problem, weights, entry);
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new DirectConv<float>(problem, weights);
+    }
+
+    /// <summary>A product whose A is input 1 (the weights) and whose B is input 0.</summary>
+    private sealed class ConvAsGemm(string name, Kernel product) : Kernel
+    {
+        public override string Name => product.Name.Replace("gemm_f32", name, StringComparison.Ordinal);
+
+        public override int BlockCount(int phase) => product.BlockCount(phase);
+
+        public override long WorkerScratchBytes => product.WorkerScratchBytes;
+
+        public override void RunBlock(int phase, int block, in KernelArgs args) => product.RunBlock(phase, block, args);
+
+        public override void Dispose()
+        {
+            product.Dispose();
+            base.Dispose();
+        }
+    }
+}

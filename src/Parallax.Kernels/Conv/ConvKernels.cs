@@ -1,0 +1,33 @@
+using System.Numerics;
+
+namespace Parallax.Kernels;
+
+/// <summary>Prepares convolutions; <see cref="ConvProblem"/> is the contract.</summary>
+public static unsafe class ConvKernels
+{
+    /// <summary>Prepares a float32 convolution; constant weights are packed now and need not stay valid.</summary>
+    /// <param name="weights">The contents of input 1 where they are constant; otherwise null.</param>
+    /// <param name="algorithm">An entry of <see cref="ConvCatalog"/> that supports the problem; null for the one that is predicted to be fastest.</param>
+    /// <param name="entry">A supported entry of <see cref="GemmCatalog"/>; null for the best.</param>
+    public static Kernel Create(ConvProblem problem, float* weights = null, ConvAlgorithm? algorithm = null, GemmMicroKernel? entry = null)
+    {
+        problem.Check();
+        algorithm ??= ConvCatalog.Select(problem);
+        using PackedMatrix? packed = weights == null ? null : algorithm.Pack(problem, weights, entry ?? GemmCatalog.Best);
+        return algorithm.Create(problem, packed, entry ?? GemmCatalog.Best);
+    }
+
+    /// <summary>Prepares a float32 convolution over weights that <see cref="ConvAlgorithm.Pack"/> of the same algorithm packed, which it shares.</summary>
+    public static Kernel Create(ConvProblem problem, PackedMatrix packed, ConvAlgorithm algorithm)
+    {
+        problem.Check();
+        return algorithm.Create(problem, packed, packed.Entry);
+    }
+
+    /// <summary>Prepares a convolution of another element type; it has neither activation nor residual.</summary>
+    public static Kernel CreateDirect<T>(ConvProblem problem) where T : unmanaged, INumber<T>
+    {
+        problem.Check();
+        return new DirectConv<T>(problem);
+    }
+}

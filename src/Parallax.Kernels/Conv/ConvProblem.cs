@@ -1,0 +1,53 @@
+namespace Parallax.Kernels;
+
+/// <summary>
+/// A convolution over [batch, channels, spatial...] with what follows it: <c>Y = activation(conv(X, W) + bias + residual)</c>.
+/// Inputs by position: 0 X [Batch, InputChannels, spatial...], 1 W [OutputChannels, InputChannels / Groups, taps...], 2 bias [OutputChannels]
+/// (where <see cref="HasBias"/>), 3 residual, laid out as the result (where <see cref="HasResidual"/>); output 0 is Y. All are contiguous.
+/// Constant weights that were given when the kernel was prepared are not read again: input 1 may then be null. The result may overlap no input.
+/// </summary>
+/// <param name="Axes">One per spatial axis, 1 or more.</param>
+public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int OutputChannels, WindowAxis[] Axes)
+{
+    public bool HasBias { get; init; }
+
+    public bool HasResidual { get; init; }
+
+    /// <summary>Adds the residual behind the activation instead of before it.</summary>
+    public bool ResidualAfterActivation { get; init; }
+
+    public Activation Activation { get; init; }
+
+    public int GroupInputs => InputChannels / Groups;
+
+    public int GroupOutputs => OutputChannels / Groups;
+
+    /// <summary>Taps of one filter of one channel.</summary>
+    public int Taps => Product(axis => axis.Kernel);
+
+    public int InputPlane => Product(axis => axis.Input);
+
+    public int OutputPlane => Product(axis => axis.Output);
+
+    /// <summary>Multiply-adds.</summary>
+    public long Work => (long)Batch * OutputChannels * OutputPlane * GroupInputs * Taps;
+
+    /// <summary>The axes with leading trivial ones up to rank 3; the rank is at most 3.</summary>
+    internal WindowAxis[] ThreeAxes => [.. Enumerable.Repeat(WindowAxis.Trivial, 3 - Axes.Length), .. Axes];
+
+    internal Epilogue EpilogueFor(VecWidth width) => new(width, Activation, 1f, 1f, ResidualAfterActivation);
+
+    internal void Check()
+    {
+        if (Axes.Length == 0 || Groups < 1 || InputChannels % Groups != 0 || OutputChannels % Groups != 0)
+            throw new InvalidModelException(
+                $"Conv: {InputChannels} input and {OutputChannels} output channels over {Axes.Length} spatial axes cannot be cut into {Groups} groups");
+    }
+
+    private int Product(Func<WindowAxis, long> of)
+    {
+        long product = 1;
+        foreach (WindowAxis axis in Axes) product = checked(product * of(axis));
+        return checked((int)product);
+    }
+}

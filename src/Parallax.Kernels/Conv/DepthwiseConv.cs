@@ -1,0 +1,137 @@
+using System.Runtime.CompilerServices;
+
+namespace Parallax.Kernels;
+
+/// <summary>
+/// Convolution of groups with one input channel each. A block pads some rows of one channel into its worker's scratch and slides the taps
+/// over them; strides are gone in the padded form, so all windows are one loop.
+/// </summary>
+internal sealed unsafe class DepthwiseConv : Kernel
+{
+    private const int TileElements = 1 << 15;
+    private const long BlockWork = 1 << 18;
+
+    private readonly ConvProblem problem;
+    private readonly PackedMatrix? weights;
+    private readonly PaddedInput padded;
+    private readonly Epilogue epilogue;
+    private readonly int[] tapOffsets;
+    private readonly int taps, planes, rows, rowLength, rowsPerTile, paddedRowsPerTile, tilesPerChannel, channelsPerBlock;
+    private readonly delegate*<float*, int*, float*, int, float*, int, void> slide;
+
+    internal DepthwiseConv(ConvProblem problem, PackedMatrix? weights, VecWidth width)
+    {
+        this.problem = problem;
+        this.weights = weights?.AddReference();
+        WindowAxis[] axes = problem.ThreeAxes;
+        padded = PaddedInput.For(axes);
+        epilogue = problem.EpilogueFor(width);
+        (planes, rows, rowLength) = ((int)axes[0].Output, (int)axes[1].Output, (int)axes[2].Output);
+        int halo = padded.Rows - rows;
+        rowsPerTile = planes > 1 ? Math.Max(1, rows) : Math.Clamp(TileElements / Math.Max(1, padded.ChannelElements(1)) - halo, 1, Math.Max(1, rows));
+        paddedRowsPerTile = rowsPerTile + halo;
+        tilesPerChannel = (rows + rowsPerTile - 1) / rowsPerTile;
+        tapOffsets = padded.TapOffsets(axes, paddedRowsPerTile);
+        taps = tapOffsets.Length;
+        long work = Math.Max(1, (long)problem.OutputPlane * (taps + 8));
+        channelsPerBlock = tilesPerChannel > 1 ? 1 : (int)Math.Clamp(BlockWork / work, 1, Math.Max(1, problem.OutputChannels));
+        Name = width == VecWidth.Scalar ? "conv_f32_depthwise_scalar" : $"conv_f32_depthwise_v{32 * (int)width}";
+        slide = width switch
+        {
+            VecWidth.V512 => &Slide<Vec512>,
+            VecWidth.V256 => &Slide<Vec256>,
+            VecWidth.V128 => &Slide<Vec128>,
+            _ => &Slide<Vec1>,
+        };
+    }
+
+    public override string Name { get; }
+
+    public override long WorkerScratchBytes => sizeof(float) * ((long)padded.ChannelElements(paddedRowsPerTile) + PaddedInput.Slack * 4);
+
+    private int Channels => problem.Batch * problem.OutputChannels;
+
+    public override int BlockCount(int phase) =>
+        problem.OutputPlane == 0 ? 0 : (Channels + channelsPerBlock - 1) / channelsPerBlock * tilesPerChannel;
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        (int first, int tile) = Math.DivRem(block, tilesPerChannel);
+        int end = Math.Min(Channels, (first + 1) * channelsPerBlock);
+        for (int channel = first * channelsPerBlock; channel < end; channel++)
+            RunTile(channel, tile * rowsPerTile, args);
+    }
+
+    public override void Dispose()
+    {
+        weights?.Dispose();
+        base.Dispose();
+    }
+
+    private void RunTile(int channel, int firstRow, in KernelArgs args)
+    {
+        (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
+        nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
+        float* filter = weights is null ? args.Input<float>(1) + (nint)output * taps : weights.Slab(output, 0);
+        float* copy = (float*)args.WorkerScratch;
+        padded.Copy(args.Input<float>(0) + input * problem.InputPlane, copy, firstRow, paddedRowsPerTile);
+        int count = Math.Min(rowsPerTile, rows - firstRow);
+        nint result = (nint)channel * problem.OutputPlane + firstRow * rowLength;
+        float* c = args.Output<float>(0) + result;
+        fixed (int* offsets = tapOffsets)
+        {
+            for (int plane = 0; plane < planes; plane++)
+                for (int row = 0; row < count; row++)
+                    slide(copy + plane * padded.PlaneStride(paddedRowsPerTile) + row * padded.RowStride, offsets, filter, taps,
+                        c + (plane * rows + row) * rowLength, rowLength);
+        }
+        epilogue.Apply(new EpilogueTile
+        {
+            C = c,
+            Rows = 1,
+            Columns = planes * count * rowLength,
+            Bias = problem.HasBias ? args.Input<float>(2) + output : null,
+            Residual = problem.HasResidual ? args.Input<float>(3) + result : null,
+        });
+    }
+
+    /// <summary>One row of results. Loads may run up to four vectors past the row, into the next one or the slack.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Slide<V>(float* data, int* offsets, float* filter, int taps, float* results, int count) where V : struct, IVec<V>
+    {
+        int i = 0;
+        for (; i + 2 * V.Count < count; i += 4 * V.Count)
+        {
+            V s0 = default, s1 = default, s2 = default, s3 = default;
+            for (int tap = 0; tap < taps; tap++)
+            {
+                float* from = data + offsets[tap] + i;
+                V weight = V.Create(filter[tap]);
+                s0 = V.MultiplyAdd(weight, V.Load(from), s0);
+                s1 = V.MultiplyAdd(weight, V.Load(from + V.Count), s1);
+                s2 = V.MultiplyAdd(weight, V.Load(from + 2 * V.Count), s2);
+                s3 = V.MultiplyAdd(weight, V.Load(from + 3 * V.Count), s3);
+            }
+            Put(results + i, s0, count - i);
+            Put(results + i + V.Count, s1, count - i - V.Count);
+            Put(results + i + 2 * V.Count, s2, count - i - 2 * V.Count);
+            Put(results + i + 3 * V.Count, s3, count - i - 3 * V.Count);
+        }
+        for (; i < count; i += V.Count)
+        {
+            V sum = default;
+            for (int tap = 0; tap < taps; tap++)
+                sum = V.MultiplyAdd(V.Create(filter[tap]), V.Load(data + offsets[tap] + i), sum);
+            Put(results + i, sum, count - i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<V>(float* target, V value, int room) where V : struct, IVec<V>
+    {
+        if (room >= V.Count)
+            V.Store(target, value);
+        else if (room > 0)
+            Vec.StorePartial(target, value, room);
+    }
+}

@@ -1,0 +1,127 @@
+namespace Parallax.Kernels;
+
+/// <summary>
+/// One axis of a padded copy. A stride s splits the axis: element u of the padded axis lies in part u mod s at u / s, so that what
+/// neighbouring results read at one tap lies side by side. Only the parts that some tap reads are kept.
+/// </summary>
+internal sealed class PaddedAxis
+{
+    private readonly int[] slotOfPart;
+
+    internal PaddedAxis(int input, int padBegin, int stride, int length, IEnumerable<int> usedParts)
+    {
+        Input = input;
+        PadBegin = padBegin;
+        Stride = stride;
+        Length = length;
+        Parts = [.. usedParts.Distinct().Order()];
+        slotOfPart = new int[stride];
+        for (int i = 0; i < Parts.Length; i++) slotOfPart[Parts[i]] = i;
+    }
+
+    internal static PaddedAxis For(WindowAxis axis)
+    {
+        int stride = (int)axis.Stride, reach = (int)((axis.Kernel - 1) * axis.Dilation);
+        return new PaddedAxis((int)axis.Input, (int)axis.PadBegin, stride, (int)axis.Output + reach / stride,
+            Enumerable.Range(0, (int)axis.Kernel).Select(tap => (int)(tap * axis.Dilation % stride)));
+    }
+
+    internal int Input { get; }
+    internal int PadBegin { get; }
+    internal int Stride { get; }
+
+    /// <summary>Elements of one part.</summary>
+    internal int Length { get; }
+
+    internal int[] Parts { get; }
+
+    /// <summary>Slot of the part, and place in it, of element <paramref name="u"/> of the padded axis.</summary>
+    internal (int Slot, int Place) Locate(int u) => (slotOfPart[u % Stride], u / Stride);
+
+    /// <summary>The places of a part that hold input: from First to End.</summary>
+    internal (int First, int End) Inside(int part)
+    {
+        int first = Math.Max(0, (PadBegin - part + Stride - 1) / Stride);
+        int end = PadBegin + Input - part <= 0 ? 0 : (PadBegin + Input - part + Stride - 1) / Stride;
+        end = Math.Min(end, Length);
+        return (Math.Min(first, Math.Max(end, 0)), Math.Max(end, 0));
+    }
+}
+
+/// <summary>
+/// Copies channels into a padded form in which every tap of a window is a constant distance from the place of its result: convolutions
+/// over it need no bounds and no strides. A channel is laid out [z slot][y slot][x slot][z][y][x].
+/// </summary>
+internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis x)
+{
+    /// <summary>Elements that vector loads may read behind the last channel.</summary>
+    internal const int Slack = 32;
+
+    internal static PaddedInput For(WindowAxis[] axes) => new(PaddedAxis.For(axes[0]), PaddedAxis.For(axes[1]), PaddedAxis.For(axes[2]));
+
+    internal int RowStride => x.Length;
+
+    internal int PlaneStride(int rows) => rows * x.Length;
+
+    internal int Rows => y.Length;
+
+    /// <summary>Elements of a channel of which only <paramref name="rows"/> rows of each y part are kept.</summary>
+    internal int ChannelElements(int rows) => checked(z.Parts.Length * y.Parts.Length * x.Parts.Length * z.Length * rows * x.Length);
+
+    /// <summary>Distance from a result's place (0 for the first result) to the element at (uz, uy, ux) of the padded window.</summary>
+    internal int Offset(int uz, int uy, int ux, int rows)
+    {
+        (int zSlot, int zPlace) = z.Locate(uz);
+        (int ySlot, int yPlace) = y.Locate(uy);
+        (int xSlot, int xPlace) = x.Locate(ux);
+        return checked((((zSlot * y.Parts.Length + ySlot) * x.Parts.Length + xSlot) * z.Length + zPlace) * rows * x.Length + yPlace * x.Length + xPlace);
+    }
+
+    /// <summary>Distances of all taps of a window.</summary>
+    internal int[] TapOffsets(WindowAxis[] axes, int rows)
+    {
+        var offsets = new List<int>();
+        for (int kz = 0; kz < axes[0].Kernel; kz++)
+            for (int ky = 0; ky < axes[1].Kernel; ky++)
+                for (int kx = 0; kx < axes[2].Kernel; kx++)
+                    offsets.Add(Offset(kz * (int)axes[0].Dilation, ky * (int)axes[1].Dilation, kx * (int)axes[2].Dilation, rows));
+        return [.. offsets];
+    }
+
+    /// <summary>Copies one channel, rows [firstRow, firstRow + rows) of each y part.</summary>
+    internal void Copy(float* source, float* target, int firstRow, int rows)
+    {
+        foreach (int zPart in z.Parts)
+            foreach (int yPart in y.Parts)
+                foreach (int xPart in x.Parts)
+                    for (int iz = 0; iz < z.Length; iz++)
+                    {
+                        int fromZ = iz * z.Stride + zPart - z.PadBegin;
+                        for (int iy = firstRow; iy < firstRow + rows; iy++, target += x.Length)
+                        {
+                            int fromY = iy * y.Stride + yPart - y.PadBegin;
+                            bool inside = (uint)fromZ < (uint)z.Input && (uint)fromY < (uint)y.Input && iy < y.Length;
+                            CopyRow(inside ? source + ((nint)fromZ * y.Input + fromY) * x.Input : null, target, xPart);
+                        }
+                    }
+    }
+
+    private void CopyRow(float* source, float* target, int xPart)
+    {
+        var row = new Span<float>(target, x.Length);
+        if (source == null)
+        {
+            row.Clear();
+            return;
+        }
+        (int first, int end) = x.Inside(xPart);
+        row[..first].Clear();
+        row[end..].Clear();
+        float* from = source + (first * x.Stride + xPart - x.PadBegin);
+        if (x.Stride == 1)
+            new ReadOnlySpan<float>(from, end - first).CopyTo(row[first..]);
+        else
+            for (int i = first; i < end; i++, from += x.Stride)
+                target[i] = *from;
+    }
+}

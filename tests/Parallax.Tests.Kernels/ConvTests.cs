@@ -1,0 +1,136 @@
+using Parallax.Kernels;
+using Parallax.Suite;
+using Xunit;
+
+namespace Parallax.Tests.Kernels;
+
+public sealed unsafe class ConvTests
+{
+    public static TheoryData<string> Widths =>
+        [.. GemmCatalog.Entries.Where(entry => entry.IsSupported || entry.Width == VecWidth.Scalar).Select(entry => entry.Name)];
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void TwoDimensional(string width)
+    {
+        int seed = 1;
+        foreach (int stride in (int[])[1, 2, 3])
+            foreach (int kernel in (int[])[1, 2, 3, 5])
+                foreach (int dilation in (int[])[1, 2])
+                    foreach ((int padBegin, int padEnd) in ((int, int)[])[(0, 0), (1, 1), (0, 2), (4, 3)])
+                        Check(ConvReference.Problem(2, 1, 3, 5, [13, 11], [kernel, kernel], stride, padBegin, padEnd, dilation), width, seed++);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void RowsLongerThanVectors(string width)
+    {
+        Check(ConvReference.Problem(1, 1, 3, 17, [9, 70], [3, 3], 1, 1, 1) with { HasBias = true, Activation = Activation.Relu }, width, 1);
+        Check(ConvReference.Problem(1, 1, 3, 17, [9, 151], [3, 3], 2, 1, 1) with { HasBias = true }, width, 2);
+        Check(ConvReference.Problem(1, 4, 4, 4, [6, 199], [5, 5], 1, 2, 2) with { HasBias = true }, width, 3);
+        Check(ConvReference.Problem(1, 4, 4, 4, [6, 261], [3, 3], 2, 1, 0) with { HasBias = true }, width, 4);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void OtherRanks(string width)
+    {
+        Check(ConvReference.Problem(2, 1, 4, 6, [50], [7], 2, 3, 2), width, 1);
+        Check(ConvReference.Problem(1, 4, 4, 4, [50], [4], 1, 0, 3), width, 2);
+        Check(ConvReference.Problem(1, 1, 3, 4, [5, 6, 7], [3, 2, 3], 2, 1, 1), width, 3);
+        Check(ConvReference.Problem(2, 3, 3, 6, [5, 6, 7], [3, 3, 3], 1, 1, 1), width, 4);
+        Check(ConvReference.Problem(1, 1, 2, 2, [3, 4, 3, 5], [2, 2, 1, 2], 1, 1, 0), width, 5);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Groups(string width)
+    {
+        Check(ConvReference.Problem(2, 2, 6, 8, [9, 9], [3, 3], 1, 1, 1) with { HasBias = true }, width, 1);
+        Check(ConvReference.Problem(2, 3, 6, 9, [10, 7], [1, 1]) with { HasBias = true, HasResidual = true }, width, 2);
+        Check(ConvReference.Problem(2, 5, 5, 10, [10, 7], [3, 3], 2, 1, 1) with { HasBias = true, HasResidual = true }, width, 3);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Epilogues(string width)
+    {
+        int seed = 1;
+        foreach (int groups in (int[])[1, 4])
+            foreach (int kernel in (int[])[1, 3])
+                foreach (Activation activation in (Activation[])[Activation.None, Activation.Silu, Activation.Clip(0, 6)])
+                    foreach (bool after in (bool[])[false, true])
+                        Check(ConvReference.Problem(2, groups, 4, 8, [7, 9], [kernel, kernel], 1, kernel / 2, kernel / 2) with
+                        {
+                            HasBias = true,
+                            HasResidual = true,
+                            ResidualAfterActivation = after,
+                            Activation = activation,
+                        }, width, seed++);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void SeveralSlabsAndBlocks(string width)
+    {
+        Check(ConvReference.Problem(1, 1, 40, 190, [17, 19], [3, 3], 1, 1, 1) with { HasBias = true, Activation = Activation.Relu }, width, 1);
+        Check(ConvReference.Problem(1, 1, 300, 70, [20, 21], [1, 1]) with { HasBias = true }, width, 2);
+        Check(ConvReference.Problem(1, 2, 2, 2, [230, 250], [3, 3], 1, 1, 1) with { HasBias = true }, width, 3);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void EmptyAndTiny(string width)
+    {
+        Check(ConvReference.Problem(0, 1, 3, 4, [5, 5], [3, 3]), width, 1);
+        Check(ConvReference.Problem(1, 1, 3, 4, [2, 2], [3, 3]), width, 2);
+        Check(ConvReference.Problem(1, 1, 1, 1, [1, 1], [3, 3], 1, 1, 1), width, 3);
+        Check(ConvReference.Problem(1, 2, 2, 2, [1, 1], [3, 3], 2, 1, 1), width, 4);
+    }
+
+    [Fact]
+    public void TheCatalogTakesTheSpecializedEntry()
+    {
+        Assert.Equal("conv_f32_pointwise", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [1, 1])).Name);
+        Assert.Equal("conv_f32_depthwise", ConvCatalog.Select(ConvReference.Problem(1, 64, 64, 64, [20, 20], [3, 3], 1, 1, 1)).Name);
+        Assert.Equal("conv_f32_implicit", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [3, 3], 1, 1, 1)).Name);
+        Assert.Equal("conv_f32_direct", ConvCatalog.Select(ConvReference.Problem(1, 1, 2, 2, [3, 3, 3, 3], [1, 2, 2, 2])).Name);
+    }
+
+    [Fact]
+    public void OtherElementTypes()
+    {
+        ConvProblem problem = ConvReference.Problem(2, 2, 4, 6, [7, 8], [3, 2], 2, 1, 0) with { HasBias = true };
+        ConvReference.Inputs inputs = ConvReference.Draw(problem, 5);
+        double[] expected = ConvReference.Compute(problem, inputs), y = new double[expected.Length];
+        double[] x = [.. inputs.X], w = [.. inputs.W], bias = [.. inputs.Bias];
+        using Kernel kernel = ConvKernels.CreateDirect<double>(problem);
+        fixed (double* px = x, pw = w, pb = bias, py = y)
+            KernelRunner.Run(kernel, [(nint)px, (nint)pw, (nint)pb, 0], [(nint)py]);
+        for (int i = 0; i < y.Length; i++)
+            Assert.Equal(expected[i], y[i], 1e-12);
+        Assert.Throws<UnsupportedModelException>(() => ConvKernels.CreateDirect<double>(problem with { HasResidual = true }));
+    }
+
+    [Fact]
+    public void ChannelsMustDivide() =>
+        Assert.Throws<InvalidModelException>(() => ConvKernels.Create(ConvReference.Problem(1, 2, 3, 4, [5, 5], [3, 3])));
+
+    private static void Check(ConvProblem problem, string width, int seed)
+    {
+        ConvReference.Inputs inputs = ConvReference.Draw(problem, seed);
+        double[] expected = ConvReference.Compute(problem, inputs);
+        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        double tolerance = 2e-6 * (4 + problem.GroupInputs * problem.Taps);
+        foreach (ConvAlgorithm algorithm in ConvCatalog.Entries.Where(algorithm => algorithm.Supports(problem)))
+            foreach (bool constant in (bool[])[false, true])
+            {
+                if (algorithm.Name == "conv_f32_direct" && problem.Work > 1 << 20)
+                    continue;
+                float[] y = ConvReference.Run(problem, inputs, constant, algorithm, entry, guardBefore: constant);
+                for (int i = 0; i < y.Length; i++)
+                    if (!(Math.Abs(y[i] - expected[i]) <= tolerance))
+                        Assert.Fail($"{algorithm.Name} {width} seed {seed} constant {constant} {string.Join(' ', problem.Axes)} {problem}: Y[{i}] = {y[i]}, expected {expected[i]}");
+            }
+    }
+}
