@@ -34,6 +34,9 @@ internal abstract unsafe class FourierKernel<T> : Kernel where T : unmanaged, IF
         for (int b = 0; b < count; b++) Store(args, first + b, real + b, imaginary + b, count);
     }
 
+    /// <summary>A real signal's lowest and highest bins are real; rounding would say otherwise.</summary>
+    private protected bool IsReal(int bin, int parts) => parts == 1 && (bin == 0 || 2 * bin == Length);
+
     /// <summary>Writes the points of one signal, <paramref name="step"/> elements apart.</summary>
     private protected abstract void Load(in KernelArgs args, long signal, T* real, T* imaginary, int step);
 
@@ -88,7 +91,7 @@ internal sealed unsafe class DftKernel<T> : FourierKernel<T> where T : unmanaged
         {
             T* bin = target + k * inner * resultParts;
             bin[0] = real[(long)k * step] * scale;
-            if (resultParts == 2) bin[1] = imaginary[(long)k * step] * scale;
+            if (resultParts == 2) bin[1] = IsReal(k, parts) ? T.Zero : imaginary[(long)k * step] * scale;
         }
     }
 
@@ -130,6 +133,7 @@ internal sealed unsafe class StftKernel<T> : FourierKernel<T> where T : unmanage
     private protected override void Store(in KernelArgs args, long signal, T* real, T* imaginary, int step)
     {
         T* target = args.Output<T>(0) + signal * bins * 2;
-        for (int k = 0; k < bins; k++) (target[2 * k], target[2 * k + 1]) = (real[(long)k * step], imaginary[(long)k * step]);
+        for (int k = 0; k < bins; k++)
+            (target[2 * k], target[2 * k + 1]) = (real[(long)k * step], IsReal(k, parts) ? T.Zero : imaginary[(long)k * step]);
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 
 namespace Parallax.Graphs.Ops;
 
@@ -9,11 +8,7 @@ namespace Parallax.Graphs.Ops;
 /// </summary>
 internal sealed class FactJoin
 {
-    private static long symbols;
     private readonly HashSet<Dim> widened = [];
-
-    /// <summary>A dim of which nothing is known, equal to no other.</summary>
-    internal static Dim Fresh(string why) => Dim.Symbol(string.Create(CultureInfo.InvariantCulture, $"{why}({Interlocked.Increment(ref symbols)})"));
 
     /// <summary>What holds for a value that is either of two.</summary>
     internal static Fact Join(Fact a, Fact b) => new FactJoin().Widen(a, b);
@@ -42,10 +37,10 @@ internal sealed class FactJoin
     }
 
     /// <summary>The fact outside the iterations: every dim that may change between them becomes a symbol of its own.</summary>
-    internal Fact Settle(Fact fact) => Replace(fact, dim => Varies(dim) ? Fresh("loop") : dim);
+    internal Fact Settle(Fact fact) => Replace(fact, dim => Varies(dim) ? FreshDim.Of("loop") : dim);
 
     /// <summary>The same kind of value with every symbolic dim replaced by one of its own: a sequence's items share only what is a number.</summary>
-    internal static Fact Forget(Fact fact) => Replace(fact, dim => dim.IsKnown ? dim : Fresh("item"));
+    internal static Fact Forget(Fact fact) => Replace(fact, dim => dim.IsKnown ? dim : FreshDim.Of("item"));
 
     internal static Fact WithoutContents(Fact fact) => fact is TensorFact tensor ? tensor.WithoutContents() : fact;
 
@@ -73,7 +68,7 @@ internal sealed class FactJoin
     private Dim Widen(Dim state, Dim next)
     {
         if (state == next || widened.Contains(state)) return state;
-        Dim fresh = Fresh("loop");
+        Dim fresh = FreshDim.Of("loop");
         widened.Add(fresh);
         return fresh;
     }

@@ -43,7 +43,7 @@ public sealed record Loop(Graph Body, int CaptureCount) : Op
             }
         }
         while (changed);
-        Dim trips = TripCount(context, results[0]) ?? FactJoin.Fresh("trips");
+        Dim trips = TripCount(context, results[0]) ?? FreshDim.Of("trips");
         return [.. state.Select(join.Settle), .. results[(1 + CarriedCount)..].Select(part => Stacked(join.Settle(part), trips))];
     }
 

@@ -56,7 +56,7 @@ public sealed record Scan(Graph Body, int CaptureCount, ImmutableArray<long> Inp
             }
         }
         while (changed);
-        Dim steps = length ?? FactJoin.Fresh("steps"), items = batch ?? FactJoin.Fresh("batch");
+        Dim steps = length ?? FreshDim.Of("steps"), items = batch ?? FreshDim.Of("batch");
         return
         [
             .. state.Select(s => Insert(join.Settle(s), 0, items, Batched)),

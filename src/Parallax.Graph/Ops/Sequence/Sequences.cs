@@ -74,7 +74,7 @@ public sealed record SplitToSequence(long Axis, bool KeepDims) : Op
         if (!context.Has(1) && !KeepDims) return [new SequenceFact(new TensorFact(data.Type, new Shape(shape.Dims.RemoveAt(axis))))];
         Dim length = !context.Has(1) ? 1
             : context.TryGetInts(1, out long[] split) && split.Length > 0 && IsEven(split, shape[axis]) ? split[0]
-            : FactJoin.Fresh("part");
+            : FreshDim.Of("part");
         return [new SequenceFact(new TensorFact(data.Type, shape.With(axis, length)))];
     }
 
@@ -93,7 +93,7 @@ public sealed record ConcatFromSequence(long Axis, bool NewAxis) : Op
         if (item is not TensorFact tensor) throw new InvalidModelException($"the items must be tensors, got {item}");
         if (tensor.Shape is not { } shape) return [new TensorFact(tensor.Type)];
         int axis = ShapeRules.Axis(Axis, NewAxis ? shape.Rank + 1 : shape.Rank);
-        Dim length = FactJoin.Fresh("concat");
+        Dim length = FreshDim.Of("concat");
         return [new TensorFact(tensor.Type, NewAxis ? new Shape(shape.Dims.Insert(axis, length)) : shape.With(axis, length))];
     }
 }

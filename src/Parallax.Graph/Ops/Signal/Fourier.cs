@@ -19,8 +19,8 @@ public sealed record Dft(bool Inverse, bool OneSided) : Op
         if (shape[shape.Rank - 1].TryGetValue(out long parts) && parts is not (1 or 2)) throw new InvalidModelException($"the signal's last dim must be 1 or 2, got {shape}");
         Dim resultParts = OneSided && Inverse ? 1 : 2;
         if (AxisOf(context, shape.Rank) is not { } axis)
-            return [new TensorFact(signal.Type, new Shape([.. shape.Dims.Take(shape.Rank - 1).Select(_ => FactJoin.Fresh("dft")), resultParts]))];
-        Dim length = context.Has(1) ? FourierRules.Scalar(context, 1) ?? FactJoin.Fresh("dft")
+            return [new TensorFact(signal.Type, new Shape([.. shape.Dims.Take(shape.Rank - 1).Select(_ => FreshDim.Of("dft")), resultParts]))];
+        Dim length = context.Has(1) ? FourierRules.Scalar(context, 1) ?? FreshDim.Of("dft")
             : OneSided && Inverse ? 2 * (shape[axis] - 1)
             : shape[axis];
         return [new TensorFact(signal.Type, shape.With(axis, OneSided && !Inverse ? Dim.FloorDiv(length, 2) + 1 : length).With(shape.Rank - 1, resultParts))];
@@ -63,8 +63,8 @@ public sealed record Stft(bool OneSided) : Op
         if (step is { IsKnown: true } s && s.Value <= 0) throw new InvalidModelException($"the frame step must be positive, got {s}");
         if (frame is { IsKnown: true } n && shape[1].TryGetValue(out long length) && (n.Value <= 0 || n.Value > length))
             throw new InvalidModelException($"frames of {n} do not fit a signal of {length}");
-        Dim frames = frame is { } size && step is { } hop ? Dim.FloorDiv(shape[1] - size, hop) + 1 : FactJoin.Fresh("frames");
-        Dim bins = frame is not { } points ? FactJoin.Fresh("bins") : OneSided ? Dim.FloorDiv(points, 2) + 1 : points;
+        Dim frames = frame is { } size && step is { } hop ? Dim.FloorDiv(shape[1] - size, hop) + 1 : FreshDim.Of("frames");
+        Dim bins = frame is not { } points ? FreshDim.Of("bins") : OneSided ? Dim.FloorDiv(points, 2) + 1 : points;
         return [new TensorFact(signal.Type, [shape[0], frames, bins, 2])];
     }
 

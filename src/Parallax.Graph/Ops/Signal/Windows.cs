@@ -17,7 +17,7 @@ public sealed record WindowFunction(CosineWindow Kind, DType Type, bool Periodic
     public override string Name => $"{Kind}Window";
 
     public override ImmutableArray<Fact> Infer(InferContext context) =>
-        [new TensorFact(Type, [FourierRules.Scalar(context, 0) ?? FactJoin.Fresh("window")])];
+        [new TensorFact(Type, [FourierRules.Scalar(context, 0) ?? FreshDim.Of("window")])];
 }
 
 /// <summary>
@@ -30,8 +30,8 @@ public sealed record MelWeightMatrix(DType Type) : Op
     [
         new TensorFact(Type,
         [
-            FourierRules.Scalar(context, 1) is { } length ? Dim.FloorDiv(length, 2) + 1 : FactJoin.Fresh("bins"),
-            FourierRules.Scalar(context, 0) ?? FactJoin.Fresh("mels"),
+            FourierRules.Scalar(context, 1) is { } length ? Dim.FloorDiv(length, 2) + 1 : FreshDim.Of("bins"),
+            FourierRules.Scalar(context, 0) ?? FreshDim.Of("mels"),
         ]),
     ];
 }

@@ -20,7 +20,7 @@ public sealed record StringNormalizer(CaseChange Case, bool IsCaseSensitive, Imm
         if (shape.Rank == 2 && shape[0].TryGetValue(out long rows) && rows != 1) throw new InvalidModelException($"input 0 must be [C] or [1xC], got {shape}");
         // Without stop words nothing is dropped; only an empty list still becomes one empty string.
         Dim length = shape[shape.Rank - 1];
-        Dim left = StopWords.IsEmpty && length.TryGetValue(out long count) ? Math.Max(1, count) : FactJoin.Fresh("words");
+        Dim left = StopWords.IsEmpty && length.TryGetValue(out long count) ? Math.Max(1, count) : FreshDim.Of("words");
         return [new TensorFact(DType.String, shape.Rank == 1 ? [left] : [1, left])];
     }
 }
@@ -47,7 +47,7 @@ public sealed record StringSplit(string? Delimiter, long? MaxSplit) : Op
     {
         TextRules.RequireStrings(context, 0);
         Shape? shape = context.Shape(0);
-        return [new TensorFact(DType.String, shape is { } s ? new Shape(s.Dims.Add(FactJoin.Fresh("parts"))) : null), new TensorFact(DType.Int64, shape)];
+        return [new TensorFact(DType.String, shape is { } s ? new Shape(s.Dims.Add(FreshDim.Of("parts"))) : null), new TensorFact(DType.Int64, shape)];
     }
 }
 
