@@ -3,11 +3,16 @@ using System.Collections.Immutable;
 namespace Parallax.Graphs.Ops;
 
 /// <summary>
-/// Cross-correlation of X [N, C, spatial...] with W [M, C/groups, kernel...] plus an optional bias B [M], over any number of spatial axes.
+/// <c>activation(X * W + B + residual)</c>: cross-correlation of X [N, C, spatial...] with W [M, C/groups, kernel...] over any number of spatial axes.
+/// Input 2, the bias B [M], and input 3, the residual of the result's shape, are optional.
 /// </summary>
 /// <param name="Window">An empty kernel is taken from W.</param>
-public sealed record Conv(SpatialWindow Window, long Groups = 1) : Op
+public sealed record Conv(SpatialWindow Window, long Groups = 1) : Op, IFusible
 {
+    public Activation Activation { get; init; }
+
+    public bool ResidualAfterActivation { get; init; }
+
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         DType type = context.Tensor(0).Type;

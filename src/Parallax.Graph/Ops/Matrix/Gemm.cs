@@ -2,9 +2,16 @@ using System.Collections.Immutable;
 
 namespace Parallax.Graphs.Ops;
 
-/// <summary><c>alpha * op(A) op(B) + beta * C</c> on matrices; C is optional and broadcast to the result.</summary>
-public sealed record Gemm(float Alpha = 1f, float Beta = 1f, bool TransposeA = false, bool TransposeB = false) : Op
+/// <summary>
+/// <c>activation(alpha * op(A) op(B) + beta * C + residual)</c> on matrices; C is optional and broadcast to the result, input 3, the residual of the
+/// result's shape, is optional too.
+/// </summary>
+public sealed record Gemm(float Alpha = 1f, float Beta = 1f, bool TransposeA = false, bool TransposeB = false) : Op, IFusible
 {
+    public Activation Activation { get; init; }
+
+    public bool ResidualAfterActivation { get; init; }
+
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         DType type = context.Tensor(0).Type;

@@ -2,11 +2,18 @@ using System.Collections.Immutable;
 
 namespace Parallax.Graphs.Ops;
 
-/// <summary><c>alpha * op(A) op(B)</c> over the last two axes, the axes before them broadcast as in NumPy; a vector is a row on the left and a column on the right.</summary>
+/// <summary>
+/// <c>activation(alpha * op(A) op(B) + bias + residual)</c> over the last two axes, the axes before them broadcast as in NumPy; a vector is a row on the
+/// left and a column on the right. Input 2, the bias of one number per column, and input 3, the residual of the result's shape, are optional.
+/// </summary>
 /// <param name="TransposeA">Whether the last two axes of A are swapped.</param>
 /// <param name="TransposeB">Whether the last two axes of B are swapped.</param>
-public sealed record MatMul(bool TransposeA = false, bool TransposeB = false, float Alpha = 1f) : Op
+public sealed record MatMul(bool TransposeA = false, bool TransposeB = false, float Alpha = 1f) : Op, IFusible
 {
+    public Activation Activation { get; init; }
+
+    public bool ResidualAfterActivation { get; init; }
+
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         DType type = context.Tensor(0).Type;

@@ -1,8 +1,41 @@
+using System.Numerics;
+using Parallax.Graphs.Ops;
+using Parallax.Kernels;
+
 namespace Parallax.Runtime.Cpu.Bindings;
 
 internal static class ConvolutionBindings
 {
     internal static readonly Binding[] All =
     [
+        Binding.Kernel<Conv>(PrepareConv),
     ];
+
+    private static Kernel PrepareConv(Conv op, PrepareContext x)
+    {
+        long[] dims = x.Dims(0), weights = x.Dims(1);
+        var problem = new ConvProblem(
+            checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0]),
+            Windows.Over(op.WindowOver(x.Inputs[1]!.Shape!.Value), dims))
+        {
+            HasBias = x.Has(2),
+            HasResidual = x.Has(IFusible.ResidualInput),
+            Activation = op.Activation,
+            ResidualAfterActivation = op.ResidualAfterActivation,
+        };
+        return x.Type(0) == DType.Float32 ? CreateFloat(problem, x) : TypeDispatch.ForNumber(x.Type(0), new DirectFactory(problem));
+    }
+
+    private static unsafe Kernel CreateFloat(ConvProblem problem, PrepareContext x)
+    {
+        if (x.Constant(1) is not { } weights) return ConvKernels.Create(problem);
+        ConvAlgorithm algorithm = ConvCatalog.Select(problem);
+        PackedMatrix packed = x.Weights.GetOrAdd(weights, $"{algorithm.Name} groups {problem.Groups}", () => algorithm.Pack(problem, (float*)weights.Address, GemmCatalog.Best));
+        return ConvKernels.Create(problem, packed, algorithm);
+    }
+
+    private readonly struct DirectFactory(ConvProblem problem) : INumberKernelFactory
+    {
+        public Kernel Create<T>() where T : unmanaged, INumber<T> => ConvKernels.CreateDirect<T>(problem);
+    }
 }

@@ -22,11 +22,18 @@ internal static class MatrixBindings
             problem = problem with { A = new MatrixLayout(1, a[^2]) };
         }
         if (op.TransposeB) problem = problem with { B = new MatrixLayout(1, b[^2]) };
-        return Create(problem, x);
+        return Create(Finish(problem, op, x) with { Bias = x.Has(2) ? new MatrixLayout(0, 1) : null }, x);
     }
 
     private static Kernel PrepareGemm(Gemm op, PrepareContext x) =>
-        Create(GemmProblem.Gemm(x.Dims(0), x.Dims(1), op.TransposeA, op.TransposeB, op.Alpha, op.Beta, x.Has(2) ? x.Dims(2) : null), x);
+        Create(Finish(GemmProblem.Gemm(x.Dims(0), x.Dims(1), op.TransposeA, op.TransposeB, op.Alpha, op.Beta, x.Has(2) ? x.Dims(2) : null), op, x), x);
+
+    private static GemmProblem Finish(GemmProblem problem, IFusible op, PrepareContext x) => problem with
+    {
+        HasResidual = x.Has(IFusible.ResidualInput),
+        Activation = op.Activation,
+        ResidualAfterActivation = op.ResidualAfterActivation,
+    };
 
     private static Kernel Create(GemmProblem problem, PrepareContext x) => x.Type(0) == DType.Float32
         ? CreateFloat(problem, x)
