@@ -1,7 +1,55 @@
 using System.Collections.Immutable;
+
 namespace Parallax.Graphs.Ops;
-public sealed record Cast(DType To, bool Saturate = true) : Op
+
+/// <summary>Converts elements to another numeric type (or bool).</summary>
+/// <param name="Saturate">Float8 targets: whether what is out of range becomes the largest finite value.</param>
+/// <param name="Rounding">Float8E8M0 targets: up, down or to the nearest power of two.</param>
+public sealed record Cast(DType To, bool Saturate = true, MidpointRounding Rounding = MidpointRounding.ToPositiveInfinity) : Op
 {
     public override bool AcceptsNarrowFloats => true;
-    public override ImmutableArray<Fact> Infer(InferContext context) => [context.Tensor(0) with { Type = To, Constant = null }];
+
+    public override ImmutableArray<Fact> Infer(InferContext context)
+    {
+        TensorFact x = context.Tensor(0);
+        if (To is DType.Int64 or DType.Int32 && (x.TryGetDims(out ImmutableArray<Dim> known) || (x.Type == DType.Bool && ShapeArithmetic.TryGetBools(x, out known))))
+            return [TensorFact.OfKnown(To, x.Shape!.Value, known)];
+        return [new TensorFact(To, x.Shape)];
+    }
+}
+
+/// <summary>Converts between strings and numbers: either the input or the result is text.</summary>
+public sealed record CastText(DType To) : Op
+{
+    public override ImmutableArray<Fact> Infer(InferContext context) => [new TensorFact(To, context.Tensor(0).Shape)];
+}
+
+/// <summary>The same bits read as another type of the same width.</summary>
+public sealed record BitCast(DType To) : Op
+{
+    public override bool IsView => true;
+
+    public override bool AcceptsNarrowFloats => true;
+
+    public override ImmutableArray<Fact> Infer(InferContext context)
+    {
+        TensorFact x = context.Tensor(0);
+        if (x.Type != DType.Undefined && x.Type.BitWidth() != To.BitWidth())
+            throw new InvalidModelException($"elements of {x} and {To} must be equally wide");
+        return [new TensorFact(To, x.Shape)];
+    }
+}
+
+/// <summary>Equality of strings, with NumPy's broadcasting.</summary>
+public sealed record TextEqual : Op
+{
+    public override ImmutableArray<Fact> Infer(InferContext context) =>
+        [new TensorFact(DType.Bool, ShapeRules.Broadcast(context.Tensor(0).Shape, context.Tensor(1).Shape))];
+}
+
+/// <summary><see cref="Where"/> on strings.</summary>
+public sealed record TextWhere : Op
+{
+    public override ImmutableArray<Fact> Infer(InferContext context) =>
+        [new TensorFact(DType.String, ShapeRules.Broadcast(context.Tensor(0).Shape, ShapeRules.Broadcast(context.Tensor(1).Shape, context.Tensor(2).Shape)))];
 }

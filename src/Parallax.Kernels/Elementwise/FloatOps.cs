@@ -1,0 +1,139 @@
+using System.Runtime.CompilerServices;
+
+namespace Parallax.Kernels;
+
+/// <summary>e^x</summary>
+public readonly struct ExpOp : IActivationOp<ExpOp>
+{
+    public static ExpOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Exp(x);
+}
+
+public readonly struct ErfOp : IActivationOp<ErfOp>
+{
+    public static ErfOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Erf(x);
+}
+
+/// <summary><c>positive x</c>, or <c>negative (e^(x inner) - 1)</c> below zero: Elu, Selu and Celu.</summary>
+public readonly struct ExponentialLinearOp(float positive, float negative, float inner) : IActivationOp<ExponentialLinearOp>
+{
+    private readonly float positive = positive, negative = negative, inner = inner;
+
+    /// <summary>Elu with the given alpha.</summary>
+    public static ExponentialLinearOp Create(Activation activation) => new(1f, activation.Alpha, 1f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V>
+    {
+        // e^t - 1 = 2 tanh(t/2) / (1 - tanh(t/2)) keeps its digits near zero.
+        V tanh = FloatMath.Tanh(x * V.Create(inner * 0.5f));
+        V below = V.Create(negative) * (tanh + tanh) / (V.Create(1f) - tanh);
+        return V.Select(V.Less(x, default), below, V.Create(positive) * x);
+    }
+}
+
+/// <summary>log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)</summary>
+public readonly struct SoftplusOp : IActivationOp<SoftplusOp>
+{
+    public static SoftplusOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> =>
+        V.Select(V.Less(x, default), default, x) + LogOnePlus(FloatMath.Exp(Vec.Negate(Vec.Abs(x))));
+
+    /// <summary>log(1 + u) of u in [0, 1], by the polynomial of Cephes' logf, whose argument is kept exact near zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V LogOnePlus<V>(V u) where V : struct, IVec<V>
+    {
+        V one = V.Create(1f), upper = V.Less(V.Create(0.41421356f), u);
+        V x = V.Select(upper, (u - one) * V.Create(0.5f), u);
+        V z = x * x;
+        V p = V.Create(7.0376836292e-2f);
+        p = V.MultiplyAdd(p, x, V.Create(-1.1514610310e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(1.1676998740e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(-1.2420140846e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(1.4249322787e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(-1.6668057665e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(2.0000714765e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(-2.4999993993e-1f));
+        p = V.MultiplyAdd(p, x, V.Create(3.3333331174e-1f));
+        V log = V.MultiplyAdd(p, x * z, V.MultiplyAdd(z, V.Create(-0.5f), x));
+        return log + V.And(upper, V.Create(0.69314718f));
+    }
+}
+
+/// <summary>x / (1 + |x|)</summary>
+public readonly struct SoftsignOp : IActivationOp<SoftsignOp>
+{
+    public static SoftsignOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => x / (V.Create(1f) + Vec.Abs(x));
+}
+
+/// <summary>x where x is above alpha, else 0. NaN gives 0, as the comparison has it.</summary>
+public readonly struct ThresholdedReluOp(float alpha) : IActivationOp<ThresholdedReluOp>
+{
+    private readonly float alpha = alpha;
+
+    public static ThresholdedReluOp Create(Activation activation) => new(activation.Alpha);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => V.And(V.Less(V.Create(alpha), x), x);
+}
+
+/// <summary>x + bias below -lambda, x - bias above lambda, else 0.</summary>
+public readonly struct ShrinkOp(float lambda, float bias) : IActivationOp<ShrinkOp>
+{
+    private readonly float lambda = lambda, bias = bias;
+
+    public static ShrinkOp Create(Activation activation) => new(activation.Alpha, activation.Beta);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> =>
+        V.Select(V.Less(x, V.Create(-lambda)), x + V.Create(bias), V.And(V.Less(V.Create(lambda), x), x - V.Create(bias)));
+}
+
+/// <summary>x tanh(log(1 + e^x)) = x n / (n + 2) with n = e^x (e^x + 2)</summary>
+public readonly struct MishOp : IActivationOp<MishOp>
+{
+    public static MishOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V>
+    {
+        // Above 20 the factor rounds to 1; the limit keeps the square finite.
+        V e = FloatMath.Exp(V.Select(V.Less(V.Create(20f), x), V.Create(20f), x));
+        V n = e * (e + V.Create(2f));
+        return x * (n / (n + V.Create(2f)));
+    }
+}
+
+/// <summary>Row functions of float32 from operators over <see cref="IVec{V}"/>, for the widest vectors of this machine.</summary>
+public static unsafe class FloatRow
+{
+    public static UnaryRow<float, float> Of<TOp>(TOp op) where TOp : struct, IActivationOp<TOp> => Of(op, Vec.Widest);
+
+    public static UnaryRow<float, float> Of<TOp>(TOp op, VecWidth width) where TOp : struct, IActivationOp<TOp> => width switch
+    {
+        VecWidth.V512 => (x, y) => Run<TOp, Vec512>(op, x, y),
+        VecWidth.V256 => (x, y) => Run<TOp, Vec256>(op, x, y),
+        VecWidth.V128 => (x, y) => Run<TOp, Vec128>(op, x, y),
+        _ => (x, y) => Run<TOp, Vec1>(op, x, y),
+    };
+
+    private static void Run<TOp, V>(TOp op, ReadOnlySpan<float> x, Span<float> y) where TOp : struct, IActivationOp<TOp> where V : struct, IVec<V>
+    {
+        fixed (float* from = x, to = y)
+        {
+            int i = 0;
+            for (; i <= x.Length - V.Count; i += V.Count) V.Store(to + i, op.Apply(V.Load(from + i)));
+            if (i < x.Length) Vec.StorePartial(to + i, op.Apply(Vec.LoadPartial<V>(from + i, x.Length - i)), x.Length - i);
+        }
+    }
+}
