@@ -81,9 +81,10 @@ public static class NarrowElements
         _ => throw Unknown(type),
     };
 
-    /// <summary>To nearest, ties to the even code; out of range and infinity give 6, NaN gives 6 too, as the format has none.</summary>
+    /// <summary>To nearest, ties to the even code; out of range and infinity give 6; the format has no NaN, which becomes -0.</summary>
     public static int RoundToE2M1(float value)
     {
+        if (float.IsNaN(value)) return 8;
         float magnitude = Math.Abs(value);
         int code = 7;
         // Halfway points between the codes; a tie goes to the even code of the two.
@@ -94,7 +95,7 @@ public static class NarrowElements
                 code = i;
                 break;
             }
-        return float.IsNegative(value) && !float.IsNaN(value) ? code | 8 : code;
+        return float.IsNegative(value) ? code | 8 : code;
     }
 
     private static float[] Table<T>(Func<byte, T> fromBits) where T : unmanaged, INarrowFloat<T>

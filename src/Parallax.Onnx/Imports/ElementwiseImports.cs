@@ -70,7 +70,7 @@ internal static class ElementwiseImports
         .. Arithmetic("Greater", BinaryFunction.Greater),
         .. Arithmetic("Less", BinaryFunction.Less),
         new("Equal", ..6, n => Explicit(n, BinaryFunction.Equal)),
-        new("Equal", 7.., n => n.InputTensor(0).Type == DType.String ? new TextEqual() : new Binary(BinaryFunction.Equal)),
+        new("Equal", 7.., n => new Binary(BinaryFunction.Equal)),
         new("GreaterOrEqual", 12.., n => new Binary(BinaryFunction.GreaterOrEqual)),
         new("LessOrEqual", 12.., n => new Binary(BinaryFunction.LessOrEqual)),
         new("BitwiseAnd", 18.., n => new Binary(BinaryFunction.BitwiseAnd)),
@@ -91,7 +91,7 @@ internal static class ElementwiseImports
         new("Max", 1.., n => [Chain(n, BinaryFunction.Max)]),
         new("Mean", 1.., n => [n.InputCount == 1 ? n.Inputs[0] : n.Add("mean", new Binary(BinaryFunction.Div), Chain(n, BinaryFunction.Add), Scalar(n, n.InputCount))]),
 
-        new("Where", 9.., n => n.InputTensor(1).Type == DType.String ? new TextWhere() : new Where()),
+        new("Where", 9.., n => new Where()),
         new("Cast", ..5, n => Cast(n, Enum.Parse<DType>(OldTypeName(n.String("to")), ignoreCase: true))),
         new("Cast", 6.., n => Cast(n, n.DType("to", DType.Undefined))),
         new("CastLike", 15.., CastLike),
@@ -119,7 +119,8 @@ internal static class ElementwiseImports
         long behind = rank - axis - own;
         if (behind < 0) throw n.Invalid($"axis {axis} does not align {n.InputTensor(1)} with {n.InputTensor(0)}");
         if (behind == 0) return n.Inputs[1];
-        return n.Add("align", new TrailingOnes((int)behind), n.Inputs[1]);
+        long[] axes = [.. Enumerable.Range(0, (int)behind).Select(i => own + (long)i)];
+        return n.Add("align", new Unsqueeze(), n.Inputs[1], n.Constant(Tensor.From(axes, [axes.Length])));
     }
 
     /// <summary>Before opset 7, a slope of one dim belonged to the channels.</summary>
@@ -164,7 +165,6 @@ internal static class ElementwiseImports
     private static Op Cast(ImportNode n, DType to)
     {
         if (to == DType.Undefined) throw n.Invalid("attribute 'to' names no element type");
-        if (to == DType.String || n.InputTensor(0).Type == DType.String) return new CastText(to);
         return new Cast(to, n.Bool("saturate", true), n.String("round_mode", "up") switch
         {
             "up" => MidpointRounding.ToPositiveInfinity,

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace Parallax.Graphs.Ops;
 
-/// <summary>Converts elements to another numeric type (or bool).</summary>
+/// <summary>Converts elements to another type; numbers to strings and back too.</summary>
 /// <param name="Saturate">Float8 targets: whether what is out of range becomes the largest finite value.</param>
 /// <param name="Rounding">Float8E8M0 targets: up, down or to the nearest power of two.</param>
 public sealed record Cast(DType To, bool Saturate = true, MidpointRounding Rounding = MidpointRounding.ToPositiveInfinity) : Op
@@ -16,12 +16,6 @@ public sealed record Cast(DType To, bool Saturate = true, MidpointRounding Round
             return [TensorFact.OfKnown(To, x.Shape!.Value, known)];
         return [new TensorFact(To, x.Shape)];
     }
-}
-
-/// <summary>Converts between strings and numbers: either the input or the result is text.</summary>
-public sealed record CastText(DType To) : Op
-{
-    public override ImmutableArray<Fact> Infer(InferContext context) => [new TensorFact(To, context.Tensor(0).Shape)];
 }
 
 /// <summary>The same bits read as another type of the same width.</summary>
@@ -38,18 +32,4 @@ public sealed record BitCast(DType To) : Op
             throw new InvalidModelException($"elements of {x} and {To} must be equally wide");
         return [new TensorFact(To, x.Shape)];
     }
-}
-
-/// <summary>Equality of strings, with NumPy's broadcasting.</summary>
-public sealed record TextEqual : Op
-{
-    public override ImmutableArray<Fact> Infer(InferContext context) =>
-        [new TensorFact(DType.Bool, ShapeRules.Broadcast(context.Tensor(0).Shape, context.Tensor(1).Shape))];
-}
-
-/// <summary><see cref="Where"/> on strings.</summary>
-public sealed record TextWhere : Op
-{
-    public override ImmutableArray<Fact> Infer(InferContext context) =>
-        [new TensorFact(DType.String, ShapeRules.Broadcast(context.Tensor(0).Shape, ShapeRules.Broadcast(context.Tensor(1).Shape, context.Tensor(2).Shape)))];
 }
