@@ -24,6 +24,13 @@ public static unsafe class ConvKernels
         return algorithm.Create(problem, packed, packed.Entry);
     }
 
+    /// <summary>Prepares a float32 transposed convolution; <see cref="ConvTransposeProblem"/> is the contract. Constant weights are packed now.</summary>
+    public static Kernel CreateTranspose(ConvTransposeProblem problem, float* weights = null, GemmMicroKernel? entry = null)
+    {
+        problem.Check();
+        return new ConvTranspose(problem, weights, entry ?? GemmCatalog.Best);
+    }
+
     /// <summary>Prepares a convolution of another element type; it has neither activation nor residual.</summary>
     public static Kernel CreateDirect<T>(ConvProblem problem) where T : unmanaged, INumber<T>
     {

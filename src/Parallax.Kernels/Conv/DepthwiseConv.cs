@@ -36,7 +36,7 @@ internal sealed unsafe class DepthwiseConv : Kernel
         long work = Math.Max(1, (long)problem.OutputPlane * (taps + 8));
         channelsPerBlock = tilesPerChannel > 1 ? 1 : (int)Math.Clamp(BlockWork / work, 1, Math.Max(1, problem.OutputChannels));
         Name = width == VecWidth.Scalar ? "conv_f32_depthwise_scalar" : $"conv_f32_depthwise_v{32 * (int)width}";
-        slide = width switch
+        slide = (VecWidth)Math.Min((int)width, rowLength >= 16 ? 16 : rowLength >= 8 ? 8 : rowLength >= 4 ? 4 : 1) switch
         {
             VecWidth.V512 => &Slide<Vec512>,
             VecWidth.V256 => &Slide<Vec256>,
@@ -95,43 +95,44 @@ internal sealed unsafe class DepthwiseConv : Kernel
         });
     }
 
-    /// <summary>One row of results. Loads may run up to four vectors past the row, into the next one or the slack.</summary>
+    /// <summary>
+    /// One row of results, at least one vector long. The last vectors of a row overlap the ones before them and write the same values again.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Slide<V>(float* data, int* offsets, float* filter, int taps, float* results, int count) where V : struct, IVec<V>
     {
-        int i = 0;
+        int last = count - V.Count, i = 0;
         for (; i + 2 * V.Count < count; i += 4 * V.Count)
         {
+            int i1 = i + V.Count, i2 = Math.Min(i1 + V.Count, last), i3 = Math.Min(i1 + 2 * V.Count, last);
             V s0 = default, s1 = default, s2 = default, s3 = default;
             for (int tap = 0; tap < taps; tap++)
             {
-                float* from = data + offsets[tap] + i;
+                float* from = data + offsets[tap];
                 V weight = V.Create(filter[tap]);
-                s0 = V.MultiplyAdd(weight, V.Load(from), s0);
-                s1 = V.MultiplyAdd(weight, V.Load(from + V.Count), s1);
-                s2 = V.MultiplyAdd(weight, V.Load(from + 2 * V.Count), s2);
-                s3 = V.MultiplyAdd(weight, V.Load(from + 3 * V.Count), s3);
+                s0 = V.MultiplyAdd(weight, V.Load(from + i), s0);
+                s1 = V.MultiplyAdd(weight, V.Load(from + i1), s1);
+                s2 = V.MultiplyAdd(weight, V.Load(from + i2), s2);
+                s3 = V.MultiplyAdd(weight, V.Load(from + i3), s3);
             }
-            Put(results + i, s0, count - i);
-            Put(results + i + V.Count, s1, count - i - V.Count);
-            Put(results + i + 2 * V.Count, s2, count - i - 2 * V.Count);
-            Put(results + i + 3 * V.Count, s3, count - i - 3 * V.Count);
+            V.Store(results + i, s0);
+            V.Store(results + i1, s1);
+            V.Store(results + i2, s2);
+            V.Store(results + i3, s3);
         }
-        for (; i < count; i += V.Count)
+        for (; i < count; i += 2 * V.Count)
         {
-            V sum = default;
+            int i0 = Math.Min(i, last), i1 = Math.Min(i + V.Count, last);
+            V s0 = default, s1 = default;
             for (int tap = 0; tap < taps; tap++)
-                sum = V.MultiplyAdd(V.Create(filter[tap]), V.Load(data + offsets[tap] + i), sum);
-            Put(results + i, sum, count - i);
+            {
+                float* from = data + offsets[tap];
+                V weight = V.Create(filter[tap]);
+                s0 = V.MultiplyAdd(weight, V.Load(from + i0), s0);
+                s1 = V.MultiplyAdd(weight, V.Load(from + i1), s1);
+            }
+            V.Store(results + i0, s0);
+            V.Store(results + i1, s1);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put<V>(float* target, V value, int room) where V : struct, IVec<V>
-    {
-        if (room >= V.Count)
-            V.Store(target, value);
-        else if (room > 0)
-            Vec.StorePartial(target, value, room);
     }
 }

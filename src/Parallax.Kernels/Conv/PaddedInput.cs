@@ -1,3 +1,8 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
 namespace Parallax.Kernels;
 
 /// <summary>
@@ -108,20 +113,39 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
 
     private void CopyRow(float* source, float* target, int xPart)
     {
-        var row = new Span<float>(target, x.Length);
-        if (source == null)
-        {
-            row.Clear();
-            return;
-        }
-        (int first, int end) = x.Inside(xPart);
-        row[..first].Clear();
-        row[end..].Clear();
+        (int first, int end) = source == null ? (x.Length, x.Length) : x.Inside(xPart);
+        for (int i = 0; i < first; i++) target[i] = 0;
+        for (int i = end; i < x.Length; i++) target[i] = 0;
         float* from = source + (first * x.Stride + xPart - x.PadBegin);
         if (x.Stride == 1)
-            new ReadOnlySpan<float>(from, end - first).CopyTo(row[first..]);
+            Copy(from, target + first, end - first);
+        else if (x.Stride == 2)
+            CopyEverySecond(from, target + first, end - first);
         else
-            for (int i = first; i < end; i++, from += x.Stride)
-                target[i] = *from;
+            for (int i = first; i < end; i++, from += x.Stride) target[i] = *from;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Copy(float* from, float* to, int count)
+    {
+        int i = 0;
+        for (; i <= count - 8; i += 8) Vector256.Store(Vector256.Load(from + i), to + i);
+        for (; i < count; i++) to[i] = from[i];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyEverySecond(float* from, float* to, int count)
+    {
+        int i = 0;
+        // One more element must exist behind a vector of pairs: the last pair may lack its second.
+        for (; i < count - 4; i += 4)
+        {
+            Vector128<float> a = Vector128.Load(from + 2 * i), b = Vector128.Load(from + 2 * i + 4);
+            Vector128<float> even = Sse.IsSupported ? Sse.Shuffle(a, b, 0b10_00_10_00)
+                : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipEven(a, b)
+                : Vector128.Create(a[0], a[2], b[0], b[2]);
+            Vector128.Store(even, to + i);
+        }
+        for (; i < count; i++) to[i] = from[2 * i];
     }
 }
