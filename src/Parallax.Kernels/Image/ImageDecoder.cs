@@ -78,8 +78,9 @@ public static class ImageDecoder
         if (file.Length > 2 && file[0] == 'P' && file[1] is (byte)'2' or (byte)'3' or (byte)'5' or (byte)'6') return ("PNM", PnmDecoder.Decode);
         if (file.StartsWith("II*\0"u8) || file.StartsWith("MM\0*"u8)) return ("TIFF", TiffDecoder.Decode);
         if (file.Length > 12 && file.StartsWith("RIFF"u8) && file[8..].StartsWith("WEBP"u8)) return ("WebP", WebpDecoder.Decode);
+        if (file.StartsWith(Jpeg2000Decoder.FileSignature) || file.StartsWith(Jpeg2000Decoder.StreamSignature)) return ("JPEG 2000", Jpeg2000Decoder.Decode);
         string start = Convert.ToHexString(file[..Math.Min(8, file.Length)]);
-        throw new InvalidInputException($"image of {file.Length} bytes that starts with 0x{start}: expected JPEG, PNG, BMP, PNM, TIFF or WebP");
+        throw new InvalidInputException($"image of {file.Length} bytes that starts with 0x{start}: expected JPEG, PNG, BMP, PNM, TIFF, WebP or JPEG 2000");
     }
 
     /// <summary>Refuses dims that are not positive or multiply to more than <see cref="MaxPixels"/>.</summary>

@@ -23,6 +23,12 @@ public sealed class ImageDecoderTests
     private const string WebpStrong = "UklGRmgAAABXRUJQVlA4IFwAAACwBACdASoVABMAPzmMuVavKSUjqA1R4CcJZwC+SA5Cb0/0L/F98bdR6glDULUgAL0mh27Zfo7wkAKZLEqOuQxmXNgI0dZdmzshLYD2Emdq4H7artBrzfaafAAAAA==";
     private const string WebpSegments = "UklGRnQAAABXRUJQVlA4IGgAAABQBACdASolAB0APyl8rkowKSSiKqoCCiUJ6QC2yBZtX2mptbIvrRSp0hC4AP7r3wTnnkFEkMd/yrrPJ/jzWC3qnueI+Irebegc3NgI5EZUpeK/V9SJMeatuH0nyivbpM5vj12F830AAA==";
 
+    // JPEG 2000, both cut off at some rate with the 5/3 wavelet: two layers in precincts; tiles of odd sizes.
+    private const string Jp2Layers = "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAAEwAAABUAAwcHAAAAAAAPY29scgEAAAAAABAAAADranAyY/9P/1EALwAAAAAAFQAAABMAAAAAAAAAAAAAABUAAAATAAAAAAAAAAAAAwcBAQcBAQcBAf9SAA8BAgACAAIBAQABIjNE/1wACkBASEhQSEhQ/2QAJQABQ3JlYXRlZCBieSBPcGVuSlBFRyB2ZXJzaW9uIDIuNS4w/5AACgAAAAAAagAB/5OAgICAgMRgGNzugICAgIDGGAZFfcwgA7zwII2Az4AgBHaAgICAgICAxhALxYCAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgP/Z";
+    private const string Jp2Tiles = "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAAEwAAABUAAwcHAAAAAAAPY29scgEAAAAAABAAAAEranAyY/9P/1EALwAAAAAAFQAAABMAAAAAAAAAAAAAAA0AAAAMAAAAAAAAAAAAAwcBAQcBAQcBAf9SAAwAAwABAAIEBAAB/1wACkBASEhQSEhQ/2QAJQABQ3JlYXRlZCBieSBPcGVuSlBFRyB2ZXJzaW9uIDIuNS4w/5AACgAAAAAALAAB/5PHCgNSbArPgIDHxBwdWHEI4BrOgIDPgEAdZOEngID/kAAKAAEAAAAsAAH/k8cGDxJMgIDHBg5Rc8IwC75EgMeEDnhv58IwC75EgP+QAAoAAgAAACkAAf+TzogLWP0pgIDOhgttVKODAAbBF4DEYAnCj4CA/5AACgADAAAALAAB/5OAwwwKV+iAxEAHOcfGEAtxFmeAxwYGJ57DDApX84D/2Q==";
+    private const string Jp2Real = "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAACwAAAAwAAwcHAAAAAAAPY29scgEAAAAAABAAAACwanAyY/9P/1EALwAAAAAADAAAAAsAAAAAAAAAAAAAAAwAAAALAAAAAAAAAAAAAwcBAQcBAQcBAf9SAAwAAAABAAIEBAAA/1wAEUJfUlAFUAVQR1fTV9NXYv9kACUAAUNyZWF0ZWQgYnkgT3BlbkpQRUcgdmVyc2lvbiAyLjUuMP+QAAoAAAAAACsAAf+TweGAAs9MIPlpwJAL/T43wfAKDBMDJuqAgICAgID/2Q==";
+    private const string Jp2RealPixels = "pIWHnYGCknt5h3Rwfm5pgG5phHFsiXNujnVxj3Zxj3Vxj3ZxnYGCmX9/knx5i3l0hnZvhXVuh3RuiXRui3Rui3Rui3Rti3RtkXl4kXt5kn56koB6kYJ5j392jHpxiXZthnJphnFohXFohXFnhnJvindzkYB6mIiAnI2DmIh9kIB0iXhsgnFlgW9igG9igG5ifW1ohXVvkYF5nI2DpJWJno+ClIR3inpsgXFifm5gfm5ffm5fgXFrh3dvj4B2mIl9no+Cmop9k4N1jXtth3VnhXNlhXNlhXJkiXdwi3pxjn5zkYF1k4R2k4J1kn9ykXxwj3ptj3ltj3ltj3ltkX52j310jHxwinptiXlrjHptkHxvlH1ymH50mX90mX91mX91mIR7k4B2i3puhHRmgHBihnNmj3htl35zn4J5oYR7oYR7ooR8moZ8lIF2i3ltgnJkfW1ehHFjjndsmH50oYR7pIV9pIZ+pYZ+moZ8lIF2i3ltgnJkfW1ehHFjjndsmX50oYR7pIZ+pYZ+pYZ+";
+
     /// <summary>The checksums are those of the reference library's samples (djpeg, its default settings).</summary>
     [Theory]
     [InlineData(Jpeg420, "C11D70497D50B8EC20BC601DE0537A28D258582CA0203E128BB267F781049536")]
@@ -157,6 +163,25 @@ public sealed class ImageDecoderTests
         Assert.Equal(checksum, Convert.ToHexString(SHA256.HashData(image.Pixels)));
     }
 
+    [Theory]
+    [InlineData(Jp2Layers, "BE1CD2FD7DB9FDE3C87E59763F5001D715939185433D5A2C08836BA018587A8C")]
+    [InlineData(Jp2Tiles, "15459F02C0B044E0F2AE983CC42B9330AC4E7ADEE99319AFA9B49F25F57E18CA")]
+    public void Jpeg2000IsWhatTheReferenceLibraryGives(string base64, string checksum)
+    {
+        DecodedImage image = ImageDecoder.Decode(Convert.FromBase64String(base64));
+        Assert.Equal((21, 19, 3), (image.Width, image.Height, image.Channels));
+        Assert.Equal(checksum, Convert.ToHexString(SHA256.HashData(image.Pixels)));
+    }
+
+    /// <summary>The 9/7 wavelet is computed in floats, in another order than the reference library's: a level of difference is fair.</summary>
+    [Fact]
+    public void Jpeg2000WithRealWaveletIsNearTheReferenceLibrary()
+    {
+        byte[] expected = Convert.FromBase64String(Jp2RealPixels), actual = ImageDecoder.Decode(Convert.FromBase64String(Jp2Real)).Pixels;
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++) Assert.InRange(actual[i] - expected[i], -1, 1);
+    }
+
     [Fact]
     public void PixelFormatsAreConverted()
     {
@@ -183,7 +208,7 @@ public sealed class ImageDecoderTests
         Assert.Contains("image", error.Message);
     }
 
-    public static TheoryData<string> Sound => ["png", "interlaced", "palette", "pnm", "bmp", "jpeg420", "jpeg422", "jpeg440", "tiff", "tiffPredicted", "webp", "webpSegments"];
+    public static TheoryData<string> Sound => ["png", "interlaced", "palette", "pnm", "bmp", "jpeg420", "jpeg422", "jpeg440", "tiff", "tiffPredicted", "webp", "webpSegments", "jp2Layers", "jp2Tiles"];
 
     /// <summary>Every prefix is refused, and whatever bits are flipped there is a picture or a refusal, nothing else.</summary>
     [Theory]
@@ -194,7 +219,8 @@ public sealed class ImageDecoderTests
         ImageDecoder.Decode(file);
         // An end marker may go unmissed, and a palette's unused end, but not a part of the pixels.
         for (int length = 0; length < file.Length; length += file.Length > 1000 ? 7 : 1) Attempt(file[..length]);
-        Assert.False(Attempt(file[..(file.Length / 2)]), "half a file was decoded");
+        // JPEG 2000 means its data to be cut off anywhere; half a file of any other kind is damage.
+        if (!name.StartsWith("jp2")) Assert.False(Attempt(file[..(file.Length / 2)]), "half a file was decoded");
         var random = new Random(Seed);
         for (int round = 0; round < 1500; round++)
         {
@@ -236,6 +262,8 @@ public sealed class ImageDecoderTests
             "jpeg420" => Convert.FromBase64String(Jpeg420),
             "jpeg422" => Convert.FromBase64String(Jpeg422Progressive),
             "jpeg440" => Convert.FromBase64String(Jpeg440),
+            "jp2Layers" => Convert.FromBase64String(Jp2Layers),
+            "jp2Tiles" => Convert.FromBase64String(Jp2Tiles),
             "webp" => Convert.FromBase64String(WebpStrong),
             "webpSegments" => Convert.FromBase64String(WebpSegments),
             "tiff" => Convert.FromBase64String(TiffLzwGrey),
@@ -260,12 +288,9 @@ public sealed class ImageDecoderTests
         {
             byte[] file = RawData(Path.Combine(folder, "test_data_set_0", "input_0.pb")), expected = RawData(Path.Combine(folder, "test_data_set_0", "output_0.pb"));
             PixelFormat format = folder.EndsWith("_bgr") ? PixelFormat.Bgr : folder.EndsWith("_grayscale") ? PixelFormat.Grayscale : PixelFormat.Rgb;
-            if (NotDecoded.Any(folder.Contains)) Assert.Throws<InvalidInputException>(() => ImageDecoder.Decode(file));
-            else Assert.True(expected.AsSpan().SequenceEqual(ImageDecoder.Decode(file).To(format).Pixels), folder);
+            Assert.True(expected.AsSpan().SequenceEqual(ImageDecoder.Decode(file).To(format).Pixels), folder);
         }
     }
-
-    private static readonly string[] NotDecoded = ["jpeg2k"];
 
     /// <summary>Field 9 (raw_data) of a TensorProto.</summary>
     private static byte[] RawData(string path)
