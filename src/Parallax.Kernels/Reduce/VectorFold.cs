@@ -34,6 +34,25 @@ internal static class VectorFold
     /// <summary>Sum of (x - center)².</summary>
     internal static T SumOfSquaredDifferences<T>(ReadOnlySpan<T> run, T center) where T : unmanaged, INumber<T> => Run<T, DeviationStep<T>>(run, center);
 
+    /// <summary>Sum of the products of two runs of one length.</summary>
+    internal static T Dot<T>(ReadOnlySpan<T> a, ReadOnlySpan<T> b) where T : unmanaged, INumber<T>
+    {
+        T sum = T.Zero;
+        int i = 0;
+        if (Vector<T>.IsSupported)
+        {
+            Vector<T> even = Vector<T>.Zero, odd = even;
+            for (; i + 2 * Vector<T>.Count <= a.Length; i += 2 * Vector<T>.Count)
+            {
+                even += new Vector<T>(a[i..]) * new Vector<T>(b[i..]);
+                odd += new Vector<T>(a[(i + Vector<T>.Count)..]) * new Vector<T>(b[(i + Vector<T>.Count)..]);
+            }
+            sum = Across<T, SumStep<T>>(even + odd);
+        }
+        for (; i < a.Length; i++) sum += a[i] * b[i];
+        return sum;
+    }
+
     private static T Run<T, TStep>(ReadOnlySpan<T> run, T parameter) where T : unmanaged, INumber<T> where TStep : struct, IFoldStep<T>
     {
         T folded = TStep.Identity;
