@@ -1,5 +1,6 @@
 using Parallax.Graphs.Ops;
 using Parallax.Kernels;
+using Parallax.Kernels.Matrix;
 
 namespace Parallax.Runtime.Cpu.Bindings;
 
@@ -9,6 +10,8 @@ internal static class MatrixBindings
     [
         Binding.Kernel<MatMul>(PrepareMatMul),
         Binding.Kernel<Gemm>(PrepareGemm),
+        Binding.Kernel<Einsum>(PrepareEinsum),
+        Binding.Kernel<Det>((_, x) => DetKernels.Create(x.Type(0), x.Dims(0))),
     ];
 
     private static Kernel PrepareMatMul(MatMul op, PrepareContext x)
@@ -34,6 +37,13 @@ internal static class MatrixBindings
         Activation = op.Activation,
         ResidualAfterActivation = op.ResidualAfterActivation,
     };
+
+    private static Kernel PrepareEinsum(Einsum op, PrepareContext x)
+    {
+        long[][] dims = [.. Enumerable.Range(0, x.Inputs.Length).Select(x.Dims)];
+        EinsumEquation equation = EinsumEquation.Parse(op.Equation, [.. dims.Select(d => d.Length)]);
+        return EinsumKernels.Create(x.Type(0), dims, [.. equation.Operands.Select(o => o.ToArray())], [.. equation.Output]);
+    }
 
     private static Kernel Create(GemmProblem problem, PrepareContext x) => x.Type(0) == DType.Float32
         ? CreateFloat(problem, x)
