@@ -8,5 +8,14 @@ public static class StandardPasses
         new FoldKnownContents(),
         new WidenNarrowFloats(),
         new FoldConstants(evaluator),
+        new RemoveIdentity(),
+        new RecognizeSwish(),
+        new RecognizeHardSwish(),
+        new RecognizeGelu(),
+        new AbsorbTranspose(),
+        new FoldBatchNormalization(),
+        new FuseBias(),
+        new FuseResidual(),
+        new FuseActivation(),
     ];
 }

@@ -1,0 +1,24 @@
+using Parallax.Graphs.Ops;
+
+namespace Parallax.Graphs.Passes;
+
+/// <summary><c>Identity(x) = x</c>, <c>Cast(x to its own type) = x</c>, <c>Reshape(x to its own shape) = x</c> and the like.</summary>
+public sealed class RemoveIdentity : IPass
+{
+    public string Name => "remove-identity";
+
+    public Patch? TryRewrite(Graph graph, Node node)
+    {
+        if (node.Outputs.Length != 1 || !IsIdentity(graph, node)) return null;
+        return Patch.ReplaceValue(graph, node.Outputs[0], node.Inputs[0]);
+    }
+
+    private static bool IsIdentity(Graph graph, Node node)
+    {
+        if (node.Op is Identity) return true;
+        if (graph.TensorFact(node.Inputs.IsEmpty ? ValueId.None : node.Inputs[0]) is not { Type: not DType.Undefined } input) return false;
+        if (node.Op is Cast cast) return cast.To == input.Type;
+        // A view between equal shapes changes nothing; a symbolic dim equals itself.
+        return node.Op.IsView && Match.SameShape(graph, node.Inputs[0], node.Outputs[0]) && graph.TensorFact(node.Outputs[0])!.Type == input.Type;
+    }
+}
