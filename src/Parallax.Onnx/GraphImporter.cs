@@ -36,15 +36,15 @@ internal sealed class GraphImporter
     }
 
     /// <summary>A body's graph: its formal inputs, then the captured values. Shapes that the file states for the inputs are not trusted.</summary>
-    private Graph ImportBody(GraphProto proto, IReadOnlyList<string> captures, string name)
+    private Graph ImportBody(GraphProto proto, IReadOnlyList<string> captures, IReadOnlyList<Fact?> formal, string name)
     {
         var bodyBuilder = new GraphBuilder(name);
         var importer = new GraphImporter(bodyBuilder, environment, "");
         importer.AddInitializers(proto);
-        foreach (ValueInfoProto input in proto.Inputs)
+        for (int i = 0; i < proto.Inputs.Count; i++)
         {
-            Fact fact = TypeFacts.Of(input.Type, input.Name);
-            importer.values[input.Name] = bodyBuilder.Input(input.Name, fact is TensorFact tensor ? new TensorFact(tensor.Type) : fact);
+            ValueInfoProto input = proto.Inputs[i];
+            importer.values[input.Name] = bodyBuilder.Input(input.Name, BodyInput(TypeFacts.Of(input.Type, input.Name), i < formal.Count ? formal[i] : null));
         }
         foreach (string capture in captures)
         {
@@ -58,6 +58,15 @@ internal sealed class GraphImporter
         importer.AddNodes(proto.Nodes);
         importer.AddOutputs(proto, declare: false);
         return bodyBuilder.Build();
+    }
+
+    /// <summary>What a body's input is taken to be: the type that the file states, else that of what it will get.</summary>
+    private static Fact BodyInput(Fact declared, Fact? given)
+    {
+        Fact fact = declared is TensorFact { Type: DType.Undefined } && given is not null ? given : declared;
+        // An iteration's number or condition: some bodies want a scalar, some a list of one.
+        bool one = given is TensorFact { Shape.Rank: 0 } && declared is TensorFact { Shape.Rank: 1 };
+        return one ? declared : fact is TensorFact tensor ? new TensorFact(tensor.Type) : fact;
     }
 
     /// <summary>Constants of the graphs around, which a body takes in as its own when it reads them.</summary>
@@ -103,7 +112,7 @@ internal sealed class GraphImporter
             node.Inputs.Select(i => i.Length == 0 ? ValueId.None : Find(i, $"{name} ({node.OpType}): input '{i}'")),
             [.. node.Outputs.Select(o => o.Length == 0 ? null : o)],
             Attributes(node, name), builder,
-            attribute => ImportBody(Resolve(node.Attribute(attribute), name)?.Graph ?? throw new InvalidModelException($"{name} ({node.OpType}): attribute '{attribute}' is missing"), captured, $"{name}/{attribute}"),
+            (attribute, formal) => ImportBody(Resolve(node.Attribute(attribute), name)?.Graph ?? throw new InvalidModelException($"{name} ({node.OpType}): attribute '{attribute}' is missing"), captured, formal, $"{name}/{attribute}"),
             [.. captured.Select(c => values[c])]);
         ImmutableArray<ValueId> outputs;
         if (rule.Create is { } create)

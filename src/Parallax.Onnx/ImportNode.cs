@@ -10,17 +10,17 @@ namespace Parallax.Onnx;
 public sealed class ImportNode
 {
     private readonly IReadOnlyDictionary<string, object> attributes;
-    private readonly Func<string, Graph> importBody;
+    private readonly Func<string, IReadOnlyList<Fact?>, Graph> importBody;
     private readonly GraphBuilder builder;
     private readonly List<ValueId> inputs;
     private int fresh;
 
     /// <param name="attributes">Values are <see cref="long"/>, <see cref="float"/>, <see cref="string"/>, <see cref="Tensor"/>, <see cref="TensorFact"/>-like
     /// <see cref="Fact"/> for type attributes, and arrays of them.</param>
-    /// <param name="importBody">Imports a graph attribute; its captured values are inputs after the formal ones.</param>
+    /// <param name="importBody">Imports a graph attribute; its captured values are inputs after the formal ones, whose facts are given as far as they are known.</param>
     /// <param name="captures">The values that the node's bodies capture, in the order in which the bodies expect them.</param>
     internal ImportNode(string name, string opType, int opset, IEnumerable<ValueId> inputs, IReadOnlyList<string?> outputNames,
-        IReadOnlyDictionary<string, object> attributes, GraphBuilder builder, Func<string, Graph> importBody, ImmutableArray<ValueId> captures)
+        IReadOnlyDictionary<string, object> attributes, GraphBuilder builder, Func<string, IReadOnlyList<Fact?>, Graph> importBody, ImmutableArray<ValueId> captures)
     {
         Name = name;
         OpType = opType;
@@ -88,7 +88,8 @@ public sealed class ImportNode
     public DType DType(string attribute, DType fallback) => (DType)Int(attribute, (long)fallback);
 
     /// <summary>Imports a body. Its captures must be added to the node's inputs: <see cref="AppendCaptures"/>.</summary>
-    public Graph Body(string attribute) => importBody(attribute);
+    /// <param name="formal">What the operator will give to the body's first inputs: their types, where the file does not say.</param>
+    public Graph Body(string attribute, params IReadOnlyList<Fact?> formal) => importBody(attribute, formal);
 
     /// <summary>Puts a constant at an input position; positions in between become absent.</summary>
     public void SetInput(int index, Tensor constant) => SetInput(index, Constant(constant));

@@ -12,18 +12,18 @@ internal static class ControlFlowImports
         new("Loop", 1.., CreateLoop),
         new("Scan", 8..8, n => CreateScan(n, batched: true)),
         new("Scan", 9.., n => CreateScan(n, batched: false)),
-        new("SequenceMap", 17.., n => Capture(n, n.InputCount, new SequenceMap(n.Body("body"), n.Captures.Length))),
+        new("SequenceMap", 17.., n => Capture(n, n.InputCount, new SequenceMap(n.Body("body", [.. Facts(n).Select(f => f is SequenceFact sequence ? sequence.Item : f)]), n.Captures.Length))),
     ];
 
     private static Op CreateLoop(ImportNode n)
     {
-        Graph body = n.Body("body");
+        Graph body = n.Body("body", [new TensorFact(DType.Int64, Shape.Scalar), new TensorFact(DType.Bool, Shape.Scalar), .. Facts(n).Skip(2)]);
         return Capture(n, body.Inputs.Count - n.Captures.Length, new Loop(body, n.Captures.Length));
     }
 
     private static Op CreateScan(ImportNode n, bool batched)
     {
-        Graph body = n.Body("body");
+        Graph body = n.Body("body", [.. Facts(n).Skip(batched ? 1 : 0).Select(f => f is TensorFact tensor ? new TensorFact(tensor.Type) : f)]);
         int scanInputs = checked((int)n.Int("num_scan_inputs")), own = body.Inputs.Count - n.Captures.Length;
         int scanOutputs = body.Outputs.Count - (own - scanInputs);
         if (scanInputs < 1 || scanInputs > own || scanOutputs < 0)
@@ -33,6 +33,8 @@ internal static class ControlFlowImports
             PerItem(n, "scan_output_axes", scanOutputs), Reverse(PerItem(n, "scan_output_directions", scanOutputs)), batched);
         return Capture(n, own + (batched ? 1 : 0), scan);
     }
+
+    private static IEnumerable<Fact?> Facts(ImportNode n) => Enumerable.Range(0, n.InputCount).Select(i => n.HasInput(i) ? n.InputFact(i) : null);
 
     /// <summary>Makes the operator's own inputs complete and puts the captured values behind them.</summary>
     private static Op Capture(ImportNode n, int ownInputs, Op op)
