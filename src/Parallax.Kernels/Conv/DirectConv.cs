@@ -13,6 +13,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
     private readonly ConvProblem problem;
     private readonly Epilogue epilogue;
     private readonly PackedMatrix? weights;
+    private readonly int taps, inputPlane;
 
     /// <param name="weights">Constant weights in their own order (float32 only).</param>
     internal DirectConv(ConvProblem problem, PackedMatrix? weights = null)
@@ -22,6 +23,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
             throw new UnsupportedModelException($"Conv over {problem.Axes.Length} axes of {typeof(T).Name}", [$"Conv of {typeof(T).Name}"]);
         this.problem = problem;
         this.weights = weights?.AddReference();
+        (taps, inputPlane) = (problem.Taps, problem.InputPlane);
         epilogue = problem.EpilogueFor(VecWidth.Scalar);
     }
 
@@ -34,8 +36,8 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
     {
         (int image, int channel) = Math.DivRem(block, problem.OutputChannels);
         int plane = problem.OutputPlane, group = channel / problem.GroupOutputs;
-        T* input = args.Input<T>(0) + ((nint)image * problem.InputChannels + group * problem.GroupInputs) * problem.InputPlane;
-        nint filterElements = (nint)problem.GroupInputs * problem.Taps;
+        T* input = args.Input<T>(0) + ((nint)image * problem.InputChannels + group * problem.GroupInputs) * inputPlane;
+        nint filterElements = (nint)problem.GroupInputs * taps;
         T* filter = weights is null ? args.Input<T>(1) + channel * filterElements : (T*)weights.Slab(channel, 0);
         T* results = args.Output<T>(0) + (nint)block * plane;
         Span<int> place = stackalloc int[MaxRank];
@@ -58,14 +60,13 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
     private T Sum(T* input, T* filter, ReadOnlySpan<int> place)
     {
         T sum = T.Zero;
-        int taps = problem.Taps;
         for (int tap = 0; tap < taps; tap++)
         {
             nint at = Locate(tap, place);
             if (at < 0)
                 continue;
             for (int channel = 0; channel < problem.GroupInputs; channel++)
-                sum += input[(nint)channel * problem.InputPlane + at] * filter[channel * taps + tap];
+                sum += input[(nint)channel * inputPlane + at] * filter[channel * taps + tap];
         }
         return sum;
     }

@@ -1,63 +1,92 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
 /// <summary>
-/// The products of a <see cref="GemmProblem"/> for element types other than float32: exact for integers (wrapping), plain summation in order of k for the rest.
-/// Alpha and Beta are converted to the element type. Activations and residuals are not supported.
+/// Matrix products of any number type: contract as <see cref="GemmProblem"/>, without residual and activation. Alpha and Beta are
+/// converted to the type. Sums of integers wrap. Each element is summed in the order of depth.
 /// </summary>
 public sealed unsafe class TypedGemm<T> : Kernel where T : unmanaged, INumber<T>
 {
-    private const int RowsPerBlock = 8;
+    private const int DepthPerSlab = 128, ColumnsPerBlock = 128, RowsPerBlock = 64;
 
     private readonly GemmProblem problem;
-    private readonly T alpha, beta;
+    private readonly int mBlocks, nBlocks;
 
     public TypedGemm(GemmProblem problem)
     {
         if (problem.HasResidual || problem.Activation.Kind != ActivationKind.None)
-            throw new ArgumentException($"{typeof(T).Name} products have no fused residual or activation", nameof(problem));
+            throw new ArgumentException($"a product of {typeof(T).Name} has neither residual nor activation");
         this.problem = problem;
-        alpha = T.CreateTruncating(problem.Alpha);
-        beta = T.CreateTruncating(problem.Beta);
+        mBlocks = (problem.M + RowsPerBlock - 1) / RowsPerBlock;
+        nBlocks = (problem.N + ColumnsPerBlock - 1) / ColumnsPerBlock;
     }
 
     public override string Name => $"gemm_{typeof(T).Name.ToLowerInvariant()}_rows";
 
-    public override int BlockCount(int phase) => problem.BatchCount * RowBlocks;
+    public override long WorkerScratchBytes => (long)DepthPerSlab * ColumnsPerBlock * sizeof(T);
 
-    private int RowBlocks => (problem.M + RowsPerBlock - 1) / RowsPerBlock;
+    public override int BlockCount(int phase) => problem.BatchCount * mBlocks * nBlocks;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        int batch = block / RowBlocks, first = block % RowBlocks * RowsPerBlock;
-        T* a = args.Input<T>(0) + (problem.ABatch?[batch] ?? 0), b = args.Input<T>(1) + (problem.BBatch?[batch] ?? 0);
-        T* c = args.Output<T>(0) + (problem.CBatch?[batch] ?? 0);
-        for (int row = first; row < Math.Min(problem.M, first + RowsPerBlock); row++)
+        (int product, int part) = Math.DivRem(block, mBlocks * nBlocks);
+        int row = part / nBlocks * RowsPerBlock, column = part % nBlocks * ColumnsPerBlock;
+        int rows = Math.Min(RowsPerBlock, problem.M - row), columns = Math.Min(ColumnsPerBlock, problem.N - column);
+        T* a = args.Input<T>(0) + (problem.ABatch?[product] ?? 0) + row * problem.A.RowStride;
+        T* b = args.Input<T>(1) + (problem.BBatch?[product] ?? 0) + column * problem.B.ColumnStride;
+        T* c = args.Output<T>(0) + (problem.CBatch?[product] ?? 0) + row * problem.CRowStride + column;
+        T* slab = (T*)args.WorkerScratch;
+        for (int i = 0; i < rows; i++)
+            new Span<T>(c + i * problem.CRowStride, columns).Clear();
+        for (int start = 0; start < problem.K; start += DepthPerSlab)
         {
-            var result = new Span<T>(c + row * problem.CRowStride, problem.N);
-            AddProducts(a + row * problem.A.RowStride, b, result);
-            if (alpha != T.One)
-                foreach (ref T value in result) value *= alpha;
-            if (problem.Bias is { } bias) AddBias(args.Input<T>(2) + (problem.BiasBatch?[batch] ?? 0) + row * bias.RowStride, bias.ColumnStride, result);
+            int depth = Math.Min(DepthPerSlab, problem.K - start);
+            Copy(b + start * problem.B.RowStride, slab, depth, columns);
+            for (int i = 0; i < rows; i++)
+                AddRow(a + i * problem.A.RowStride + start * problem.A.ColumnStride, slab, c + i * problem.CRowStride, depth, columns);
         }
+        if (problem.Bias is { } bias)
+            Finish(c, rows, columns, args.Input<T>(2) + (problem.BiasBatch?[product] ?? 0) + row * bias.RowStride + column * bias.ColumnStride, bias);
+        else if (problem.Alpha != 1f)
+            Finish(c, rows, columns, null, default);
     }
 
-    private void AddProducts(T* a, T* b, Span<T> result)
+    private void Copy(T* source, T* slab, int depth, int columns)
     {
-        result.Clear();
-        for (int k = 0; k < problem.K; k++)
+        for (int k = 0; k < depth; k++, source += problem.B.RowStride, slab += columns)
         {
-            T factor = a[k * problem.A.ColumnStride];
-            T* row = b + k * problem.B.RowStride;
-            if (problem.B.ColumnStride == 1) System.Numerics.Tensors.TensorPrimitives.MultiplyAdd(new ReadOnlySpan<T>(row, result.Length), factor, result, result);
+            if (problem.B.ColumnStride == 1)
+                new ReadOnlySpan<T>(source, columns).CopyTo(new Span<T>(slab, columns));
             else
-                for (int j = 0; j < result.Length; j++) result[j] += factor * row[j * problem.B.ColumnStride];
+                for (int j = 0; j < columns; j++) slab[j] = source[j * problem.B.ColumnStride];
         }
     }
 
-    private void AddBias(T* bias, long stride, Span<T> result)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddRow(T* a, T* slab, T* c, int depth, int columns)
     {
-        for (int j = 0; j < result.Length; j++) result[j] += beta * bias[j * stride];
+        for (int k = 0; k < depth; k++, a += problem.A.ColumnStride, slab += columns)
+        {
+            T x = *a;
+            int j = 0;
+            if (Vector<T>.IsSupported)
+            {
+                var xs = new Vector<T>(x);
+                for (; j <= columns - Vector<T>.Count; j += Vector<T>.Count)
+                    Vector.Store(Vector.Load(c + j) + xs * Vector.Load(slab + j), c + j);
+            }
+            for (; j < columns; j++)
+                c[j] += x * slab[j];
+        }
+    }
+
+    private void Finish(T* c, int rows, int columns, T* bias, MatrixLayout layout)
+    {
+        T alpha = T.CreateTruncating(problem.Alpha), beta = T.CreateTruncating(problem.Beta);
+        for (int i = 0; i < rows; i++, c += problem.CRowStride)
+            for (int j = 0; j < columns; j++)
+                c[j] = alpha * c[j] + (bias == null ? T.Zero : beta * bias[i * layout.RowStride + j * layout.ColumnStride]);
     }
 }
