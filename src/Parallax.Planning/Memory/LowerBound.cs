@@ -1,0 +1,54 @@
+namespace Parallax.Planning;
+
+/// <summary>Bytes that no plan can go below.</summary>
+internal static class LowerBound
+{
+    /// <summary>Buffers from which a heavy set is grown.</summary>
+    private const int Seeds = 16;
+
+    /// <summary>The peak of live bytes when the branches run in the linear order, which every plan must allow.</summary>
+    internal static long PeakBytes(Lifetimes lifetimes) => Profile(lifetimes).Max();
+
+    /// <summary>The weight of the heaviest set found of buffers that conflict in pairs: no two of them may share a byte.</summary>
+    /// <param name="atLeast">A bound that is known already.</param>
+    internal static long HeaviestClique(Lifetimes lifetimes, Conflicts conflicts, long atLeast)
+    {
+        long[] weight = new long[lifetimes.Count];
+        for (int i = 0; i < weight.Length; i++)
+        {
+            weight[i] = lifetimes.Bytes[i];
+            foreach (int neighbour in conflicts.Of(i)) weight[i] += lifetimes.Bytes[neighbour];
+        }
+        long best = atLeast;
+        foreach (int seed in Enumerable.Range(0, weight.Length).OrderByDescending(i => weight[i]).ThenBy(i => i).Take(Seeds))
+            if (weight[seed] > best) best = Math.Max(best, Grow(lifetimes, conflicts, seed));
+        return best;
+    }
+
+    private static long Grow(Lifetimes lifetimes, Conflicts conflicts, int seed)
+    {
+        int[] candidates = conflicts.Of(seed).ToArray();
+        Array.Sort(candidates, (a, b) => lifetimes.Bytes[b] != lifetimes.Bytes[a] ? lifetimes.Bytes[b].CompareTo(lifetimes.Bytes[a]) : a - b);
+        var members = new List<int> { seed };
+        long weight = lifetimes.Bytes[seed];
+        foreach (int candidate in candidates.Take(4096))
+        {
+            if (!members.TrueForAll(m => lifetimes.Conflict(m, candidate))) continue;
+            members.Add(candidate);
+            weight += lifetimes.Bytes[candidate];
+        }
+        return weight;
+    }
+
+    private static long[] Profile(Lifetimes lifetimes)
+    {
+        var live = new long[lifetimes.StepCount + 2];
+        for (int i = 0; i < lifetimes.Count; i++)
+        {
+            live[Math.Max(0, lifetimes.Start[i])] += lifetimes.Bytes[i];
+            live[lifetimes.End[i] == int.MaxValue ? lifetimes.StepCount + 1 : lifetimes.End[i] + 1] -= lifetimes.Bytes[i];
+        }
+        for (int i = 1; i < live.Length; i++) live[i] += live[i - 1];
+        return live;
+    }
+}
