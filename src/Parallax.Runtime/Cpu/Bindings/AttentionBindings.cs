@@ -9,7 +9,51 @@ internal static class AttentionBindings
     internal static readonly Binding[] All =
     [
         Binding.Kernel<Graphs.Ops.Attention>(Attention),
+        Binding.Kernel<RotaryEmbedding>(Rotary),
+        Binding.Kernel<LinearAttention>(Linear),
+        Binding.Kernel<CausalConvWithState>((op, x) =>
+        {
+            long[] dims = x.Dims(0);
+            return CausalConvProblem.Create(x.Type(0), new CausalConvProblem(dims[0], dims[1], checked((int)dims[2]), checked((int)x.Dims(1)[2]))
+            {
+                HasBias = x.Has(2),
+                HasPast = x.Has(3),
+                KeepsPresent = x.Wants(1),
+                Silu = op.Silu,
+            });
+        }),
     ];
+
+    private static Kernel Rotary(RotaryEmbedding op, PrepareContext x)
+    {
+        (long batch, long heads, long rows, long size) = Heads(x.Dims(0), op.Heads);
+        long rotated = op.RotatedSize > 0 ? op.RotatedSize : size;
+        if (rotated > size || rotated % 2 != 0 || x.Dims(1)[^1] != rotated / 2 || x.Dims(2)[^1] != rotated / 2)
+            throw new InvalidModelException($"cosines {Shape.ToString(x.Dims(1))} and sines {Shape.ToString(x.Dims(2))} must end in half of {rotated}, the rotated part of a head of {size}");
+        return RotaryProblem.Create(x.Type(0), new RotaryProblem(batch, heads, rows, checked((int)size), Layout(x.Dims(0).Length == 3, heads, rows, size))
+        {
+            Rotated = checked((int)rotated),
+            Interleaved = op.Interleaved,
+            Positions = x.Has(3) ? x.Dims(1)[0] : 0,
+        });
+    }
+
+    private static Kernel Linear(LinearAttention op, PrepareContext x)
+    {
+        (long batch, _, long rows, long keySize) = Heads(x.Dims(0), op.QueryHeads);
+        (_, _, _, long valueSize) = Heads(x.Dims(2), op.KeyHeads);
+        long decays = op.Decays ? x.Dims(4)[2] : 0, betas = op.Corrects ? x.Dims(5)[2] : 0;
+        if (decays != 0 && decays != op.KeyHeads && decays != op.KeyHeads * keySize)
+            throw new InvalidModelException($"decay must end in {op.KeyHeads} or {op.KeyHeads * keySize}, got {Shape.ToString(x.Dims(4))}");
+        if (betas != 0 && betas != 1 && betas != op.KeyHeads) throw new InvalidModelException($"beta must end in {op.KeyHeads} or 1, got {Shape.ToString(x.Dims(5))}");
+        return LinearAttentionProblem.Create(x.Type(0), new LinearAttentionProblem(batch, checked((int)rows), (int)op.QueryHeads, (int)op.KeyHeads,
+            checked((int)keySize), checked((int)valueSize), (int)(decays / op.KeyHeads), (int)betas)
+        {
+            Scale = op.Scale == 0 ? 1 / Math.Sqrt(keySize) : op.Scale,
+            HasPast = x.Has(3),
+            KeepsPresent = x.Wants(1),
+        });
+    }
 
     private static Kernel Attention(Graphs.Ops.Attention op, PrepareContext x)
     {
