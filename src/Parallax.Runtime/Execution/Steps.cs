@@ -48,15 +48,24 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
 internal sealed unsafe class DynamicStep(Node node, Operand?[] inputs, Operand?[] outputs, Binding? binding, CompiledGraph[] bodies, WeightCache weights)
     : Step(node, inputs, outputs)
 {
-    internal override string Implementation => binding?.Run is null ? "prepared at run time" : "host";
+    internal override string Implementation => binding?.Run is null || binding.Prepare is not null ? "prepared at run time" : "host";
 
     internal override void Run(RunState run)
     {
-        Datum?[] results = binding?.Run is { } host
-            ? host(Node.Op, new StepContext(this, run, bodies))
+        Datum?[] results = UsesHost(run)
+            ? binding!.Run!(Node.Op, new StepContext(this, run, bodies))
             : RunKernel(run);
         for (int i = 0; i < Outputs.Length; i++)
             if (Outputs[i] is { } output) Store(run, output, results[i] ?? throw new InvalidOperationException($"{Node} gave no output {i}"));
+    }
+
+    /// <summary>Where there is a kernel and a host function, the types that are there decide.</summary>
+    private bool UsesHost(RunState run)
+    {
+        if (binding?.Run is null || binding.Prepare is null) return binding?.Run is not null;
+        Fact?[] inputs = [.. Inputs.Select(i => i is { } input ? Fact.Of(run.Datum(input)) : null)];
+        Fact?[] outputs = [.. Outputs.Select(o => o is { } output && output.Type != DType.Undefined ? new TensorFact(output.Type) : null)];
+        return binding.UsesHost(inputs, outputs);
     }
 
     private static void Store(RunState run, Operand output, Datum datum)
