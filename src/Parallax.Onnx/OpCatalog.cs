@@ -51,6 +51,7 @@ public static class OpCatalog
         MovementImports.All,
         IndexingImports.All,
         ResamplingImports.All,
+        ImageImports.All,
         SignalImports.All,
         ControlFlowImports.All,
         SequenceImports.All,

@@ -20,6 +20,7 @@ internal static class CpuBindings
         MovementBindings.All,
         IndexingBindings.All,
         ResamplingBindings.All,
+        ImageBindings.All,
         SignalBindings.All,
         ControlFlowBindings.All,
         SequenceBindings.All,
