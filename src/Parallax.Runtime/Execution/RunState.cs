@@ -100,8 +100,6 @@ internal sealed unsafe class RunState : IDisposable
         {
             var tensor = (Tensor?)outputs[slot.Position];
             if (tensor is null) outputs[slot.Position] = tensor = RunMemory.Allocate(type, dims);
-            else if (tensor.DType != type || !tensor.Dims.SequenceEqual(dims))
-                throw new InvalidInputException($"the buffer of output '{plan.OutputNames[slot.Position]}' must be {type}{Shape.ToString(dims)}, got {tensor}");
             data[slot.Index] = tensor;
             Point(slot, tensor.Address);
         }
@@ -115,7 +113,7 @@ internal sealed unsafe class RunState : IDisposable
             if (outputs[position] is Tensor buffer)
             {
                 if (datum is not Tensor tensor || tensor.DType != buffer.DType || !tensor.Dims.SequenceEqual(buffer.Dims))
-                    throw new InvalidInputException($"the buffer of output '{plan.OutputNames[position]}' must be {datum}, got {buffer}");
+                    throw new InvalidInputException($"output buffer '{plan.OutputNames[position]}' is {buffer}, the result is {datum}");
                 if (tensor.Storage is null) tensor.Strings.CopyTo(buffer.Strings);
                 else RunMemory.CopyBytes(tensor, buffer);
             }
