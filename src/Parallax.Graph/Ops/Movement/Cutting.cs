@@ -49,7 +49,7 @@ public sealed record Slice : MovingOp
         return step == 1 ? count : Dim.CeilDiv(count, step);
     }
 
-    /// <summary>A position from the start of the axis. A slice is taken to lie inside its axis where only one of the two is known.</summary>
+    /// <summary>A position from the start of the axis. An axis of symbolic length is taken to have an element at least.</summary>
     private static Dim Position(Dim dim, Dim at)
     {
         if (!at.TryGetValue(out long value))
@@ -58,7 +58,7 @@ public sealed record Slice : MovingOp
             return dim.IsKnown ? Dim.Min(at, dim) : at;
         }
         if (value < 0) return value <= int.MinValue ? 0 : dim + value;
-        return value == 0 ? 0 : value >= int.MaxValue ? dim : Dim.Min(value, dim);
+        return value <= 1 ? value : value >= int.MaxValue ? dim : Dim.Min(value, dim);
     }
 
     private static int[]? Axes(InferContext context, int rank)
