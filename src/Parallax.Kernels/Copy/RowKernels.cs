@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 
 namespace Parallax.Kernels.Copy;
 
-/// <summary>Keeps the upper or lower triangle of matrices. Inputs: matrices, diagonal (int64 scalar, optional: 0).</summary>
-public sealed unsafe class TriluKernel(int elementBytes, bool upper, long matrices, long rows, long columns)
+/// <summary>Keeps the upper or lower triangle of matrices. Inputs: matrices, diagonal (int64 scalar) where the node has it; else it is 0.</summary>
+public sealed unsafe class TriluKernel(int elementBytes, bool upper, bool hasDiagonal, long matrices, long rows, long columns)
     : UnitKernel(upper ? "triu" : "tril", matrices * rows, columns * elementBytes)
 {
     protected override void RunUnits(long start, long end, in KernelArgs args)
     {
-        long diagonal = args.Input<long>(1) is var given && given is not null ? Math.Clamp(*given, -rows - 1, columns + 1) : 0;
+        long diagonal = hasDiagonal ? Math.Clamp(*args.Input<long>(1), -rows - 1, columns + 1) : 0;
         for (long unit = start; unit < end; unit++)
         {
             long row = unit % rows;

@@ -37,7 +37,7 @@ public sealed unsafe class TableCopyKernel : UnitKernel
     }
 
     /// <param name="tables">Per axis of the target: offsets into the source in elements, or <see cref="Outside"/>.</param>
-    /// <param name="fillInput">The input that holds the fill value; <paramref name="fillValue"/> where that is absent or negative.</param>
+    /// <param name="fillInput">The input that holds the fill value, which the node must have; -1 for <paramref name="fillValue"/>.</param>
     /// <param name="fillValue">The bytes of one element; zero by default.</param>
     public static TableCopyKernel Create(string name, int elementBytes, IReadOnlyList<long[]> tables, int fillInput = -1, byte[]? fillValue = null)
     {
@@ -56,10 +56,9 @@ public sealed unsafe class TableCopyKernel : UnitKernel
     protected override void RunUnits(long first, long end, in KernelArgs args)
     {
         byte* source = args.Input<byte>(0) + start, target = args.Output<byte>(0) + first * rowBytes;
-        byte* given = fillInput >= 0 ? args.Input<byte>(fillInput) : null;
         fixed (byte* constant = fillValue)
         {
-            byte* fill = given is null ? constant : given;
+            byte* fill = fillInput >= 0 ? args.Input<byte>(fillInput) : constant;
             long previous = long.MinValue;
             for (long row = first; row < end; row++, target += rowBytes)
             {

@@ -121,8 +121,8 @@ public sealed unsafe class ScatterNDKernel<T, TCombine>(IndexTuples tuples, long
     }
 }
 
-/// <summary>Writes updates [batch, prefix, steps, item] into a cache [batch, prefix, length, item] from a position by batch (input 2, optional: 0) on.</summary>
-public sealed unsafe class TensorScatterKernel(long batches, long prefix, long length, long steps, long itemBytes, bool circular)
+/// <summary>Writes updates [batch, prefix, steps, item] into a cache [batch, prefix, length, item] from a position by batch on: input 2 where the node has it, else 0.</summary>
+public sealed unsafe class TensorScatterKernel(long batches, long prefix, long length, long steps, long itemBytes, bool circular, bool hasPositions)
     : ScatterKernel("tensor_scatter", batches * prefix * length * itemBytes)
 {
     private readonly long itemBytes = itemBytes, batches = batches, prefix = prefix, length = length;
@@ -131,7 +131,7 @@ public sealed unsafe class TensorScatterKernel(long batches, long prefix, long l
 
     protected override void Update(int block, in KernelArgs args)
     {
-        long* positions = args.Input<long>(2);
+        long* positions = hasPositions ? args.Input<long>(2) : null;
         long rows = batches * prefix, blocks = UpdateBlocks;
         for (long row = block * rows / blocks; row < (block + 1) * rows / blocks; row++)
         {

@@ -20,7 +20,7 @@ public sealed class TableCopyTests
             long[] target = [.. tables.Select(t => (long)t.Length)];
             int[] data = [.. Enumerable.Range(1, (int)Shape.Count(dims))];
             bool hasFill = random.Next(2) == 0;
-            TableCopyKernel kernel = TableCopyKernel.Create("table", 4, tables, fillInput: 1);
+            TableCopyKernel kernel = TableCopyKernel.Create("table", 4, tables, fillInput: hasFill ? 1 : -1);
             Tensor result = KernelRun.Run(kernel, DType.Int32, target, Tensor.From(data, dims), hasFill ? Tensor.Scalar(-7) : null);
             Assert.Equal(Expected(tables, data, hasFill ? -7 : 0), result.Span<int>().ToArray());
         }

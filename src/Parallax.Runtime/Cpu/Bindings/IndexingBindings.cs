@@ -103,7 +103,7 @@ internal static class IndexingBindings
         int axis = ShapeRules.Axis(op.Axis, past.Length);
         if (x.Has(2) && IsNarrow(x, 2)) throw new InvalidModelException("write positions must be int64, got int32");
         return new TensorScatterKernel(past[0], Shape.Count(past.AsSpan(1, axis - 1)), past[axis], x.Dims(1)[axis],
-            Shape.Count(past.AsSpan(axis + 1)) * x.Type(0).ElementBytes(), op.Circular);
+            Shape.Count(past.AsSpan(axis + 1)) * x.Type(0).ElementBytes(), op.Circular, x.Has(2));
     }
 
     private static Kernel Mark(OneHot op, PrepareContext x)

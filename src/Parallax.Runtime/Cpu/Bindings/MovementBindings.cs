@@ -77,7 +77,7 @@ internal static class MovementBindings
         var before = new long[dims.Length];
         for (int i = 0; i < axes.Length; i++) before[axes[i]] = pads[i];
         long[][] tables = [.. dims.Select((dim, axis) => Table(target[axis], i => Source(op.Mode, i - before[axis], dim), strides[axis]))];
-        return TableCopyKernel.Create($"pad_{op.Mode.ToString().ToLowerInvariant()}", Bytes(x), tables, op.Mode == PadMode.Constant ? 2 : -1);
+        return TableCopyKernel.Create($"pad_{op.Mode.ToString().ToLowerInvariant()}", Bytes(x), tables, op.Mode == PadMode.Constant && x.Has(2) ? 2 : -1);
     }
 
     /// <summary>The element of an axis that a position in or around it takes.</summary>
@@ -143,7 +143,7 @@ internal static class MovementBindings
     private static Kernel Triangle(Trilu op, PrepareContext x)
     {
         long[] dims = x.Dims(0);
-        return new TriluKernel(Bytes(x), op.Upper, Shape.Count(dims.AsSpan(0, dims.Length - 2)), dims[^2], dims[^1]);
+        return new TriluKernel(Bytes(x), op.Upper, x.Has(1), Shape.Count(dims.AsSpan(0, dims.Length - 2)), dims[^2], dims[^1]);
     }
 
     private static Kernel Reverse(ReverseSequence op, PrepareContext x)
