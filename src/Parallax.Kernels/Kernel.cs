@@ -37,12 +37,13 @@ public abstract class Kernel : IDisposable
 }
 
 /// <summary>The addresses of one run of a kernel. Inputs and outputs are 64-byte aligned unless they are views or a caller's own memory.</summary>
-public readonly unsafe struct KernelArgs(void** inputs, void** outputs, byte* scratch, byte* workerScratch)
+public readonly unsafe struct KernelArgs(void** inputs, int inputCount, void** outputs, int outputCount, byte* scratch, byte* workerScratch)
 {
     private readonly void** inputs = inputs, outputs = outputs;
+    private readonly int inputCount = inputCount, outputCount = outputCount;
 
     /// <summary>The same run as seen by another worker.</summary>
-    public KernelArgs(in KernelArgs run, byte* workerScratch) : this(run.inputs, run.outputs, run.Scratch, workerScratch)
+    public KernelArgs(in KernelArgs run, byte* workerScratch) : this(run.inputs, run.inputCount, run.outputs, run.outputCount, run.Scratch, workerScratch)
     {
     }
 
@@ -53,8 +54,8 @@ public readonly unsafe struct KernelArgs(void** inputs, void** outputs, byte* sc
     public byte* WorkerScratch { get; } = workerScratch;
 
     /// <summary>First element of input <paramref name="index"/>; null where the optional input is absent.</summary>
-    public T* Input<T>(int index) where T : unmanaged => (T*)inputs[index];
+    public T* Input<T>(int index) where T : unmanaged => index < inputCount ? (T*)inputs[index] : null;
 
     /// <summary>First element of output <paramref name="index"/>; null where the optional output is not wanted.</summary>
-    public T* Output<T>(int index) where T : unmanaged => (T*)outputs[index];
+    public T* Output<T>(int index) where T : unmanaged => index < outputCount ? (T*)outputs[index] : null;
 }

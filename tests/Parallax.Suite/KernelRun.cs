@@ -21,7 +21,7 @@ public static unsafe class KernelRun
                 foreach (int block in order)
                 {
                     new Span<byte>(worker, checked((int)kernel.WorkerScratchBytes)).Fill(0xFF);
-                    kernel.RunBlock(phase, block, new KernelArgs(ins, outs, scratch, worker));
+                    kernel.RunBlock(phase, block, new KernelArgs(ins, inputs.Length, outs, outputs.Length, scratch, worker));
                 }
             }
         }

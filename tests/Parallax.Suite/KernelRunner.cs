@@ -17,7 +17,7 @@ public static unsafe class KernelRunner
         var random = new Random(seed);
         fixed (nint* ins = inputs, outs = outputs)
         {
-            var args = new KernelArgs((void**)ins, (void**)outs, scratch.Pointer, workerScratch.Pointer);
+            var args = new KernelArgs((void**)ins, inputs.Length, (void**)outs, outputs.Length, scratch.Pointer, workerScratch.Pointer);
             for (int phase = 0; phase < kernel.PhaseCount; phase++)
             {
                 int[] order = [.. Enumerable.Range(0, kernel.BlockCount(phase))];

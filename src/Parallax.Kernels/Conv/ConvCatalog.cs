@@ -35,11 +35,12 @@ public abstract unsafe class ConvAlgorithm
         return PackedMatrix.Pack(entry, isLeft: true, weights, 1, depth, depth, 1, problem.OutputChannels, depth);
     }
 
-    /// <summary>Share of full tiles that are results.</summary>
+    /// <summary>Share of the multiplying of full tiles that goes into results; tiles of few rows wait for their loads.</summary>
     private protected static double TileUse(ConvProblem problem)
     {
         GemmMicroKernel entry = GemmCatalog.Best;
-        return Use(problem.GroupOutputs, entry.PaddedRows(problem.GroupOutputs)) * Use(problem.OutputPlane, entry.PaddedColumns(problem.OutputPlane));
+        return Use(problem.GroupOutputs, entry.PaddedRows(problem.GroupOutputs)) * Use(problem.OutputPlane, entry.PaddedColumns(problem.OutputPlane))
+            * Math.Min(1, Math.Max(1, problem.GroupOutputs) / 4.0);
     }
 
     private static double Use(int used, int padded) => padded == 0 ? 1 : (double)used / padded;

@@ -18,7 +18,7 @@ internal sealed class ConstantEvaluator : IConstantEvaluator
         if (node.Op.IsView)
             return inferred[0] is TensorFact { IsStatic: true } view ? [inputs[0]!.Reshape(view.Shape!.Value.ToArray())] : null;
         Binding? binding = CpuBindings.Find(node.Op.GetType());
-        if (binding?.Run is { } host)
+        if (binding?.Run is { } host && binding.UsesHost(facts.AsSpan(), inferred.AsSpan()))
         {
             Datum?[] results = host(node.Op, new FoldContext(inputs, node.Outputs));
             return Array.TrueForAll(results, r => r is null or Tensor) ? Array.ConvertAll(results, r => (Tensor?)r) : null;

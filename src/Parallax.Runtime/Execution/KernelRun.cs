@@ -12,7 +12,15 @@ internal static unsafe class KernelRun
         for (int i = 0; i < inputs.Length; i++) table[i] = inputs[i] is { } tensor ? (void*)tensor.Address : null;
         for (int i = 0; i < outputs.Length; i++) table[inputs.Length + i] = outputs[i] is { } tensor ? (void*)tensor.Address : null;
         using NativeStorage? scratch = kernel.ScratchBytes > 0 ? new NativeStorage(kernel.ScratchBytes) : null;
-        var args = new KernelArgs(table, table + inputs.Length, scratch is null ? null : (byte*)scratch.Address, null);
+        var args = new KernelArgs(table, inputs.Length, table + inputs.Length, outputs.Length, scratch is null ? null : (byte*)scratch.Address, null);
         WorkerPool.Shared.Run(kernel, args, Environment.ProcessorCount, new BlockJob());
+        KeepAlive(inputs);
+        KeepAlive(outputs);
+    }
+
+    /// <summary>Native memory is freed when its last tensor is collected: these are in use until here.</summary>
+    internal static void KeepAlive(ReadOnlySpan<Tensor?> tensors)
+    {
+        foreach (Tensor? tensor in tensors) GC.KeepAlive(tensor);
     }
 }

@@ -100,6 +100,8 @@ internal sealed unsafe class RunState : IDisposable
         {
             var tensor = (Tensor?)outputs[slot.Position];
             if (tensor is null) outputs[slot.Position] = tensor = RunMemory.Allocate(type, dims);
+            else if (tensor.DType != type || !tensor.Dims.SequenceEqual(dims))
+                throw new InvalidInputException($"the buffer of output '{plan.OutputNames[slot.Position]}' must be {type}{Shape.ToString(dims)}, got {tensor}");
             data[slot.Index] = tensor;
             Point(slot, tensor.Address);
         }
@@ -113,7 +115,7 @@ internal sealed unsafe class RunState : IDisposable
             if (outputs[position] is Tensor buffer)
             {
                 if (datum is not Tensor tensor || tensor.DType != buffer.DType || !tensor.Dims.SequenceEqual(buffer.Dims))
-                    throw new InvalidInputException($"output buffer '{plan.OutputNames[position]}' is {buffer}, the result is {datum}");
+                    throw new InvalidInputException($"the buffer of output '{plan.OutputNames[position]}' must be {datum}, got {buffer}");
                 if (tensor.Storage is null) tensor.Strings.CopyTo(buffer.Strings);
                 else RunMemory.CopyBytes(tensor, buffer);
             }
@@ -174,8 +176,10 @@ internal sealed unsafe class RunState : IDisposable
             looseScratch = new NativeStorage(kernel.ScratchBytes);
         }
         byte* scratch = kernel.ScratchBytes > 0 ? (byte*)looseScratch!.Address : null;
-        Pool.Run(kernel, new KernelArgs(table, table + inputs.Length, scratch, null), Workers, Job);
-        GC.KeepAlive(inputs.Length);
+        Pool.Run(kernel, new KernelArgs(table, inputs.Length, table + inputs.Length, outputs.Length, scratch, null), Workers, Job);
+        // Native memory is freed when its last tensor is collected: these are in use until here.
+        foreach (Datum? datum in inputs) GC.KeepAlive(datum);
+        foreach (Datum? datum in outputs) GC.KeepAlive(datum);
     }
 
     public void Dispose()

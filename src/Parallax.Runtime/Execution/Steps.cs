@@ -40,7 +40,7 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     {
         void** table = run.Table + TableStart;
         byte* scratch = Scratch is null ? null : (byte*)run.ArenaAddress + Scratch.Offset;
-        run.Pool.Run(Kernel, new KernelArgs(table, table + Inputs.Length, scratch, null), run.Workers, run.Job);
+        run.Pool.Run(Kernel, new KernelArgs(table, Inputs.Length, table + Inputs.Length, Outputs.Length, scratch, null), run.Workers, run.Job);
     }
 }
 

@@ -15,7 +15,7 @@ internal sealed class BlockJob
 
     /// <summary>1 while workers may join. A worker counts itself in <see cref="Helpers"/> first and looks here second, so that after closing
     /// the job the owner only has to wait for the count to fall to 0.</summary>
-    internal volatile int Open;
+    internal int Open;
 
     internal int Helpers;
     internal Exception? Error;
@@ -75,10 +75,11 @@ internal sealed unsafe class WorkerPool
         job.MaxHelpers = Math.Min(maxWorkers, blocks) - 1;
         job.NextBlock = 0;
         job.Error = null;
-        job.Open = 1;
+        Volatile.Write(ref job.Open, 1);
         int slot = Publish(job);
         Help(job);
-        job.Open = 0;
+        // A full fence: the count below must not be read before helpers can see that the job is closed.
+        Interlocked.Exchange(ref job.Open, 0);
         if (slot >= 0) Volatile.Write(ref jobs[slot], null);
         var spinner = new SpinWait();
         while (Volatile.Read(ref job.Helpers) != 0) spinner.SpinOnce(sleep1Threshold: -1);
@@ -144,9 +145,9 @@ internal sealed unsafe class WorkerPool
     {
         for (int i = 0; i < MaxJobs; i++)
         {
-            if (Volatile.Read(ref jobs[i]) is not { } job || job.Open == 0) continue;
+            if (Volatile.Read(ref jobs[i]) is not { } job || Volatile.Read(ref job.Open) == 0) continue;
             int helpers = Interlocked.Increment(ref job.Helpers);
-            bool helped = job.Open == 1 && helpers <= job.MaxHelpers && Volatile.Read(ref job.NextBlock) < job.BlockCount;
+            bool helped = Volatile.Read(ref job.Open) == 1 && helpers <= job.MaxHelpers && Volatile.Read(ref job.NextBlock) < job.BlockCount;
             if (helped) Help(job);
             Interlocked.Decrement(ref job.Helpers);
             if (helped) return true;
