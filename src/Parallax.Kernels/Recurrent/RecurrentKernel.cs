@@ -58,7 +58,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
         {
             void** inputs = stackalloc void*[2] { args.Input<float>(0), args.Input<float>(1) };
             void** outputs = stackalloc void*[1] { args.Scratch };
-            inputProduct.RunBlock(0, block, new KernelArgs(inputs, outputs, null, args.WorkerScratch));
+            inputProduct.RunBlock(0, block, new KernelArgs(inputs, 2, outputs, 1, null, args.WorkerScratch));
             return;
         }
         Cell cell = Begin(block, args);
