@@ -39,6 +39,7 @@ public sealed class ZooTests
     /// and L layers <c>L (12 T D^2 + 2 T^2 D)</c> and what lies around the layers.
     /// </summary>
     [Theory]
+    [InlineData("yolov8n", 4.372)]
     [InlineData("whisper-tiny-encoder", 18.47)]
     [InlineData("swinv2-tiny", 5.94)]
     [InlineData("clip-text", 2.98)]
