@@ -107,8 +107,10 @@ internal sealed unsafe class GemmEngine
             }
             else
             {
-                run(depth, panel, b, bStride, tile, entry.NR, false);
-                CopyTile(tile, c, operands.CStride, valid, columns, slab > 0);
+                // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
+                if (slab > 0) CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
+                run(depth, panel, b, bStride, tile, entry.NR, slab > 0);
+                CopyTile(tile, entry.NR, c, operands.CStride, valid, columns);
             }
             if (last)
                 Finish(operands, c, row + i, valid, column, columns);
@@ -167,15 +169,10 @@ internal sealed unsafe class GemmEngine
         return scratch;
     }
 
-    private void CopyTile(float* tile, float* c, nint stride, int rows, int columns, bool accumulate)
+    private static void CopyTile(float* from, nint fromStride, float* to, nint toStride, int rows, int columns)
     {
-        for (int row = 0; row < rows; row++, tile += entry.NR, c += stride)
-        {
-            if (accumulate)
-                for (int i = 0; i < columns; i++) c[i] += tile[i];
-            else
-                new ReadOnlySpan<float>(tile, columns).CopyTo(new Span<float>(c, columns));
-        }
+        for (int row = 0; row < rows; row++, from += fromStride, to += toStride)
+            new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
     }
 
     /// <summary>Large blocks reuse packed data best; they are halved until there is work for many workers or they would be too small.</summary>
