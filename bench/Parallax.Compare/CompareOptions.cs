@@ -15,6 +15,8 @@ internal sealed record CompareOptions
 
     public int Seed { get; init; }
 
+    public string? Inputs { get; init; }
+
     public string? Only { get; init; }
 
     public bool Dynamic { get; init; }

@@ -7,10 +7,12 @@ namespace Parallax.Compare;
 internal sealed class ModelFile : IDisposable
 {
     private readonly bool isTemporary;
+    private readonly IReadOnlyDictionary<string, long> given;
     private readonly IReadOnlyDictionary<string, long> integerLimits = new Dictionary<string, long>();
 
     public ModelFile(string model, CompareOptions options)
     {
+        given = options.Dims;
         var dims = new Dictionary<string, long>();
         if (model.StartsWith("zoo:", StringComparison.Ordinal))
         {
@@ -22,7 +24,7 @@ internal sealed class ModelFile : IDisposable
             foreach (var (name, value) in entry.DefaultDims) dims[name] = value;
         }
         else Path = model;
-        foreach (var (name, value) in options.Dims) dims[name] = value;
+        foreach (var (name, value) in given) dims[name] = value;
         Dims = dims;
     }
 
@@ -30,16 +32,26 @@ internal sealed class ModelFile : IDisposable
 
     public IReadOnlyDictionary<string, long> Dims { get; }
 
+    /// <summary>A dim that no input has is a mistake of the call, not something to pass over.</summary>
+    private void RefuseUnknownDims(GraphProto graph)
+    {
+        HashSet<string?> known = [.. graph.Inputs.SelectMany(i => (i.Type as TensorTypeProto)?.Shape ?? []).Select(d => d.Param)];
+        if (given.Keys.FirstOrDefault(name => !known.Contains(name)) is { } unknown)
+            throw new InvalidInputException($"--dim {unknown}: no input of {Path} has this dimension; the inputs are {string.Join(", ", graph.Inputs)}");
+    }
+
     /// <summary>
-    /// An input of each name: floats uniform in [0, 1), integers below the limit that the zoo gives, else 0 or 1. The same on every machine for one seed.
+    /// An input of each name: from a file in the folder, or else floats uniform in [0, 1) and integers below the limit that the zoo gives, else 0 or 1.
+    /// Symbolic dims without a value are 1.
     /// </summary>
-    public Dictionary<string, Tensor> RandomInputs(int seed)
+    public Dictionary<string, Tensor> MakeInputs(int seed, string? folder)
     {
         using ModelSource source = ModelSource.FromFile(Path);
         GraphProto graph = ModelProto.Parse(source).Graph;
+        RefuseUnknownDims(graph);
         HashSet<string> weights = [.. graph.Initializers.Select(i => i.Name)];
         var random = new Random(seed);
-        return graph.Inputs.Where(i => !weights.Contains(i.Name)).ToDictionary(i => i.Name, i => Fill(i, random));
+        return graph.Inputs.Where(i => !weights.Contains(i.Name)).ToDictionary(i => i.Name, i => Read(i.Name, folder) ?? Fill(i, random));
     }
 
     public void Dispose()
@@ -50,7 +62,7 @@ internal sealed class ModelFile : IDisposable
     private Tensor Fill(ValueInfoProto input, Random random)
     {
         if (input.Type is not TensorTypeProto { Shape: { } shape } type) throw new InvalidInputException($"{Path}: input '{input.Name}' must be a tensor of known rank, got {input}");
-        Tensor tensor = Tensor.Allocate(type.ElemType, [.. shape.Select(d => d.Value ?? Bound(input, d))]);
+        Tensor tensor = Tensor.Allocate(type.ElemType, [.. shape.Select(d => d.Value ?? Bound(d))]);
         long limit = integerLimits.GetValueOrDefault(input.Name, 2);
         switch (type.ElemType)
         {
@@ -69,7 +81,12 @@ internal sealed class ModelFile : IDisposable
         }
     }
 
-    private long Bound(ValueInfoProto input, DimensionProto dim) => dim.Param is { } name && Dims.TryGetValue(name, out long value)
-        ? value
-        : throw new InvalidInputException($"{Path}: input {input} has a symbolic dimension: give --dim {dim}=VALUE");
+    /// <summary>The input's file in the folder, if there is one: NAME.npy, every character outside of letters, digits, dot, underscore and minus being an underscore.</summary>
+    private static Tensor? Read(string name, string? folder)
+    {
+        string file = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' ? c : '_')) + ".npy";
+        return folder is not null && System.IO.Path.Combine(folder, file) is var path && File.Exists(path) ? Npy.Read(path) : null;
+    }
+
+    private long Bound(DimensionProto dim) => dim.Param is { } name && Dims.TryGetValue(name, out long value) ? value : 1;
 }

@@ -3,12 +3,13 @@ using Parallax.Compare;
 
 // Runs the same model file in Parallax and in ONNX Runtime, in turns, on the same inputs with the same number of threads.
 var models = new Argument<string[]>("MODEL") { Arity = ArgumentArity.OneOrMore, Description = "model files, or zoo:NAME" };
-var dims = new Option<string[]>("--dim") { Description = "NAME=VALUE, a symbolic dimension", AllowMultipleArgumentsPerToken = true };
+var dims = new Option<string[]>("--dim") { Description = "NAME=VALUE, a symbolic dimension; 1 where none is given", AllowMultipleArgumentsPerToken = true };
 var threads = new Option<int>("--threads") { Description = "threads of either side; 0 takes the physical cores", DefaultValueFactory = _ => 0 };
 var runs = new Option<int>("--runs") { Description = "timed runs of either side", DefaultValueFactory = _ => 20 };
 var warmup = new Option<int>("--warmup") { Description = "runs before anything is timed", DefaultValueFactory = _ => 3 };
 var turn = new Option<int>("--turn") { Description = "timed runs before the other side's turn", DefaultValueFactory = _ => 5 };
 var seed = new Option<int>("--seed") { Description = "what inputs, and weights of the zoo, are drawn from", DefaultValueFactory = _ => 1 };
+var inputs = new Option<string?>("--inputs") { Description = "folder of NAME.npy files to take inputs from instead of drawing them" };
 var only = new Option<string?>("--only") { Description = "one side alone" };
 only.AcceptOnlyFromAmong("parallax", "onnxruntime");
 var isDynamic = new Option<bool>("--dynamic") { Description = "zoo networks with symbolic image sizes and batch" };
@@ -18,7 +19,7 @@ var tolerance = new Option<double>("--rtol") { Description = "largest difference
 
 var root = new RootCommand("Compares Parallax with ONNX Runtime, side by side in one process.")
 {
-    models, dims, threads, runs, warmup, turn, seed, only, isDynamic, bind, ortLib, tolerance,
+    models, dims, threads, runs, warmup, turn, seed, inputs, only, isDynamic, bind, ortLib, tolerance,
 };
 root.SetAction(parsed =>
 {
@@ -30,6 +31,7 @@ root.SetAction(parsed =>
         Warmup = parsed.GetValue(warmup),
         Turn = parsed.GetValue(turn),
         Seed = parsed.GetValue(seed),
+        Inputs = parsed.GetValue(inputs),
         Only = parsed.GetValue(only),
         Dynamic = parsed.GetValue(isDynamic),
         Bind = parsed.GetValue(bind),

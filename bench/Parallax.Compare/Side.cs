@@ -10,7 +10,7 @@ internal static class Side
     public static bool BySide(string name, CompareOptions options)
     {
         using var model = new ModelFile(name, options);
-        Dictionary<string, Tensor> inputs = model.RandomInputs(options.Seed);
+        Dictionary<string, Tensor> inputs = model.MakeInputs(options.Seed, options.Inputs);
         Console.WriteLine($"{name}: {string.Join(", ", inputs.Select(i => $"{i.Key} {i.Value}"))}");
         var sides = new List<Contestant>();
         try
