@@ -38,6 +38,19 @@ internal sealed class GraphImporter
     /// <summary>A body's graph: its formal inputs, then the captured values. Shapes that the file states for the inputs are not trusted.</summary>
     private Graph ImportBody(GraphProto proto, IReadOnlyList<string> captures, IReadOnlyList<Fact?> formal, string name)
     {
+        try
+        {
+            return ImportBody(proto, captures, formal, name, withShapes: true);
+        }
+        catch (InvalidModelException)
+        {
+            // A branch that never runs may contradict what it captures, such as the 3-d case of a 2-d input. Without shapes it stands as it is.
+            return ImportBody(proto, captures, formal, name, withShapes: false);
+        }
+    }
+
+    private Graph ImportBody(GraphProto proto, IReadOnlyList<string> captures, IReadOnlyList<Fact?> formal, string name, bool withShapes)
+    {
         var bodyBuilder = new GraphBuilder(name);
         var importer = new GraphImporter(bodyBuilder, environment, "");
         importer.AddInitializers(proto);
@@ -49,7 +62,7 @@ internal sealed class GraphImporter
         foreach (string capture in captures)
         {
             Fact fact = builder.Fact(values[capture]);
-            importer.values[capture] = bodyBuilder.Input(capture, fact is TensorFact tensor ? tensor.WithoutContents() : fact);
+            importer.values[capture] = bodyBuilder.Input(capture, fact is not TensorFact tensor ? fact : withShapes ? tensor.WithoutContents() : new TensorFact(tensor.Type));
         }
         foreach ((string key, ValueId id) in values)
             if (builder.Fact(id) is TensorFact { Constant: { } constant } && !importer.values.ContainsKey(key))
