@@ -6,6 +6,7 @@ internal sealed class BranchDemand
     private readonly MemoryProblem problem;
     private readonly List<int>[] buffersOf; // by branch
     private readonly long[] bytes, ownPeak;
+    private readonly bool[] isPrivate; // by buffer: only one branch touches it
 
     internal BranchDemand(MemoryProblem problem)
     {
@@ -16,18 +17,26 @@ internal sealed class BranchDemand
         for (int i = 0; i < bytes.Length; i++)
             foreach (Access access in problem.Buffers[i].Accesses)
                 if (buffersOf[access.Branch.Index] is var list && (list.Count == 0 || list[^1] != i)) list.Add(i);
+        isPrivate = [.. problem.Buffers.Select(b => b is { LiveIn: false, LiveOut: false, Accesses.IsEmpty: false } && b.Accesses.All(a => a.Branch == b.Accesses[0].Branch))];
         ownPeak = new long[buffersOf.Length];
-        for (int branch = 0; branch < buffersOf.Length; branch++) ownPeak[branch] = Peak(branch, i => IsOnlyIn(i, branch));
+        for (int branch = 0; branch < buffersOf.Length; branch++) ownPeak[branch] = PrivatePeak(branch);
     }
 
     /// <summary>The peak of buffers that only this branch touches.</summary>
     internal long OwnPeakBytes(int branch) => ownPeak[branch];
 
+    /// <summary>The peak of a branch on its own: its private buffers, and the others that it touches all the while.</summary>
+    internal long PeakBytes(int branch) => ownPeak[branch] + buffersOf[branch].Where(b => !isPrivate[b]).Sum(b => bytes[b]);
+
     /// <summary>The peak of live bytes when the branches run in an order.</summary>
     internal long PeakBytes(int[] order)
     {
         var replay = new Replay(this);
-        foreach (int branch in order) replay.Run(branch);
+        foreach (int branch in order)
+        {
+            replay.Start(branch);
+            replay.Finish(branch);
+        }
         return replay.PeakBytes;
     }
 
@@ -48,36 +57,31 @@ internal sealed class BranchDemand
             int next = ready.MinBy(b => (replay.GrowthBytes(b), ownPeak[b], b));
             ready.Remove(next);
             order.Add(next);
-            replay.Run(next);
+            replay.Start(next);
+            replay.Finish(next);
             foreach (int successor in problem.Branches.Successors(next))
                 if (--waiting[successor] == 0) ready.Add(successor);
         }
         return [.. order];
     }
 
-    private bool IsOnlyIn(int buffer, int branch) =>
-        problem.Buffers[buffer] is { LiveIn: false, LiveOut: false } b && b.Accesses.All(a => a.Branch.Index == branch);
-
-    /// <summary>The peak of some of a branch's buffers over its steps.</summary>
-    private long Peak(int branch, Func<int, bool> isWanted)
+    private long PrivatePeak(int branch)
     {
         var delta = new SortedDictionary<int, long>();
         foreach (int i in buffersOf[branch])
         {
-            if (!isWanted(i)) continue;
-            foreach (Access access in problem.Buffers[i].Accesses)
-            {
-                if (access.Branch.Index != branch) continue;
-                delta[access.First] = delta.GetValueOrDefault(access.First) + bytes[i];
-                delta[access.Last + 1] = delta.GetValueOrDefault(access.Last + 1) - bytes[i];
-            }
+            if (!isPrivate[i]) continue;
+            int first = problem.Buffers[i].Accesses.Min(a => a.First), last = problem.Buffers[i].Accesses.Max(a => a.Last);
+            delta[first] = delta.GetValueOrDefault(first) + bytes[i];
+            delta[last + 1] = delta.GetValueOrDefault(last + 1) - bytes[i];
         }
         long live = 0, peak = 0;
         foreach (long change in delta.Values) peak = Math.Max(peak, live += change);
         return peak;
     }
 
-    private sealed class Replay
+    /// <summary>Live bytes while branches start and finish.</summary>
+    internal sealed class Replay
     {
         private readonly BranchDemand demand;
         private readonly int[] left; // by buffer: branches that still touch it
@@ -101,35 +105,40 @@ internal sealed class BranchDemand
 
         internal long PeakBytes { get; private set; }
 
+        /// <summary>Live bytes while a branch runs beside what runs already.</summary>
+        internal long BytesWith(int branch)
+        {
+            long sum = live + demand.ownPeak[branch];
+            foreach (int buffer in demand.buffersOf[branch])
+                if (!begun[buffer] && !demand.isPrivate[buffer]) sum += demand.bytes[buffer];
+            return sum;
+        }
+
+        /// <summary>By how much a branch changes what is live when it has run.</summary>
         internal long GrowthBytes(int branch)
         {
             long growth = 0;
             foreach (int buffer in demand.buffersOf[branch])
             {
+                if (demand.isPrivate[buffer]) continue;
                 if (!begun[buffer]) growth += demand.bytes[buffer];
-                if (Ends(buffer)) growth -= demand.bytes[buffer];
+                if (left[buffer] == 1 && !demand.problem.Buffers[buffer].LiveOut) growth -= demand.bytes[buffer];
             }
             return growth;
         }
 
-        internal void Run(int branch)
+        internal void Start(int branch)
         {
-            long crossing = 0;
-            foreach (int buffer in demand.buffersOf[branch])
-            {
-                if (begun[buffer] || demand.IsOnlyIn(buffer, branch)) continue;
-                begun[buffer] = true;
-                crossing += demand.bytes[buffer];
-            }
-            live += crossing;
-            PeakBytes = Math.Max(PeakBytes, live + demand.ownPeak[branch]);
-            foreach (int buffer in demand.buffersOf[branch])
-            {
-                if (begun[buffer] && Ends(buffer)) live -= demand.bytes[buffer];
-                left[buffer]--;
-            }
+            live = BytesWith(branch);
+            PeakBytes = Math.Max(PeakBytes, live);
+            foreach (int buffer in demand.buffersOf[branch]) begun[buffer] = true;
         }
 
-        private bool Ends(int buffer) => left[buffer] == 1 && !demand.problem.Buffers[buffer].LiveOut;
+        internal void Finish(int branch)
+        {
+            live -= demand.ownPeak[branch];
+            foreach (int buffer in demand.buffersOf[branch])
+                if (--left[buffer] == 0 && !demand.isPrivate[buffer] && !demand.problem.Buffers[buffer].LiveOut) live -= demand.bytes[buffer];
+        }
     }
 }

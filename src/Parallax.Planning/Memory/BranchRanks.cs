@@ -33,9 +33,8 @@ internal static class BranchRanks
     }
 
     /// <summary>By branch, its place in the sequential order whose peak of live bytes is the lowest of those tried.</summary>
-    internal static int[] LeastMemory(MemoryProblem problem)
+    internal static int[] LeastMemory(MemoryProblem problem, BranchDemand demand)
     {
-        var demand = new BranchDemand(problem);
         IEnumerable<int[]> candidates = [[.. problem.Branches.Order], DepthFirst(problem.Branches, demand)];
         if (problem.Branches.Count <= MaxGreedyBranches) candidates = candidates.Append(demand.Greedy());
         return Invert(candidates.MinBy(demand.PeakBytes)!);

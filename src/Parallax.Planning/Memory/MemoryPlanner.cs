@@ -11,6 +11,9 @@ public static class MemoryPlanner
     /// <summary>Lanes of the widest plan of a graph that is too wide for a table of its order.</summary>
     private const int MaxLanes = 16;
 
+    /// <summary>Beyond so many buffers, fewer layouts are tried.</summary>
+    private const int ManyBuffers = 20_000;
+
     /// <summary>The plan for branches that run one after another, in the order whose peak is the lowest of those tried.</summary>
     public static MemoryPlan Sequential(MemoryProblem problem) => new Planning(problem).Sequential();
 
@@ -32,13 +35,18 @@ public static class MemoryPlanner
 
     /// <summary>Plans from fully parallel to sequential; widths between are <paramref name="maxWidth"/> and its halves.</summary>
     /// <param name="maxWidth">More branches than this never run at once, because there are no more workers.</param>
-    public static MemoryLadder Ladder(MemoryProblem problem, int maxWidth = MaxLanes)
+    /// <param name="budgetBytes">Where given, branches are also laid out so that they just fit it, the critical path first.</param>
+    public static MemoryLadder Ladder(MemoryProblem problem, int maxWidth = MaxLanes, long budgetBytes = long.MaxValue)
     {
         var planning = new Planning(problem);
         var rungs = new List<MemoryPlan> { planning.Parallel() };
         for (int width = Math.Min(maxWidth, rungs[0].Width - 1); width > 1; width /= 2)
-            foreach (MemoryPlan plan in planning.Limited(width).OrderByDescending(p => p.ArenaBytes))
+            foreach (MemoryPlan plan in planning.Limited(width, budgetBytes).OrderByDescending(p => p.ArenaBytes))
                 if (plan.ArenaBytes < rungs[^1].ArenaBytes) rungs.Add(plan);
+        // A rung that a smaller one outruns is of no use, except the first, whose freedom is worth something when times are not as predicted.
+        if (!problem.BranchUs.IsDefault)
+            for (int i = rungs.Count - 2; i > 0; i--)
+                if (rungs[i].MakespanUs >= rungs[i + 1].MakespanUs) rungs.RemoveAt(i);
         MemoryPlan sequential = planning.Sequential();
         // A plan for a freer order holds for every order that respects its edges.
         if (rungs[^1].ArenaBytes < sequential.ArenaBytes) sequential = planning.SequentialOf(rungs[^1]);
@@ -47,24 +55,31 @@ public static class MemoryPlanner
         return new MemoryLadder([.. rungs]);
     }
 
+    /// <summary>The plan under given control edges, which together with the dependencies must form no cycle.</summary>
+    public static MemoryPlan WithEdges(MemoryProblem problem, IReadOnlyCollection<(int From, int To)> edges, string why) => new Planning(problem).WithEdges(edges, why);
+
     /// <summary>What the plans of one problem have in common.</summary>
     private sealed class Planning
     {
         private readonly MemoryProblem problem;
         private readonly int[] buffers;
         private readonly ImmutableArray<double> branchUs;
+        private readonly BranchDemand demand;
         private readonly Lazy<int[]> leastMemory, criticalPath;
+        private readonly Lazy<MemoryPlan> sequential;
 
         internal Planning(MemoryProblem problem)
         {
             this.problem = problem;
             buffers = [.. Enumerable.Range(0, problem.Buffers.Length).Where(i => problem.Buffers[i] is { IsDynamic: false, Bytes: > 0, Accesses.IsEmpty: false })];
             branchUs = problem.BranchUs.IsDefault ? [.. problem.StepCounts.Select(s => (double)Math.Max(1, s))] : problem.BranchUs;
-            leastMemory = new Lazy<int[]>(() => BranchRanks.LeastMemory(problem));
+            demand = new BranchDemand(problem);
+            leastMemory = new Lazy<int[]>(() => BranchRanks.LeastMemory(problem, demand));
             criticalPath = new Lazy<int[]>(() => BranchRanks.CriticalPathFirst(problem.Branches, branchUs));
+            sequential = new Lazy<MemoryPlan>(() => OnLanes(new LaneRules(1, leastMemory.Value), "least memory first"));
         }
 
-        internal MemoryPlan Sequential() => OnLanes(1, leastMemory.Value, int.MaxValue, isRigid: false, "least memory first");
+        internal MemoryPlan Sequential() => sequential.Value;
 
         /// <summary>The same offsets, in one order.</summary>
         internal MemoryPlan SequentialOf(MemoryPlan plan) => plan with
@@ -76,55 +91,57 @@ public static class MemoryPlanner
 
         internal MemoryPlan Parallel()
         {
-            if (BranchOrder.TryCreate(problem.Branches) is not { } order) return OnLanes(MaxLanes, criticalPath.Value, int.MaxValue, isRigid: false, "too wide for a free order; critical path first");
+            if (BranchOrder.TryCreate(problem.Branches) is not { } order) return OnLanes(new LaneRules(MaxLanes, criticalPath.Value), "too wide for a free order; critical path first");
             int width = Math.Max(1, order.ChainCount);
-            double makespan = Lanes.Schedule(problem.Branches, branchUs, width, criticalPath.Value, int.MaxValue, isRigid: false).MakespanUs;
+            double makespan = Lanes.Schedule(problem.Branches, branchUs, new LaneRules(width, criticalPath.Value)).MakespanUs;
             return Place(order, width, [], makespan, "no control edges");
         }
 
-        /// <summary>Layouts on so many lanes, from the fastest to the most frugal.</summary>
-        internal IEnumerable<MemoryPlan> Limited(int width)
+        internal MemoryPlan WithEdges(IReadOnlyCollection<(int From, int To)> edges, string why)
         {
-            yield return OnLanes(width, criticalPath.Value, int.MaxValue, isRigid: false, "critical path first");
-            yield return OnLanes(width, leastMemory.Value, int.MaxValue, isRigid: false, "least memory first");
-            yield return OnLanes(width, leastMemory.Value, 2 * width, isRigid: true, "least memory first, kept close");
+            Dag dag = problem.Branches.With(edges);
+            if (BranchOrder.TryCreate(dag) is not { } order) return Parallel();
+            List<(int From, int To)> needed = [.. edges.Where(e => !problem.Branches.Predecessors(e.To).Contains(e.From))];
+            int width = Math.Max(1, order.ChainCount);
+            return Place(order, width, needed, Lanes.Schedule(dag, branchUs, new LaneRules(width, BranchRanks.CriticalPathFirst(dag, branchUs))).MakespanUs, why);
         }
 
-        private MemoryPlan OnLanes(int width, int[] priority, int lookahead, bool isRigid, string why)
+        /// <summary>Layouts on so many lanes, with more or less freedom.</summary>
+        internal IEnumerable<MemoryPlan> Limited(int width, long budgetBytes = long.MaxValue)
         {
-            Lanes lanes = Lanes.Schedule(problem.Branches, branchUs, width, priority, lookahead, isRigid);
+            long peak = sequential.Value.LowerBoundBytes;
+            yield return OnLanes(new LaneRules(width, criticalPath.Value), "critical path first");
+            yield return OnLanes(new LaneRules(width, criticalPath.Value, IsRigid: true, Memory: new(demand), MemoryBytes: peak), "critical path first where it fits beside the rest");
+            if (budgetBytes < long.MaxValue && budgetBytes > peak)
+                yield return OnLanes(new LaneRules(width, criticalPath.Value, IsRigid: true, Memory: new(demand), MemoryBytes: budgetBytes), "critical path first within the budget");
+            if (buffers.Length > ManyBuffers) yield break;
+            yield return OnLanes(new LaneRules(width, criticalPath.Value, IsRigid: true, Memory: new(demand), MemoryBytes: peak + peak / 10), "critical path first where it fits beside the rest and a tenth");
+            yield return OnLanes(new LaneRules(width, leastMemory.Value), "least memory first");
+            yield return OnLanes(new LaneRules(width, leastMemory.Value, 2 * width, IsRigid: true), "least memory first, kept close");
+            yield return OnLanes(new LaneRules(width, leastMemory.Value, IsRigid: true, Memory: new(demand), MemoryBytes: peak), "least memory first where it fits beside the rest");
+        }
+
+        private MemoryPlan OnLanes(LaneRules rules, string why)
+        {
+            Lanes lanes = Lanes.Schedule(problem.Branches, branchUs, rules);
             BranchOrder order = BranchOrder.OfLanes(problem.Branches.With(lanes.ControlEdges), lanes.LaneOf);
-            return Place(order, width, lanes.ControlEdges, lanes.MakespanUs, why);
+            return Place(order, rules.Width, lanes.ControlEdges, lanes.MakespanUs, why);
         }
 
         private MemoryPlan Place(BranchOrder order, int width, IReadOnlyCollection<(int From, int To)> edges, double makespanUs, string why)
         {
-            var lifetimes = new Lifetimes(problem, order, buffers);
-            long arena, bound = LowerBound.PeakBytes(lifetimes);
-            long[] offsets;
-            if (Conflicts.TryFind(lifetimes) is { } conflicts)
-            {
-                if (width > 1) bound = LowerBound.HeaviestClique(lifetimes, conflicts, bound);
-                var placer = new Placer(lifetimes, conflicts, bound);
-                placer.Run();
-                (offsets, arena, why) = (placer.Offsets, placer.ArenaBytes, $"{why}; {placer.Heuristic}");
-            }
-            else
-            {
-                (offsets, arena) = FreeListPlacer.Run(lifetimes);
-                why += "; free list";
-            }
+            ArenaLayout layout = ArenaLayout.Of(problem, order, buffers);
             return new MemoryPlan
             {
-                Offsets = AllOffsets(offsets),
-                ArenaBytes = arena,
-                NoReuseBytes = lifetimes.Bytes.Sum(),
-                LowerBoundBytes = bound,
+                Offsets = AllOffsets(layout.Offsets),
+                ArenaBytes = layout.ArenaBytes,
+                NoReuseBytes = buffers.Sum(b => MemoryProblem.Align(problem.Buffers[b].Bytes)),
+                LowerBoundBytes = layout.LowerBoundBytes,
                 Width = width,
                 ControlEdges = [.. edges.Select(e => new ControlEdge(new BranchId(e.From), new BranchId(e.To)))],
                 Order = [.. order.Linear.Select(b => new BranchId(b))],
                 MakespanUs = problem.BranchUs.IsDefault ? 0 : makespanUs,
-                Why = why,
+                Why = $"{why}; {layout.Heuristic}",
             };
         }
 

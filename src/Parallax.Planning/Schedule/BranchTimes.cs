@@ -1,0 +1,46 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+
+namespace Parallax.Planning;
+
+/// <summary>Predicted times of branches, by the number of workers.</summary>
+public sealed class BranchTimes
+{
+    private readonly ImmutableArray<ImmutableArray<double>> us;
+
+    /// <param name="us">By branch and number of workers less one; all branches have as many entries.</param>
+    /// <param name="devices">By branch; null where the CPU's workers run it. Branches of one device run one after another.</param>
+    public BranchTimes(ImmutableArray<ImmutableArray<double>> us, ImmutableArray<string?> devices = default)
+    {
+        this.us = us;
+        Devices = devices.IsDefault ? [.. us.Select(_ => (string?)null)] : devices;
+    }
+
+    public int Count => us.Length;
+
+    public int MaxWorkers => us.IsEmpty ? 1 : us[0].Length;
+
+    public ImmutableArray<string?> Devices { get; }
+
+    public double Us(int branch, int workers) => us[branch][Math.Clamp(workers, 1, us[branch].Length) - 1];
+
+    /// <summary>The CPU's cost model over each node of a branch; a delegate region takes what its placement says.</summary>
+    public static BranchTimes Of(Partition partition, CostModel model, int workers)
+    {
+        var us = new ImmutableArray<double>[partition.Branches.Length];
+        foreach (Branch branch in partition.Branches)
+        {
+            var times = new double[Math.Max(1, workers)];
+            if (branch.Region is not null) Array.Fill(times, branch.Placement.PredictedUs);
+            else
+                foreach (NodeId id in branch.Nodes)
+                {
+                    Node node = partition.Graph[id];
+                    (long macs, long bytes) = CostModel.Work(partition.Graph, node);
+                    for (int w = 0; w < times.Length; w++) times[w] += model.PredictUs(CostModel.ClassOf(node.Op), macs, bytes, w + 1);
+                }
+            us[branch.Id.Index] = [.. times];
+        }
+        return new BranchTimes([.. us], [.. partition.Branches.Select(b => b.Region is null ? null : b.Placement.Backend)]);
+    }
+}

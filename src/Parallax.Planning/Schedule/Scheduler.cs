@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Parallax.Planning;
+
+/// <summary>
+/// Chooses how branches run, by the predicted time of the whole run: list scheduling by upward rank (HEFT) over each rung of the memory ladder that fits
+/// the budget, then better worker limits branch by branch.
+/// </summary>
+public static class Scheduler
+{
+    /// <summary>Of the schedules within this factor of the fastest, the one with the fewest bytes is taken.</summary>
+    private const double AsFast = 1.02;
+
+    /// <summary>Branches whose worker limit is searched for.</summary>
+    private const int SearchedBranches = 12;
+
+    /// <summary>The schedule of a partition, with the memory of its values as they stand.</summary>
+    /// <exception cref="MemoryBudgetException">Not even the sequential plan fits the budget.</exception>
+    public static Schedule Schedule(Partition partition, CostModel model, ScheduleOptions options) =>
+        Schedule(MemoryProblem.Of(partition), BranchTimes.Of(partition, model, options.Workers), options);
+
+    /// <inheritdoc cref="Schedule(Partition, CostModel, ScheduleOptions)"/>
+    public static Schedule Schedule(MemoryProblem problem, BranchTimes times, ScheduleOptions options)
+    {
+        problem = problem with { BranchUs = [.. Enumerable.Range(0, times.Count).Select(b => times.Us(b, 1))] };
+        var search = new Search(problem, times, options);
+        Schedule sequential = search.Sequential();
+        if (sequential.Memory.ArenaBytes > options.BudgetBytes)
+            throw new MemoryBudgetException($"the narrowest plan needs {sequential.Memory.ArenaBytes} bytes, the budget is {options.BudgetBytes}", sequential.Memory.ArenaBytes, options.BudgetBytes);
+        return options.Mode switch
+        {
+            ScheduleMode.Sequential => sequential,
+            ScheduleMode.Layered => search.Layered(),
+            ScheduleMode.Parallel => search.Parallel(),
+            _ => search.Auto(),
+        };
+    }
+
+    private sealed class Search(MemoryProblem problem, BranchTimes times, ScheduleOptions options)
+    {
+        private readonly List<Alternative> considered = [];
+        private Schedule? sequential;
+
+        internal Schedule Sequential()
+        {
+            if (sequential is not null) return sequential;
+            MemoryPlan plan = MemoryPlanner.Sequential(problem);
+            var dag = new Dag(problem.Branches.Count, plan.Order.Zip(plan.Order.Skip(1), (a, b) => (a.Index, b.Index)));
+            int[] priority = BranchRanks.Invert([.. plan.Order.Select(b => b.Index)]);
+            return sequential = Consider(ScheduleMode.Sequential, plan, priority, Simulator.Run(dag, times, options.Workers, priority), "one branch after another");
+        }
+
+        internal Schedule Layered()
+        {
+            int[] level = problem.Branches.Levels();
+            var layers = Enumerable.Range(0, level.Length).GroupBy(b => level[b]).OrderBy(l => l.Key).Select(l => (IReadOnlyList<int>)[.. l]);
+            var demand = new BranchDemand(problem);
+            var (edges, parallel) = Layering.Edges(layers, times, demand.PeakBytes, Math.Max(1, options.Workers), options.Beta, options.BudgetBytes);
+            MemoryPlan plan = MemoryPlanner.WithEdges(problem, edges, "level by level");
+            if (plan.ArenaBytes > options.BudgetBytes)
+                return Finish(Sequential(), string.Create(CultureInfo.InvariantCulture, $"level by level needs {plan.ArenaBytes} bytes, the budget is {options.BudgetBytes}"));
+            return Finish(Simulate(ScheduleMode.Layered, plan, RankPriority(plan)), $"{parallel} of {(level.Length == 0 ? 0 : level.Max() + 1)} levels run side by side");
+        }
+
+        internal Schedule Parallel()
+        {
+            List<Schedule> rungs = [.. MemoryPlanner.Ladder(problem, options.Workers, options.BudgetBytes).Rungs
+                .Where(r => r.Width > 1 || problem.Branches.Count <= 1)
+                .Select(r => Simulate(ScheduleMode.Parallel, r, RankPriority(r)))];
+            List<Schedule> fitting = [.. rungs.Where(r => r.Memory.ArenaBytes <= options.BudgetBytes)];
+            if (fitting.Count == 0) return Finish(Sequential(), rungs.Count == 0 ? "the branches form a chain" : "no parallel plan fits the budget");
+            double fastest = fitting.Min(r => r.PredictedUs);
+            Schedule chosen = fitting.Where(r => r.PredictedUs <= fastest * AsFast).MinBy(r => r.Memory.ArenaBytes)!;
+            return Finish(LimitWorkers(chosen), string.Create(CultureInfo.InvariantCulture, $"the smallest of {fitting.Count} plans within {AsFast} of the fastest, {fastest:0.#} us"));
+        }
+
+        internal Schedule Auto()
+        {
+            Schedule plain = Sequential();
+            string? pointless = problem.Branches.Count <= 1 ? "there is one branch" : options.Workers <= 1 && times.Devices.All(d => d is null) ? "there is one worker" : null;
+            if (pointless is not null) return Finish(plain, pointless);
+            Schedule parallel = Parallel();
+            string numbers = string.Create(CultureInfo.InvariantCulture, $"parallel is predicted to take {parallel.PredictedUs:0.#} us, sequential {plain.PredictedUs:0.#} us");
+            return parallel.Mode == ScheduleMode.Parallel && parallel.PredictedUs <= plain.PredictedUs * (1 - options.MinGain)
+                ? Finish(parallel, numbers)
+                : Finish(plain, parallel.Mode == ScheduleMode.Parallel ? numbers : parallel.Why);
+        }
+
+        private Schedule Simulate(ScheduleMode mode, MemoryPlan plan, int[] priority)
+        {
+            Timeline timeline = Simulator.Run(Constrained(plan), times, options.Workers, priority, dispatchUs: options.DispatchUs);
+            return Consider(mode, plan, priority, timeline, "");
+        }
+
+        private Schedule Consider(ScheduleMode mode, MemoryPlan plan, int[] priority, Timeline timeline, string why)
+        {
+            considered.Add(new Alternative(mode, plan.Width, plan.ArenaBytes, timeline.MakespanUs, plan.ArenaBytes <= options.BudgetBytes));
+            return new Schedule
+            {
+                Mode = mode,
+                Memory = plan,
+                Priority = [.. priority],
+                MaxWorkers = [.. Enumerable.Repeat(Math.Max(1, options.Workers), times.Count)],
+                Timeline = timeline,
+                Alternatives = [],
+                Why = why,
+            };
+        }
+
+        private Schedule Finish(Schedule schedule, string why) => schedule with { Why = why, Alternatives = [.. considered] };
+
+        private Dag Constrained(MemoryPlan plan) => problem.Branches.With([.. plan.ControlEdges.Select(e => (e.From.Index, e.To.Index))]);
+
+        private int[] RankPriority(MemoryPlan plan) => BranchRanks.CriticalPathFirst(Constrained(plan), problem.BranchUs);
+
+        /// <summary>Gives the longest branches one worker each where the whole run gains by it; accepts the best change until none is left.</summary>
+        private Schedule LimitWorkers(Schedule schedule)
+        {
+            if (options.Workers <= 1) return schedule;
+            Dag dag = Constrained(schedule.Memory);
+            List<int> open = [.. Enumerable.Range(0, times.Count).OrderByDescending(b => times.Us(b, 1)).Take(SearchedBranches)];
+            while (open.Count > 0)
+            {
+                var trials = open.Select(b => (Branch: b, Limits: schedule.MaxWorkers.SetItem(b, 1)))
+                    .Select(t => (t.Branch, t.Limits, Timeline: Simulator.Run(dag, times, options.Workers, schedule.Priority, t.Limits, options.DispatchUs)));
+                var best = trials.MinBy(t => t.Timeline.MakespanUs);
+                if (best.Timeline.MakespanUs >= schedule.PredictedUs * 0.995) break;
+                schedule = schedule with { MaxWorkers = best.Limits, Timeline = best.Timeline };
+                open.Remove(best.Branch);
+            }
+            return schedule;
+        }
+    }
+}
