@@ -44,6 +44,17 @@ public sealed class PeerTests
         }
     }
 
+    [Fact]
+    public void A_library_that_is_not_there_is_named() =>
+        Assert.Contains("/nowhere/libonnxruntime.so: no such file", Assert.Throws<DeviceException>(() => new OrtSession("/nowhere/libonnxruntime.so", "model.onnx", 1)).Message);
+
+    [Fact]
+    public void A_file_that_is_no_library_is_refused()
+    {
+        string path = typeof(PeerTests).Assembly.Location;
+        Assert.StartsWith(path, Assert.Throws<DeviceException>(() => new OrtSession(path, "model.onnx", 1)).Message);
+    }
+
     private static void AssertClose(string name, Tensor expected, Tensor actual)
     {
         Assert.Equal(expected.Dims.ToArray(), actual.Dims.ToArray());
