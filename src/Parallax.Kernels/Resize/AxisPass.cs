@@ -11,9 +11,10 @@ internal sealed unsafe class AxisPass<T> where T : unmanaged, INumber<T>
 {
     private readonly AxisWeights axis;
     private readonly T[] weights, bias;
-    private readonly int[] first, second; // the two taps apart, for vector gathers
+    private readonly int[] first, second; // the two taps apart
     private readonly T[] firstWeight, secondWeight;
     private readonly long inner, units, unitsPerBlock;
+    private readonly bool doubles;
 
     internal AxisPass(AxisWeights axis, long outer, long inner)
     {
@@ -30,6 +31,7 @@ internal sealed unsafe class AxisPass<T> where T : unmanaged, INumber<T>
         second = pairs ? Every(axis.Indices, 1) : [];
         firstWeight = pairs ? Every(weights, 0) : [];
         secondWeight = pairs ? Every(weights, 1) : [];
+        doubles = IsDoubling();
     }
 
     internal long ResultElements { get; }
@@ -74,18 +76,54 @@ internal sealed unsafe class AxisPass<T> where T : unmanaged, INumber<T>
 
     private void RunPairs(T* source, T* target)
     {
-        int o = 0;
-        if (typeof(T) == typeof(float) && Avx2.IsSupported)
+        fixed (int* i0 = first, i1 = second)
+        fixed (T* w0 = firstWeight, w1 = secondWeight, b = bias)
         {
-            fixed (int* i0 = first, i1 = second)
-            fixed (T* w0 = firstWeight, w1 = secondWeight, b = bias)
-                for (; o + 8 <= bias.Length; o += 8)
+            int length = bias.Length, o = 0;
+            if (doubles)
+            {
+                for (; o < 2; o++) target[o] = source[i0[o]] * w0[o] + source[i1[o]] * w1[o] + b[o];
+                o = Double((float*)source, (float*)target, o);
+            }
+            else if (typeof(T) == typeof(float) && Avx2.IsSupported)
+            {
+                for (; o + 8 <= length; o += 8)
                 {
                     Vector256<float> x0 = Avx2.GatherVector256((float*)source, Vector256.Load(i0 + o), 4), x1 = Avx2.GatherVector256((float*)source, Vector256.Load(i1 + o), 4);
                     (x0 * Vector256.Load((float*)w0 + o) + x1 * Vector256.Load((float*)w1 + o) + Vector256.Load((float*)b + o)).Store((float*)target + o);
                 }
+            }
+            for (; o < length; o++) target[o] = source[i0[o]] * w0[o] + source[i1[o]] * w1[o] + b[o];
         }
-        for (; o < bias.Length; o++) target[o] = source[first[o]] * firstWeight[o] + source[second[o]] * secondWeight[o] + bias[o];
+    }
+
+    /// <summary>The inner part of an enlargement by two, whose weights repeat: <c>r[2i] = a x[i-1] + b x[i], r[2i+1] = c x[i] + d x[i+1]</c>. Returns where it stopped.</summary>
+    private int Double(float* source, float* target, int o)
+    {
+        float a = float.CreateTruncating(firstWeight[2]), b = float.CreateTruncating(secondWeight[2]), c = float.CreateTruncating(firstWeight[3]), d = float.CreateTruncating(secondWeight[3]);
+        for (; o / 2 + Vector256<float>.Count < axis.InLength; o += 2 * Vector256<float>.Count)
+        {
+            float* x = source + o / 2;
+            Vector256<float> middle = Vector256.Load(x), even = Vector256.Load(x - 1) * a + middle * b, odd = middle * c + Vector256.Load(x + 1) * d;
+            (Vector256<ulong> evenLow, Vector256<ulong> evenHigh) = Vector256.Widen(even.AsUInt32());
+            (Vector256<ulong> oddLow, Vector256<ulong> oddHigh) = Vector256.Widen(odd.AsUInt32());
+            (evenLow | (oddLow << 32)).Store((ulong*)(target + o));
+            (evenHigh | (oddHigh << 32)).Store((ulong*)(target + o) + Vector256<ulong>.Count);
+        }
+        return o;
+    }
+
+    private bool IsDoubling()
+    {
+        if (typeof(T) != typeof(float) || axis.Taps != 2 || axis.Bias.Length > 0 || axis.Length != 2 * axis.InLength || axis.InLength < 3) return false;
+        for (int i = 1; i < axis.InLength - 1; i++)
+        {
+            int even = 4 * i, odd = even + 2;
+            if (axis.Indices[even] != i - 1 || axis.Indices[even + 1] != i || axis.Indices[odd] != i || axis.Indices[odd + 1] != i + 1) return false;
+            for (int k = 0; k < 4; k++)
+                if (weights[even + k] != weights[4 + k]) return false;
+        }
+        return true;
     }
 
     private static TItem[] Every<TItem>(TItem[] pairs, int at) => [.. Enumerable.Range(0, pairs.Length / 2).Select(i => pairs[2 * i + at])];

@@ -33,6 +33,30 @@ public sealed class ResamplingKernelTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(9)]
+    [InlineData(10)]
+    [InlineData(33)]
+    [InlineData(257)]
+    public void LinearEnlargementsByTwoEqualTheReference(int length)
+    {
+        var random = new Random(Seed);
+        foreach (double shift in (double[])[0.5, 0]) // half pixel, asymmetric
+        {
+            double[] positions = [.. Enumerable.Range(0, 2 * length).Select(x => (x + shift) / 2 - shift)];
+            var axis = new AxisWeights(length, 2, [.. positions.SelectMany(p => (int[])[(int)Math.Clamp(Math.Floor(p), 0, length - 1), (int)Math.Clamp(Math.Floor(p) + 1, 0, length - 1)])],
+                [.. positions.SelectMany(p => (double[])[1 - (p - Math.Floor(p)), p - Math.Floor(p)])], []);
+            float[] data = [.. Enumerable.Range(0, 5 * length).Select(_ => random.NextSingle())];
+            double[] expected = Expected(data, [5, length], [Identity(5), axis]);
+            Kernel kernel = TypeDispatch.ForNumber(DType.Float32, new SeparableFactory("test", [5, length], [Identity(5), axis]));
+            float[] result = KernelRun.Run(kernel, DType.Float32, [5, 2 * length], Tensor.From(data, [5, length])).Span<float>().ToArray();
+            for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], result[i], 1e-6);
+        }
+    }
+
     [Fact]
     public void BytesAreRoundedTowardsZeroAndSaturate()
     {
