@@ -123,4 +123,46 @@ public sealed class MachineLearningTests
         Assert.Equal([0f, 1, 1, 0], result["hot"].Span<float>().ToArray());
         Assert.Equal([2f, 3], result["code"].Span<float>().ToArray()); // the last of a repeated key
     }
+
+    [Theory]
+    [InlineData("LINEAR")]
+    [InlineData("RBF")]
+    [InlineData("POLY")]
+    [InlineData("SIGMOID")]
+    public void ASupportVectorRegressionSumsLikeness(string kernel)
+    {
+        using InferenceSession session = Load(Graph([Value("x", DType.Float32, "n", 2)], "y", MlNode("SVMRegressor", "x", "y", new("kernel_type", kernel),
+            new("kernel_params", [0.5f, 1f, 3f]), new("n_supports", 2L), new("support_vectors", [1f, 2, -1, 0.5f]), new("coefficients", [2f, -3]), new("rho", [0.25f]))));
+        float actual = Run(session, "y", ("x", Tensor.From([0.5f, -1f], [1, 2]))).Span<float>()[0];
+        double Like(double a, double b)
+        {
+            double dot = 0.5 * a - b, distance = (0.5 - a) * (0.5 - a) + (-1 - b) * (-1 - b);
+            return kernel switch { "LINEAR" => dot, "RBF" => Math.Exp(-0.5 * distance), "POLY" => Math.Pow(0.5 * dot + 1, 3), _ => Math.Tanh(0.5 * dot + 1) };
+        }
+        Assert.Equal(2 * Like(1, 2) - 3 * Like(-1, 0.5) + 0.25, actual, 1e-5);
+    }
+
+    [Fact]
+    public void ASupportVectorClassifierVotesAndCouplesProbabilities()
+    {
+        // One support vector per class on a line, at -1, 0 and 1; each pair is told apart by the product with x.
+        AttributeProto[] attributes =
+        [
+            new("kernel_type", "LINEAR"), new("kernel_params", [0f, 0, 0]), new("support_vectors", [-1f, 0, 1]), new("vectors_per_class", [1L, 1, 1]),
+            new("coefficients", [1f, -1, -1, 1, 1, -1]), new("rho", [-0.5f, 0, 0.5f]), new("classlabels_ints", [10L, 20, 30]),
+        ];
+        GraphProto graph = Graph([Value("x", DType.Float32, "n", 1)], "label,score,label2,p", MlNode("SVMClassifier", "x", "label,score", attributes),
+            MlNode("SVMClassifier", "x", "label2,p", [.. attributes, new("prob_a", [-2f, -2, -2]), new("prob_b", [0f, 0, 0])]));
+        using InferenceSession session = Load(graph);
+        using RunResult result = session.Run(new() { ["x"] = Tensor.From([-2f, 0.1f, 3], [3, 1]) });
+        Assert.Equal([10L, 20, 30], result["label"].Span<long>().ToArray());
+        float[] scores = result["score"].Span<float>().ToArray();
+        foreach ((double expected, float actual) in new[] { 1.5, 4, 2.5, -0.6, -0.2, 0.4, -3.5, -6, -2.5 }.Zip(scores)) Assert.Equal(expected, actual, 1e-5);
+        for (int row = 0; row < 3; row++)
+        {
+            float[] p = result["p"].Span<float>().Slice(row * 3, 3).ToArray();
+            Assert.Equal(1, p.Sum(), 1e-5);
+            Assert.Equal(row, Array.IndexOf(p, p.Max()));
+        }
+    }
 }

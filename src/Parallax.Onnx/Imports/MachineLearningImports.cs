@@ -23,6 +23,8 @@ internal static class MachineLearningImports
         new("Normalizer", 1.., Normalizer, Domain),
         new("OneHotEncoder", 1.., n => new OneHotEncoder(Labels(n, "cats_int64s", "cats_strings"), n.Bool("zeros", true)), Domain),
         new("Scaler", 1.., Scaler, Domain),
+        new("SVMClassifier", 1.., SvmImports.Classifier, Domain),
+        new("SVMRegressor", 1.., SvmImports.Regressor, Domain),
         new("TreeEnsemble", 5.., TreeImports.TreeEnsemble, Domain),
         new("TreeEnsembleClassifier", 1.., TreeImports.Classifier, Domain),
         new("TreeEnsembleRegressor", 1.., TreeImports.Regressor, Domain),

@@ -14,6 +14,8 @@ internal static class MachineLearningBindings
         Binding.Host<OneHotEncoder>(LabelHost.OneHot),
         Binding.Host<TransformScores>(LabelHost.Transform),
         Binding.Host<Classify>(LabelHost.Classify),
+        Binding.Host<SvmRegressor>(SvmHost.Run),
+        Binding.Host<SvmClassifier>(SvmHost.Run),
         Binding.Kernel<TreeEnsemble>(CreateTrees),
     ];
 

@@ -82,7 +82,7 @@ internal static class LabelHost
         return score > (op.IsProbability ? 0.5f : 0f) ? 1 : 0;
     }
 
-    private static Tensor Labels(Tensor labels, int[] winners)
+    internal static Tensor Labels(Tensor labels, int[] winners)
     {
         // One label names the positive class; the negative one has none.
         if (labels.DType == DType.String)
@@ -90,7 +90,7 @@ internal static class LabelHost
         return Tensor.From(Array.ConvertAll(winners, w => labels.ElementCount == 1 ? (w == 1 ? labels.Span<long>()[0] : 0) : labels.Span<long>()[w]), [winners.Length]);
     }
 
-    private static void Transform(ScoreTransform transform, Span<float> row)
+    internal static void Transform(ScoreTransform transform, Span<float> row)
     {
         switch (transform)
         {
