@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Parallax.Cli.Commands;
+using Parallax.Cli.Output;
 
 namespace Parallax.Cli;
 
@@ -8,47 +9,55 @@ internal static class Program
 {
     private static async Task<int> Main(string[] args)
     {
-        using var cancellation = new CancellationTokenSource();
-        Console.CancelKeyPress += (_, e) =>
-        {
-            e.Cancel = true;
-            cancellation.Cancel();
-        };
-        var root = new RootCommand("Parallax: runs ONNX models on all processors of this machine.")
-        {
-            ConformanceCommand.Create(),
-        };
-        ParseResult parsed = root.Parse(args);
+        using var interruption = new Interruption();
+        return await RunAsync(args, Console.Out, Console.Error, interruption.Token);
+    }
+
+    /// <summary>Runs a command line; whatever goes wrong becomes one line of <paramref name="error"/> and an exit code.</summary>
+    internal static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation)
+    {
+        ParseResult parsed = CreateRoot().Parse(CommonOptions.Normalize(args));
         if (parsed.Errors.Count > 0)
         {
-            Console.Error.WriteLine($"parallax: {string.Join("; ", parsed.Errors.Select(e => e.Message.TrimEnd('.')))}");
-            return ExitCode.WrongCall;
+            string what = string.Join("; ", parsed.Errors.Select(e => e.Message.TrimEnd('.').ReplaceLineEndings(" ")).Distinct());
+            return Fail(ExitCode.WrongCall, $"{what} (see 'parallax {Subcommand(parsed)}--help')");
         }
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, cancellation.Token);
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = output, Error = error };
+            return await parsed.InvokeAsync(configuration, cancellation);
         }
-        catch (MemoryBudgetException e)
+        catch (Exception e)
         {
-            Console.Error.WriteLine($"parallax: {e.Message}");
-            return ExitCode.WorkFailed;
+            return e switch
+            {
+                OperationCanceledException => Fail(ExitCode.WorkFailed, "stopped"),
+                MemoryBudgetException or DeviceException => Fail(ExitCode.WorkFailed, e.Message),
+                ParallaxException => Fail(ExitCode.WrongCall, e.Message),
+                OutOfMemoryException => Fail(ExitCode.WorkFailed, "the machine has not enough memory for this"),
+                IOException or UnauthorizedAccessException => Fail(ExitCode.WrongCall, e.Message),
+                _ => Fail(ExitCode.WorkFailed, $"internal error: {e.GetType().Name}: {e.Message}{(Environment.GetEnvironmentVariable("PARALLAX_STACK") is null ? " (PARALLAX_STACK=1 shows where)" : $"{Environment.NewLine}{e}")}"),
+            };
         }
-        catch (DeviceException e)
+
+        int Fail(int code, string message)
         {
-            Console.Error.WriteLine($"parallax: {e.Message}");
-            return ExitCode.WorkFailed;
-        }
-        catch (ParallaxException e)
-        {
-            Console.Error.WriteLine($"parallax: {e.Message}");
-            return ExitCode.WrongCall;
-        }
-        catch (OperationCanceledException)
-        {
-            Console.Error.WriteLine("parallax: stopped");
-            return ExitCode.WorkFailed;
+            error.WriteLine($"parallax: {message}");
+            return code;
         }
     }
+
+    private static RootCommand CreateRoot() => new("Parallax: runs ONNX models on all processors of this machine.")
+    {
+        DemoCommand.Create(),
+        RunCommand.Create(),
+        BenchCommand.Create(),
+        ConformanceCommand.Create(),
+        DevicesCommand.Create(),
+        ZooCommand.Create(),
+    };
+
+    private static string Subcommand(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "" : $"{parsed.CommandResult.Command.Name} ";
 }
 
 internal static class ExitCode

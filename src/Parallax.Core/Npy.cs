@@ -74,6 +74,9 @@ public static class Npy
         }
     }
 
+    /// <summary>The tensor as a file holds it: itself, or a copy of the narrowest type of NumPy's that holds its elements.</summary>
+    public static Tensor Widened(Tensor tensor) => NpyWidening.Widen(tensor);
+
     public static void Write(Stream stream, Tensor tensor)
     {
         if (tensor.DType == DType.String)

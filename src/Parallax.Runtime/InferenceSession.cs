@@ -124,6 +124,9 @@ public sealed class InferenceSession : IDisposable
     /// <summary>The steps that inputs like these take, as text.</summary>
     public string DumpPlan(Dictionary<string, Datum> inputs) => PlanFor(inputs).Dump();
 
+    /// <summary>What the plan for inputs like these amounts to; makes the plan where there is none yet.</summary>
+    public PlanSummary Summarize(Dictionary<string, Datum> inputs) => PlanSummary.Of(PlanFor(inputs), compiled.Graph);
+
     internal ExecutionPlan PlanFor(Dictionary<string, Datum> inputs)
     {
         var data = new Datum?[inputNames.Length];

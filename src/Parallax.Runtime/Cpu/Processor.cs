@@ -1,10 +1,10 @@
 namespace Parallax.Runtime.Cpu;
 
 /// <summary>What the process may use of this machine's processor.</summary>
-internal static class Processor
+public static class Processor
 {
     /// <summary>Cores without their hyperthreads, at most what the process may use.</summary>
-    internal static int PhysicalCores { get; } = CountPhysicalCores();
+    public static int PhysicalCores { get; } = CountPhysicalCores();
 
     private static int CountPhysicalCores()
     {

@@ -1,0 +1,104 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using Parallax.Cli.Output;
+using Parallax.Kernels;
+using Parallax.Runtime.Cpu;
+
+namespace Parallax.Cli.Commands;
+
+/// <summary><c>devices</c>: what this machine computes with, and how fast that can be at most.</summary>
+internal static class DevicesCommand
+{
+    private static readonly TimeSpan PeakTime = TimeSpan.FromSeconds(0.6);
+
+    internal static Command Create()
+    {
+        var command = new Command("devices", "Shows the processor: cores, instruction sets, measured peak, kernels.");
+        CommonOptions.AddBasicsTo(command);
+        command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed, CancellationToken cancellation)
+    {
+        CommonSettings settings = CommonOptions.Read(parsed);
+        int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
+        double one = FmaPeak.MeasureGflops(1, PeakTime, cancellation), all = threads == 1 ? one : FmaPeak.MeasureGflops(threads, PeakTime, cancellation);
+        TextWriter output = parsed.InvocationConfiguration.Output;
+        if (settings.Json is not { Path: null }) Print(output, threads, one, all);
+        if (settings.Json is { } target) WriteJson(target, output, threads, one, all);
+        return ExitCode.Done;
+    }
+
+    private static void Print(TextWriter output, int threads, double one, double all)
+    {
+        output.WriteLine($"cpu     {ProcessorName()}, {RuntimeInformation.ProcessArchitecture}");
+        output.WriteLine($"cores   {Processor.PhysicalCores} physical, {Environment.ProcessorCount} logical");
+        output.WriteLine($"isa     {string.Join(' ', InstructionSets())} (vectors of {32 * (int)Vec.Widest} bits)");
+        output.WriteLine($"peak    {Numbers.Fixed(one)} GFLOP/s float32 on one core, {Numbers.Fixed(all)} on {threads} (measured)");
+        output.WriteLine();
+        Tables.Print(output, ["kernel", "here"],
+        [
+            .. GemmCatalog.Entries.Select(e => (string[])[e.Name, !e.IsSupported ? "no" : e == GemmCatalog.Best ? "yes, in use" : "yes"]),
+            .. ConvCatalog.Entries.Select(e => (string[])[e.Name, "yes"]),
+        ]);
+    }
+
+    private static void WriteJson(JsonTarget target, TextWriter output, int threads, double one, double all) => JsonOutput.Write(target, output, json =>
+    {
+        json.WriteStartObject();
+        json.WriteStartObject("cpu");
+        json.WriteString("name", ProcessorName());
+        json.WriteString("architecture", RuntimeInformation.ProcessArchitecture.ToString());
+        json.WriteNumber("physicalCores", Processor.PhysicalCores);
+        json.WriteNumber("logicalCores", Environment.ProcessorCount);
+        json.WriteStartArray("isa");
+        foreach (string set in InstructionSets()) json.WriteStringValue(set);
+        json.WriteEndArray();
+        json.WriteNumber("vectorBits", 32 * (int)Vec.Widest);
+        json.Finite("peakGflopsOneCore", one, 2);
+        json.WriteNumber("threads", threads);
+        json.Finite("peakGflops", all, 2);
+        json.WriteStartArray("kernels");
+        foreach ((string name, bool supported, bool inUse) in GemmCatalog.Entries.Select(e => (e.Name, e.IsSupported, e == GemmCatalog.Best)).Concat(ConvCatalog.Entries.Select(e => (e.Name, true, true))))
+        {
+            json.WriteStartObject();
+            json.WriteString("name", name);
+            json.WriteBoolean("supported", supported);
+            json.WriteBoolean("inUse", inUse);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndObject();
+    });
+
+    private static IEnumerable<string> InstructionSets()
+    {
+        (string Name, bool IsThere)[] sets =
+        [
+            ("SSE4.2", Sse42.IsSupported), ("AVX", Avx.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-512F", Avx512F.IsSupported),
+            ("AVX-512BW", Avx512BW.IsSupported), ("AVX-512VBMI", Avx512Vbmi.IsSupported), ("AVX-VNNI", AvxVnni.IsSupported),
+            ("NEON", AdvSimd.IsSupported), ("DotProd", Dp.IsSupported),
+        ];
+        string[] there = [.. sets.Where(s => s.IsThere).Select(s => s.Name)];
+        return there.Length == 0 ? ["none"] : there;
+    }
+
+    private static string ProcessorName()
+    {
+        const string File = "/proc/cpuinfo";
+        string? line = null;
+        try
+        {
+            line = System.IO.File.Exists(File) ? System.IO.File.ReadLines(File).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A name is nice to have.
+        }
+        return line?[(line.IndexOf(':') + 1)..].Trim() ?? "unnamed processor";
+    }
+}

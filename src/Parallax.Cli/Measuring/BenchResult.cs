@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Parallax.Cli.Models;
+using Parallax.Cli.Output;
+using Parallax.Runtime.Cpu;
+
+namespace Parallax.Cli.Measuring;
+
+/// <summary>What one model took on this machine.</summary>
+internal sealed record BenchResult(string Model, int Threads, string Mode, double LoadMs, double FirstRunMs, Latencies Times, PlanSummary Plan,
+    long PeakRssBytes, double AllocatedBytesPerRun, double CpuMsPerRun)
+{
+    internal double Gflops => 2.0 * Plan.Macs / (Times.Percentile(50) * 1e6);
+
+    /// <summary>Runs a loaded model: once for the first run, then <paramref name="warmup"/> times unmeasured, then <paramref name="runs"/> times.</summary>
+    internal static BenchResult Measure(ReadyModel model, int warmup, int runs, Action<int> progress, CancellationToken cancellation)
+    {
+        var stopwatch = Stopwatch.StartNew();
+        RunResult first = model.Session.Run(model.Inputs, cancellation);
+        double firstRunMs = stopwatch.Elapsed.TotalMilliseconds;
+        Action run = Runner(model, first, cancellation);
+        for (int i = 0; i < warmup; i++)
+        {
+            progress(i - warmup);
+            run();
+        }
+        var times = new double[runs];
+        using Process process = Process.GetCurrentProcess();
+        TimeSpan cpu = process.TotalProcessorTime;
+        long allocated = GC.GetTotalAllocatedBytes(precise: true);
+        for (int i = 0; i < runs; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            run();
+            times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }
+        allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
+        process.Refresh();
+        cpu = process.TotalProcessorTime - cpu;
+        first.Dispose();
+        int threads = model.Session.Options.Threads == 0 ? Processor.PhysicalCores : model.Session.Options.Threads;
+        return new BenchResult(model.Name, threads, "sequential", model.LoadMs, firstRunMs, new Latencies(times), model.Session.Summarize(model.Inputs),
+            ProcessMemory.PeakResidentBytes(), (double)allocated / runs, cpu.TotalMilliseconds / runs);
+    }
+
+    /// <summary>One run into buffers that are reused where all outputs are tensors, else into fresh results.</summary>
+    private static Action Runner(ReadyModel model, RunResult first, CancellationToken cancellation)
+    {
+        if (!first.All(o => o.Value is Tensor)) return () => model.Session.Run(model.Inputs, cancellation).Dispose();
+        Dictionary<string, Tensor> buffers = first.ToDictionary(o => o.Key, o => (Tensor)o.Value);
+        return () => model.Session.Run(model.Inputs, buffers, cancellation);
+    }
+
+    internal string[] Row() =>
+    [
+        Model, $"{Threads}", Mode, Numbers.Ms(LoadMs), Numbers.Ms(FirstRunMs), Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)),
+        Numbers.Ms(Times.Percentile(99)), Numbers.Fixed(Gflops), Numbers.Bytes(Plan.ArenaBytes), Numbers.Bytes(Plan.WeightBytes), Numbers.Bytes(PeakRssBytes), Numbers.Fixed(AllocatedBytesPerRun, 0),
+    ];
+
+    internal static readonly string[] Columns =
+        ["model", ">threads", "mode", ">load ms", ">first ms", ">min ms", ">p50 ms", ">p90 ms", ">p99 ms", ">GFLOP/s", ">arena", ">weights", ">peak RSS", ">alloc B/run"];
+
+    internal void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("model", Model);
+        json.WriteNumber("threads", Threads);
+        json.WriteString("mode", Mode);
+        json.Finite("loadMs", LoadMs, 4);
+        json.Finite("firstRunMs", FirstRunMs, 4);
+        json.Finite("minMs", Times.Min, 4);
+        json.Finite("p50Ms", Times.Percentile(50), 4);
+        json.Finite("p90Ms", Times.Percentile(90), 4);
+        json.Finite("p99Ms", Times.Percentile(99), 4);
+        json.Finite("maxMs", Times.Max, 4);
+        json.Finite("meanMs", Times.Mean, 4);
+        json.WriteNumber("macs", Plan.Macs);
+        json.Finite("gflops", Gflops, 3);
+        json.WriteNumber("arenaBytes", Plan.ArenaBytes);
+        json.WriteNumber("arenaBytesNoReuse", Plan.ArenaBytesNoReuse);
+        json.WriteNumber("arenaBytesLowerBound", Plan.ArenaBytesLowerBound);
+        json.WriteNumber("weightBytes", Plan.WeightBytes);
+        json.WriteNumber("peakRssBytes", PeakRssBytes);
+        json.Finite("allocatedBytesPerRun", AllocatedBytesPerRun, 1);
+        json.Finite("cpuMsPerRun", CpuMsPerRun, 4);
+        json.WriteStartArray("baselines");
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Parallax.Cli.Measuring;
+
+/// <summary>Memory of this process and of the machine, as the operating system tells.</summary>
+internal static class ProcessMemory
+{
+    /// <summary>The most memory that was resident since the process began or <see cref="ResetPeak"/>.</summary>
+    internal static long PeakResidentBytes()
+    {
+        if (KiB("/proc/self/status", "VmHWM:") is { } kib) return kib * 1024;
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+
+    /// <summary>Lets the peak begin anew at what is resident now, where the operating system can do that.</summary>
+    internal static void ResetPeak()
+    {
+        try
+        {
+            if (OperatingSystem.IsLinux()) File.WriteAllText("/proc/self/clear_refs", "5");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Not allowed in every container: the peak is then that of the whole process.
+        }
+    }
+
+    /// <summary>What the machine has free, or the process's control group where that is less.</summary>
+    internal static long AvailableBytes()
+    {
+        long machine = KiB("/proc/meminfo", "MemAvailable:") * 1024 ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return Number("/sys/fs/cgroup/memory.max") is { } limit && Number("/sys/fs/cgroup/memory.current") is { } used ? Math.Min(machine, Math.Max(0, limit - used)) : machine;
+    }
+
+    private static long? KiB(string file, string key)
+    {
+        string? line = Lines(file).FirstOrDefault(l => l.StartsWith(key, StringComparison.Ordinal));
+        return line is not null && long.TryParse(line[key.Length..].Replace("kB", "").Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long kib) ? kib : null;
+    }
+
+    private static long? Number(string file) => long.TryParse(Lines(file).FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out long value) ? value : null;
+
+    private static string[] Lines(string file)
+    {
+        try
+        {
+            return File.Exists(file) ? File.ReadAllLines(file) : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}
