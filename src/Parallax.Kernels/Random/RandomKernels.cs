@@ -78,9 +78,9 @@ internal sealed unsafe class MultinomialKernel<TX, TY>(long batch, long classes,
 
 /// <summary>
 /// Inputs: data, ratio (scalar, default 1/2), training mode (bool scalar, default false). Outputs: data, where training with elements dropped and the
-/// others scaled by 1 / (1 - ratio); the mask of what was kept.
+/// others scaled by 1 / (1 - ratio); the mask of what was kept (bool).
 /// </summary>
-public sealed unsafe class DropoutKernel<T>(long count, DType? ratio, bool hasMode, DType? mask, uint? seed) : RandomKernel(seed) where T : unmanaged, INumber<T>
+public sealed unsafe class DropoutKernel<T>(long count, DType? ratio, bool hasMode, bool hasMask, uint? seed) : RandomKernel(seed) where T : unmanaged, INumber<T>
 {
     public override string Name => "dropout";
 
@@ -94,8 +94,7 @@ public sealed unsafe class DropoutKernel<T>(long count, DType? ratio, bool hasMo
         {
             bool keeps = !drops || random.NextDouble() >= drop;
             y[i] = keeps ? x[i] * scale : T.Zero;
-            if (mask == DType.Bool) args.Output<bool>(1)[i] = keeps;
-            else if (mask is not null) args.Output<T>(1)[i] = keeps ? T.One : T.Zero;
+            if (hasMask) args.Output<bool>(1)[i] = keeps;
         }
     }
 
@@ -121,9 +120,8 @@ public static class RandomKernels
         TypeDispatch.ForNumber(from, new MultinomialFrom(to, batch, classes, samples, seed));
 
     /// <param name="ratio">Type of input 1, null where absent.</param>
-    /// <param name="mask">Type of the mask: bool or the data's; null where the mask is not wanted.</param>
-    public static Kernel Dropout(DType type, long count, DType? ratio, bool hasMode, DType? mask, uint? seed) =>
-        TypeDispatch.ForNumber(type, new DropoutFactory(count, ratio, hasMode, mask, seed));
+    public static Kernel Dropout(DType type, long count, DType? ratio, bool hasMode, bool hasMask, uint? seed) =>
+        TypeDispatch.ForNumber(type, new DropoutFactory(count, ratio, hasMode, hasMask, seed));
 
     private readonly record struct DistributionFactory(long Count, bool Normal, double First, double Second, uint? Seed) : INumberKernelFactory
     {
@@ -147,8 +145,8 @@ public static class RandomKernels
             : new MultinomialKernel<T, int>(Batch, Classes, Samples, Seed);
     }
 
-    private readonly record struct DropoutFactory(long Count, DType? Ratio, bool HasMode, DType? Mask, uint? Seed) : INumberKernelFactory
+    private readonly record struct DropoutFactory(long Count, DType? Ratio, bool HasMode, bool HasMask, uint? Seed) : INumberKernelFactory
     {
-        public Kernel Create<T>() where T : unmanaged, INumber<T> => new DropoutKernel<T>(Count, Ratio, HasMode, Mask, Seed);
+        public Kernel Create<T>() where T : unmanaged, INumber<T> => new DropoutKernel<T>(Count, Ratio, HasMode, HasMask, Seed);
     }
 }

@@ -15,6 +15,11 @@ internal static class QuantizationImports
         new("QuantizeLinear", 1.., Quantize, Microsoft),
         new("DequantizeLinear", 1.., Dequantize, Microsoft),
         new("DynamicQuantizeLinear", 11.., n => new DynamicQuantizeLinear()),
+        new("MatMulInteger", 10.., n => new IntegerMatMul(Requantizes: false)),
+        new("QLinearMatMul", 10.., n => new IntegerMatMul(Requantizes: true)),
+        new("ConvInteger", 10.., n => new IntegerConv(n.Window(), n.Int("group", 1), Requantizes: false)),
+        new("QLinearConv", 10.., n => new IntegerConv(n.Window(), n.Int("group", 1), Requantizes: true)),
+        .. QuantizedMicrosoftImports.All,
     ];
 
     private static QuantizeLinear Quantize(ImportNode n) =>

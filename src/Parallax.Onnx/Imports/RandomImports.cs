@@ -35,21 +35,32 @@ internal static class RandomImports
         return MathF.Floor(seed) == seed && Math.Abs(seed) < 1e9f ? (uint)(long)seed : BitConverter.SingleToUInt32Bits(seed);
     }
 
-    /// <summary>Dropout that does nothing is no node; the mask is left for those who want it.</summary>
     private static ImmutableArray<ValueId> DropoutByInputs(ImportNode n)
     {
-        bool trains = n.HasInput(2) && n.InputTensor(2).Constant is not { } constant || n.HasInput(2) && n.InputTensor(2).Constant!.Span<byte>()[0] != 0;
-        if (!trains && !WantsMask(n)) return [n.Add("", new Identity(), n.Inputs[0])];
-        return n.AddMany("", new Dropout(true, n.Has("seed") ? (uint)n.Int("seed") : null), WantsMask(n) ? 2 : 1, [.. n.Inputs]);
+        bool trains = n.HasInput(2) && (n.InputTensor(2).Constant is not { } mode || mode.Span<byte>()[0] != 0);
+        if (!trains) return Undropped(n, DType.Bool);
+        return n.AddMany("", new Dropout(n.Has("seed") ? (uint)n.Int("seed") : null), WantsMask(n) ? 2 : 1, [.. n.Inputs]);
     }
 
-    /// <summary>Before opset 7 an attribute asked for training; from 7 to 11 the operator is for inference alone.</summary>
-    private static ImmutableArray<ValueId> DropoutByAttributes(ImportNode n)
+    /// <summary>
+    /// Before opset 12 there is nothing to drop: from 7 on the operator is for inference alone, and before that its attribute <c>is_test</c>, which says
+    /// training unless it is set, is left out of many a model that is meant for inference. Before opset 10 the mask has the data's type.
+    /// </summary>
+    private static ImmutableArray<ValueId> DropoutByAttributes(ImportNode n) => Undropped(n, n.Opset >= 10 ? DType.Bool : n.InputTensor(0).Type);
+
+    /// <summary>The data itself, and a mask of ones, which goes where nobody uses it.</summary>
+    private static ImmutableArray<ValueId> Undropped(ImportNode n, DType mask)
     {
-        bool trains = n.Opset < 7 && !n.Bool("is_test", false);
-        if (!trains && !WantsMask(n)) return [n.Add("", new Identity(), n.Inputs[0])];
-        ValueId ratio = n.Constant(Tensor.Scalar(n.Float("ratio", 0.5f))), mode = n.Constant(Tensor.Scalar(trains));
-        return n.AddMany("", new Dropout(n.Opset >= 10, null), WantsMask(n) ? 2 : 1, n.Inputs[0], ratio, mode);
+        ValueId data = n.Add("", new Identity(), n.Inputs[0]);
+        if (!WantsMask(n)) return [data];
+        Tensor one = mask switch
+        {
+            DType.Bool => Tensor.From([true], [1]),
+            DType.Float64 => Tensor.From([1.0], [1]),
+            DType.Float16 => Tensor.From([(Half)1], [1]),
+            _ => Tensor.From([1f], [1]),
+        };
+        return [data, n.Add("mask", new ConstantOfShape(one), n.Add("shape", new ShapeOf(), n.Inputs[0]))];
     }
 
     private static bool WantsMask(ImportNode n) => n.OutputCount > 1 && n.OutputNames[1] is not null;

@@ -48,12 +48,11 @@ public sealed record Multinomial(long Samples, DType Type, uint? Seed) : RandomO
 /// Inputs: data, ratio (scalar, default 1/2), training mode (bool scalar, default false). Outputs: the data, where training with elements dropped and the
 /// others scaled up; the mask of what was kept.
 /// </summary>
-/// <param name="BoolMask">Whether the mask is bool, as of opset 10, and not of the data's type.</param>
-public sealed record Dropout(bool BoolMask, uint? Seed) : RandomOp(Seed)
+public sealed record Dropout(uint? Seed) : RandomOp(Seed)
 {
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         TensorFact x = context.Tensor(0).WithoutContents();
-        return context.OutputCount < 2 ? [x] : [x, BoolMask ? x with { Type = DType.Bool } : x];
+        return context.OutputCount < 2 ? [x] : [x, x with { Type = DType.Bool }];
     }
 }

@@ -11,11 +11,49 @@ internal static class QuantizationBindings
         Binding.Kernel<QuantizeLinear>((op, x) => QuantizeKernels.Quantize(Layout(x, op.Axis, op.BlockSize), x.Type(0), x.Type(1), x.OutputType(0), x.Has(2), op.Saturate)),
         Binding.Kernel<DequantizeLinear>((op, x) => QuantizeKernels.Dequantize(Layout(x, op.Axis, op.BlockSize), x.Type(0), x.Type(1), x.OutputType(0), x.Has(2))),
         Binding.Kernel<DynamicQuantizeLinear>((op, x) => new DynamicQuantizeKernel(Shape.Count(x.Dims(0)))),
+        Binding.Kernel<IntegerMatMul>(PrepareMatMul),
+        Binding.Kernel<IntegerConv>(PrepareConv),
     ];
 
     private static QuantizationLayout Layout(PrepareContext x, long axis, long block)
     {
         long[] dims = x.Dims(0), scales = x.Dims(1);
         return QuantizationLayout.Of(dims, scales, block == 0 && Shape.Count(scales) == 1 ? 0 : ShapeRules.Axis(axis, dims.Length), block);
+    }
+
+    private static Kernel PrepareMatMul(IntegerMatMul op, PrepareContext x)
+    {
+        GemmProblem problem = GemmProblem.MatMul(x.Dims(0), x.Dims(op.B));
+        QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearMatMul : QuantizedInputs.MatMulInteger(x.Has(2), x.Has(3));
+        return QuantizedKernels.CreateProduct(problem, Types(x, inputs, problem.M, problem.N));
+    }
+
+    private static Kernel PrepareConv(IntegerConv op, PrepareContext x)
+    {
+        long[] dims = x.Dims(0), weights = x.Dims(op.B);
+        var problem = new ConvProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0]),
+            Windows.Over(op.WindowOver(x.Inputs[op.B]!.Shape!.Value), dims));
+        QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearConv(x.Has(8)) : QuantizedInputs.ConvInteger(x.Has(2), x.Has(3));
+        return QuantizedKernels.CreateConv(problem, Types(x, inputs, weights[0], 1));
+    }
+
+    private static QuantizedTypes Types(PrepareContext x, QuantizedInputs inputs, long rows, long columns) => new(inputs)
+    {
+        ASigned = x.Type(inputs.A) == DType.Int8,
+        BSigned = x.Type(inputs.B) == DType.Int8,
+        YSigned = x.OutputType(0) == DType.Int8,
+        AZeroPerRow = IsPerLane(x, inputs.AZero, rows),
+        AScalePerRow = IsPerLane(x, inputs.AScale, rows),
+        BZeroPerColumn = IsPerLane(x, inputs.BZero, columns),
+        BScalePerColumn = IsPerLane(x, inputs.BScale, columns),
+    };
+
+    /// <summary>Whether a zero point or scale has one number per row or column, rather than one for all.</summary>
+    private static bool IsPerLane(PrepareContext x, int input, long lanes)
+    {
+        if (input < 0 || Shape.Count(x.Dims(input)) == 1) return false;
+        return Shape.Count(x.Dims(input)) == lanes
+            ? true
+            : throw new UnsupportedModelException($"input {input} must be a scalar or have {lanes} elements, got {x.Inputs[input]}", ["zero points and scales per matrix of a batch"]);
     }
 }
