@@ -1,6 +1,5 @@
-using System.Collections.Frozen;
-using System.Collections.Immutable;
 using Parallax.Graphs;
+using Parallax.Graphs.Ops;
 
 namespace Parallax.Planning;
 
@@ -57,27 +56,17 @@ public sealed record CostModel(
         StepOverheadUs: 0.3,
         ForkUs: 1.5);
 
-    private static readonly FrozenSet<string> DenseNames = FrozenSet.ToFrozenSet(
-        ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv", "MatMul", "MatMulInteger", "MatMulNBits", "QLinearMatMul", "Gemm", "Einsum", "Attention",
-        "MultiHeadAttention", "GroupQueryAttention", "LSTM", "GRU", "RNN", "Lstm", "Gru", "Rnn", "FusedConv", "FusedMatMul", "LinearAttention"]);
-
-    private static readonly FrozenSet<string> ReductionPrefixes = FrozenSet.ToFrozenSet(
-        ["Reduce", "ArgMax", "ArgMin", "Softmax", "LogSoftmax", "Hardmax", "LayerNorm", "GroupNorm", "InstanceNorm", "BatchNorm", "RmsNorm", "RMSNorm", "MeanVariance", "LpNorm",
-        "Lrn", "LRN", "MaxPool", "AveragePool", "LpPool", "GlobalAverage", "GlobalMax", "GlobalLp", "Pool", "TopK", "CumSum"]);
-
-    private static readonly FrozenSet<string> MovementNames = FrozenSet.ToFrozenSet(
-        ["Concat", "Split", "Slice", "Transpose", "Gather", "GatherElements", "GatherND", "GatherNd", "Scatter", "ScatterElements", "ScatterND", "ScatterNd", "Pad", "Tile", "Expand",
-        "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "DepthToSpace", "SpaceToDepth", "ReverseSequence", "Compress", "Cast", "Where", "Constant", "ConstantOfShape", "Shape", "Size"]);
-
-    public static OpClass ClassOf(Op op)
+    public static OpClass ClassOf(Op op) => op switch
     {
-        if (op.IsControlFlow) return OpClass.ControlFlow;
-        if (op.IsView) return OpClass.View;
-        string name = op.Name;
-        if (DenseNames.Contains(name)) return OpClass.Dense;
-        if (MovementNames.Contains(name)) return OpClass.Movement;
-        return ReductionPrefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal)) ? OpClass.Reduction : OpClass.Elementwise;
-    }
+        { IsControlFlow: true } => OpClass.ControlFlow,
+        { IsView: true } => OpClass.View,
+        Conv or ConvTranspose or MatMul or Gemm or Einsum or Attention or LinearAttention or Recurrent or CausalConvWithState or Dft or Stft => OpClass.Dense,
+        Reduce or ArgReduce or Softmax or Pool or GlobalPool or MaxRoiPool or TopK or Cumulative or LayerNormalization or RMSNormalization or GroupNormalization
+            or InstanceNormalization or BatchNormalization or LpNormalization or LocalResponseNormalization or MeanVarianceNormalization => OpClass.Reduction,
+        Concat or Split or Slice or Transpose or Gather or GatherElements or GatherND or ScatterElements or ScatterND or TensorScatter or Pad or CenterCropPad or Tile or Expand
+            or Identity or Reshape or DepthToSpace or SpaceToDepth or ReverseSequence or Compress or Trilu or ConstantOfShape => OpClass.Movement,
+        _ => OpClass.Elementwise,
+    };
 
     /// <summary>Predicted microseconds of one step on <paramref name="workers"/> workers. Symbolic costs count as nothing.</summary>
     public double PredictUs(Op op, Cost cost, int workers = 1)

@@ -7,9 +7,9 @@ namespace Parallax.Planning;
 internal sealed class Placer(Lifetimes lifetimes, Conflicts conflicts, long lowerBound)
 {
     /// <summary>Neighbours looked at in all; bounds the time of the search, and a search bounded by work gives the same plan every time.</summary>
-    private const long SearchBudget = 700_000;
+    private const long SearchBudget = 400_000;
 
-    private const int MaxAttempts = 150;
+    private const int MaxAttempts = 80;
 
     private readonly long[] offsets = new long[lifetimes.Count];
     private readonly int[] placedIn = new int[lifetimes.Count]; // the attempt that placed the buffer
