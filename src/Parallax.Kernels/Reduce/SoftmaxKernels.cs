@@ -15,8 +15,14 @@ public static class SoftmaxKernels
 {
     public static Kernel Create(SoftmaxFunction function, DType type, long outer, long count, long inner) => type switch
     {
-        DType.Float32 => new SoftmaxKernel<float>(function, outer, count, inner),
-        DType.Float64 => new SoftmaxKernel<double>(function, outer, count, inner),
+        DType.Float32 => Vec.Widest switch
+        {
+            VecWidth.V512 => new SoftmaxKernel<float, VectorSoftmax<Vec512>>(function, outer, count, inner),
+            VecWidth.V256 => new SoftmaxKernel<float, VectorSoftmax<Vec256>>(function, outer, count, inner),
+            VecWidth.V128 => new SoftmaxKernel<float, VectorSoftmax<Vec128>>(function, outer, count, inner),
+            _ => new SoftmaxKernel<float, VectorSoftmax<Vec1>>(function, outer, count, inner),
+        },
+        DType.Float64 => new SoftmaxKernel<double, PlainSoftmax<double>>(function, outer, count, inner),
         _ => throw new UnsupportedModelException($"{function} of {type}", [$"{function} of {type}"]),
     };
 
@@ -59,7 +65,7 @@ public static class SoftmaxKernels
     }
 }
 
-internal sealed unsafe class SoftmaxKernel<T> : Kernel where T : unmanaged, IFloatingPointIeee754<T>
+internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged, IFloatingPointIeee754<T> where TRun : struct, ISoftmaxRun<T>
 {
     // Narrow inner runs are gathered and scattered; wide ones are computed side by side.
     private const int ColumnCount = 256, NarrowInner = 16;
@@ -94,16 +100,16 @@ internal sealed unsafe class SoftmaxKernel<T> : Kernel where T : unmanaged, IFlo
             (long o, long chunk) = Math.DivRem(unit, chunks);
             long start = o * count * inner + chunk * (across ? ColumnCount : 1);
             T* x = args.Input<T>(0) + start, y = args.Output<T>(0) + start;
-            if (inner == 1) SoftmaxKernels.Run(function, new ReadOnlySpan<T>(x, count), new Span<T>(y, count));
+            if (inner == 1) TRun.Run(function, x, y, count);
             else if (across) Across(x, y, (int)Math.Min(ColumnCount, inner - chunk * ColumnCount), (T*)args.WorkerScratch);
-            else Strided(x, y, new Span<T>(args.WorkerScratch, count));
+            else Strided(x, y, (T*)args.WorkerScratch);
         }
     }
 
-    private void Strided(T* x, T* y, Span<T> run)
+    private void Strided(T* x, T* y, T* run)
     {
         for (int i = 0; i < count; i++) run[i] = x[i * inner];
-        SoftmaxKernels.Run<T>(function, run, run);
+        TRun.Run(function, run, run, count);
         for (int i = 0; i < count; i++) y[i * inner] = run[i];
     }
 

@@ -1,0 +1,79 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Parallax.Kernels.Reduce;
+
+/// <summary>Softmax and its kin of one contiguous run; the result may lie where the run does.</summary>
+internal unsafe interface ISoftmaxRun<T> where T : unmanaged
+{
+    static abstract void Run(SoftmaxFunction function, T* x, T* y, int n);
+}
+
+internal readonly unsafe struct PlainSoftmax<T> : ISoftmaxRun<T> where T : unmanaged, IFloatingPointIeee754<T>
+{
+    public static void Run(SoftmaxFunction function, T* x, T* y, int n) => SoftmaxKernels.Run(function, new ReadOnlySpan<T>(x, n), new Span<T>(y, n));
+}
+
+/// <summary>Float32 in three passes: largest, exponentials with their sum, scaling. The rest behind the last whole vector is padded with -infinity.</summary>
+internal readonly unsafe struct VectorSoftmax<V> : ISoftmaxRun<float> where V : struct, IVec<V>
+{
+    public static void Run(SoftmaxFunction function, float* x, float* y, int n)
+    {
+        if (function == SoftmaxFunction.Hardmax)
+        {
+            PlainSoftmax<float>.Run(function, x, y, n);
+            return;
+        }
+        float* rest = stackalloc float[16];
+        int whole = n - n % V.Count;
+        V.Store(rest, V.Create(float.NegativeInfinity));
+        for (int i = whole; i < n; i++) rest[i - whole] = x[i];
+        V shift = V.Create(Largest(x, whole, rest));
+        if (function == SoftmaxFunction.Softmax) Softmax(x, y, whole, n, rest, shift);
+        else LogSoftmax(x, y, whole, n, rest, shift);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Softmax(float* x, float* y, int whole, int n, float* rest, V shift)
+    {
+        V sum = whole < n ? FloatMath.Exp(V.Load(rest) - shift) : default;
+        V.Store(rest, sum);
+        for (int i = 0; i < whole; i += V.Count)
+        {
+            V e = FloatMath.Exp(V.Load(x + i) - shift);
+            V.Store(y + i, e);
+            sum += e;
+        }
+        float inverse = 1 / V.Sum(sum);
+        V factor = V.Create(inverse);
+        for (int i = 0; i < whole; i += V.Count) V.Store(y + i, V.Load(y + i) * factor);
+        for (int i = whole; i < n; i++) y[i] = rest[i - whole] * inverse;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void LogSoftmax(float* x, float* y, int whole, int n, float* rest, V shift)
+    {
+        V sum = whole < n ? FloatMath.Exp(V.Load(rest) - shift) : default;
+        for (int i = 0; i < whole; i += V.Count) sum += FloatMath.Exp(V.Load(x + i) - shift);
+        V log = V.Create(MathF.Log(V.Sum(sum)));
+        for (int i = 0; i < whole; i += V.Count) V.Store(y + i, V.Load(x + i) - shift - log);
+        V.Store(rest, V.Load(rest) - shift - log);
+        for (int i = whole; i < n; i++) y[i] = rest[i - whole];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Largest(float* x, int whole, float* rest)
+    {
+        V largest = V.Load(rest);
+        for (int i = 0; i < whole; i += V.Count)
+        {
+            V v = V.Load(x + i);
+            largest = V.Select(V.Less(largest, v), v, largest);
+        }
+        float* lanes = stackalloc float[16];
+        V.Store(lanes, largest);
+        float result = lanes[0];
+        for (int i = 1; i < V.Count; i++) result = lanes[i] > result ? lanes[i] : result;
+        return result;
+    }
+}
