@@ -95,6 +95,17 @@ public class MemoryTests
     });
 
     [Fact]
+    public void Branches_share_in_a_plan() => Property.Holds(200, 40, (random, size) =>
+    {
+        MemoryProblem problem = Draw(random, size);
+        MemoryPlan plan = MemoryPlanner.Parallel(problem);
+        var shares = BranchMemory.Of(problem, plan);
+        Assert.Equal(problem.Branches.Count, shares.Length);
+        Assert.Equal(plan.NoReuseBytes, shares.Sum(s => s.NoReuseBytes));
+        Assert.All(shares, s => Assert.True(s.LowerBoundBytes <= s.PlannedBytes && s.PlannedBytes <= s.NoReuseBytes && s.PlannedBytes <= plan.ArenaBytes));
+    });
+
+    [Fact]
     public void Plans_are_close_to_their_bounds_on_networks_of_blocks()
     {
         foreach (int width in (int[])[2, 4, 8])
