@@ -29,8 +29,8 @@ public static class MemoryPlanner
         var planning = new Planning(problem);
         if (concurrency <= 1) return planning.Sequential();
         MemoryPlan parallel = planning.Parallel();
-        if (parallel.Width <= concurrency) return parallel;
-        return planning.Limited(concurrency).Prepend(parallel).OrderBy(p => p.ArenaBytes).ThenBy(p => p.MakespanUs).First();
+        if (parallel.Width <= 1) return parallel;
+        return planning.Limited(Math.Min(concurrency, parallel.Width)).Append(parallel).OrderBy(p => p.ArenaBytes).ThenBy(p => p.MakespanUs).First();
     }
 
     /// <summary>Plans from fully parallel to sequential; widths between are <paramref name="maxWidth"/> and its halves.</summary>
@@ -40,18 +40,18 @@ public static class MemoryPlanner
     {
         var planning = new Planning(problem);
         var rungs = new List<MemoryPlan> { planning.Parallel() };
-        for (int width = Math.Min(maxWidth, rungs[0].Width - 1); width > 1; width /= 2)
+        for (int width = Math.Min(maxWidth, rungs[0].Width); width > 1; width /= 2)
             foreach (MemoryPlan plan in planning.Limited(width, budgetBytes).OrderByDescending(p => p.ArenaBytes))
                 if (plan.ArenaBytes < rungs[^1].ArenaBytes) rungs.Add(plan);
-        // A rung that a smaller one outruns is of no use, except the first, whose freedom is worth something when times are not as predicted.
-        if (!problem.BranchUs.IsDefault)
-            for (int i = rungs.Count - 2; i > 0; i--)
-                if (rungs[i].MakespanUs >= rungs[i + 1].MakespanUs) rungs.RemoveAt(i);
         MemoryPlan sequential = planning.Sequential();
         // A plan for a freer order holds for every order that respects its edges.
         if (rungs[^1].ArenaBytes < sequential.ArenaBytes) sequential = planning.SequentialOf(rungs[^1]);
         if (rungs[^1].Width == 1) rungs.RemoveAt(rungs.Count - 1);
         rungs.Add(sequential);
+        // A rung that a smaller one outruns is of no use, except the first, whose freedom is worth something when times are not as predicted.
+        if (!problem.BranchUs.IsDefault)
+            for (int i = rungs.Count - 2; i > 0; i--)
+                if (rungs[i].MakespanUs >= rungs[i + 1].MakespanUs) rungs.RemoveAt(i);
         return new MemoryLadder([.. rungs]);
     }
 

@@ -46,6 +46,7 @@ public static class Scheduler
         {
             if (sequential is not null) return sequential;
             MemoryPlan plan = MemoryPlanner.Sequential(problem);
+            if (plan.ArenaBytes > options.BudgetBytes) plan = MemoryPlanner.Ladder(problem).Sequential;
             var dag = new Dag(problem.Branches.Count, plan.Order.Zip(plan.Order.Skip(1), (a, b) => (a.Index, b.Index)));
             int[] priority = BranchRanks.Invert([.. plan.Order.Select(b => b.Index)]);
             return sequential = Consider(ScheduleMode.Sequential, plan, priority, Simulator.Run(dag, times, options.Workers, priority), "one branch after another");
