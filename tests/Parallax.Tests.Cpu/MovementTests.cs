@@ -132,4 +132,15 @@ public sealed class MovementTests
         using RunResult result = session.Run(new() { ["x"] = Floats(1, 2, 3, 4), ["i"] = Ints(-4) });
         Assert.Equal([1], result["y"].Span<float>().ToArray());
     }
+
+    [Fact]
+    public void Small_operands_of_the_wrong_size_or_type_are_refused()
+    {
+        byte[] empty = new ModelBuilder().Input("x", DType.Float32, 2, 2).Input("k", DType.Int64, 0).Node("Trilu", ["x", "k"], ["y"]).Output("y").Build();
+        using var triangle = new InferenceSession(empty);
+        Assert.Throws<InvalidModelException>(() => triangle.Run(new() { ["x"] = Tensor.From(new float[4], [2, 2]), ["k"] = Ints() }));
+        byte[] few = new ModelBuilder().Input("x", DType.Float32, 3, 2).Input("l", DType.Int64, 1).Node("ReverseSequence", ["x", "l"], ["y"]).Output("y").Build();
+        using var reverse = new InferenceSession(few);
+        Assert.Throws<InvalidModelException>(() => reverse.Run(new() { ["x"] = Tensor.From(new float[6], [3, 2]), ["l"] = Ints(1) }));
+    }
 }

@@ -67,6 +67,23 @@ public sealed class ShapeArithmeticTests
     }
 
     [Fact]
+    public void LengthsThatCannotBeAreRefused()
+    {
+        Assert.Throws<InvalidModelException>(() => Infer(new Tile(), Float(2, 3), Ints(1, -1)));
+        Assert.Throws<InvalidModelException>(() => Infer(new Expand(), Float(1), Ints(-3)));
+        Assert.Throws<InvalidModelException>(() => Infer(new ConstantOfShape(Tensor.Scalar(0f)), Ints(2, -3)));
+        Assert.Throws<InvalidModelException>(() => Infer(new Pad(), Float(2), Ints(-1, -2)));
+        Assert.Throws<InvalidModelException>(() => Infer(new CenterCropPad(), Float(2), Ints(-1)));
+        Assert.Throws<InvalidModelException>(() => Infer(new DepthToSpace(0), Float(1, 4, 2, 2)));
+        Assert.Throws<InvalidModelException>(() => Infer(new SpaceToDepth(2), Float(1, 4, 2, 3)));
+        Assert.Throws<InvalidModelException>(() => Infer(new Col2Im(default, default, [0, 1]), Float(1, 4, 4), Ints(3, 3), Ints(2, 2)));
+        Assert.Throws<InvalidModelException>(() => Infer(new Col2Im(default, [1, 1], default), Float(1, 4, 4), Ints(3, 3), Ints(2, 2)));
+        Assert.Throws<InvalidModelException>(() => Infer(new NumberRange(), Scalar(0), Scalar(3), Scalar(0)));
+        Assert.Throws<InvalidModelException>(() => Infer(new TopK(), Float(3), Ints(4)));
+        Assert.Throws<InvalidModelException>(() => Infer(new Resize(ResizeMode.Nearest), Float(3), null, TensorFact.Of(Tensor.From([0f], [1]))));
+    }
+
+    [Fact]
     public void AllowZeroKeepsZeros()
     {
         Assert.Equal("[0x3]", ShapeOf(Infer(new Reshape(AllowZero: true), Float(3, 0), Ints(0, 3))));

@@ -134,6 +134,7 @@ public sealed record Tile : MovingOp
         TensorFact data = context.Tensor(0);
         if (data.Shape is not { } shape) return [new TensorFact(data.Type, Contents.Length(context.Tensor(1)) is { } rank ? FreshDim.Shape("tile", rank) : null)];
         if (!Contents.TryGet(context, 1, out ImmutableArray<Dim> repeats)) return [new TensorFact(data.Type, FreshDim.Shape("tile", shape.Rank))];
+        if (repeats.Any(r => r.TryGetValue(out long times) && times < 0)) throw new InvalidModelException($"repeats [{string.Join(", ", repeats)}] must not be negative");
         if (repeats.Length != shape.Rank) throw new InvalidModelException($"{repeats.Length} repeats for a tensor of shape {shape}");
         return [new TensorFact(data.Type, new Shape([.. shape.Dims.Select((dim, i) => dim * repeats[i])]))];
     }
@@ -156,7 +157,8 @@ public sealed record DepthToSpace(int Block, DepthOrder Order = DepthOrder.Dcr) 
     {
         TensorFact data = context.Tensor(0);
         if (context.Shape(0, 4, 4) is not { } s) return [new TensorFact(data.Type, FreshDim.Shape("depth", 4))];
-        if (s[1].IsKnown && s[1].Value % (Block * Block) != 0) throw new InvalidModelException($"{s[1]} channels do not divide into blocks of {Block}x{Block}");
+        if (Block < 1) throw new InvalidModelException($"blocksize {Block} must be positive");
+        if (s[1].IsKnown && s[1].Value % ((long)Block * Block) != 0) throw new InvalidModelException($"{s[1]} channels do not divide into blocks of {Block}x{Block}");
         return [new TensorFact(data.Type, [s[0], Dim.FloorDiv(s[1], (long)Block * Block), s[2] * Block, s[3] * Block])];
     }
 }
@@ -168,6 +170,7 @@ public sealed record SpaceToDepth(int Block) : MovingOp
     {
         TensorFact data = context.Tensor(0);
         if (context.Shape(0, 4, 4) is not { } s) return [new TensorFact(data.Type, FreshDim.Shape("space", 4))];
+        if (Block < 1) throw new InvalidModelException($"blocksize {Block} must be positive");
         for (int axis = 2; axis < 4; axis++)
             if (s[axis].IsKnown && s[axis].Value % Block != 0) throw new InvalidModelException($"axis {axis} of {s} does not divide into blocks of {Block}");
         return [new TensorFact(data.Type, [s[0], s[1] * ((long)Block * Block), Dim.FloorDiv(s[2], Block), Dim.FloorDiv(s[3], Block)])];

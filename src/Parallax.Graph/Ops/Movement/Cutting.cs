@@ -124,6 +124,7 @@ public sealed record CenterCropPad(ImmutableArray<long> Axes = default) : Moving
         int[] axes = For(shape.Rank);
         if (!Contents.TryGet(context, 1, out ImmutableArray<Dim> lengths)) return [new TensorFact(data.Type, FreshDim.Shape("center", shape.Rank))];
         if (lengths.Length != axes.Length) throw new InvalidModelException($"{lengths.Length} lengths for {axes.Length} axes");
+        if (lengths.Any(l => l.TryGetValue(out long length) && length < 0)) throw new InvalidModelException($"lengths [{string.Join(", ", lengths)}] must not be negative");
         for (int i = 0; i < axes.Length; i++) shape = shape.With(axes[i], lengths[i]);
         return [new TensorFact(data.Type, shape)];
     }
@@ -168,6 +169,7 @@ public sealed record Col2Im(ImmutableArray<long> Dilations, ImmutableArray<long>
         if (!Contents.TryGet(context, 1, out ImmutableArray<Dim> image) || !context.TryGetInts(2, out long[] block))
             return [new TensorFact(data.Type, Contents.Length(context.Tensor(1)) is { } rank ? FreshDim.Shape("image", rank + 2) : null)];
         if (image.Length != block.Length) throw new InvalidModelException($"image shape [{string.Join(", ", image)}] and block shape [{string.Join(", ", block)}] differ in rank");
+        CheckLists(image, block);
         long blockElements = Parallax.Shape.Count(block);
         if (columns is not { } shape) return [new TensorFact(data.Type, new Shape([FreshDim.Of("batch"), FreshDim.Of("channels"), .. image]))];
         if (shape[1].IsKnown && (blockElements <= 0 || shape[1].Value % blockElements != 0)) throw new InvalidModelException($"axis 1 of {shape} is no multiple of the block's {blockElements} elements");
@@ -180,6 +182,18 @@ public sealed record Col2Im(ImmutableArray<long> Dilations, ImmutableArray<long>
     public (long Dilation, long Stride, long PadBefore, long PadAfter) Axis(int axis, int rank) => (
         Dilations.IsDefaultOrEmpty ? 1 : Dilations[axis], Strides.IsDefaultOrEmpty ? 1 : Strides[axis],
         Pads.IsDefaultOrEmpty ? 0 : Pads[axis], Pads.IsDefaultOrEmpty ? 0 : Pads[rank + axis]);
+
+    private void CheckLists(ImmutableArray<Dim> image, long[] block)
+    {
+        foreach ((ImmutableArray<long> list, int length, string name) in ((ImmutableArray<long>, int, string)[])[(Dilations, block.Length, "dilations"), (Strides, block.Length, "strides"), (Pads, 2 * block.Length, "pads")])
+            if (!list.IsDefaultOrEmpty && list.Length != length) throw new InvalidModelException($"{list.Length} {name} for {block.Length} axes");
+        for (int i = 0; i < block.Length; i++)
+        {
+            (long dilation, long stride, _, _) = Axis(i, block.Length);
+            if (block[i] < 1 || dilation < 1 || stride < 1 || image[i].TryGetValue(out long length) && length < 0)
+                throw new InvalidModelException($"axis {i} has image length {image[i]}, block length {block[i]}, dilation {dilation} and stride {stride}");
+        }
+    }
 
     private long? Windows(ImmutableArray<Dim> image, long[] block)
     {

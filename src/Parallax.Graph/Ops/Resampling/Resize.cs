@@ -80,6 +80,7 @@ public sealed record Resize(ResizeMode Mode) : Op
         if (data.Shape is not { } shape) return [new TensorFact(data.Type)];
         int[] axes = For(shape.Rank);
         TensorFact? scales = Given(context.OptionalTensor(2)), sizes = Given(context.OptionalTensor(3));
+        if (scales is { Type: not (DType.Float32 or DType.Undefined) }) throw new InvalidModelException($"scales must be Float32, got {scales}");
         if ((scales is null) == (sizes is null)) throw new InvalidModelException("needs either scales or sizes");
         if (Coordinates == ResizeCoordinates.TfCropAndResize && context.OptionalTensor(1) is { Constant: null }) return [new TensorFact(data.Type, Unknown(shape, axes))];
         if (shape.IsKnown && Resolve(shape.ToArray(), scales?.Constant, sizes is not null && sizes.TryGetInts(out long[] known) ? known : null) is { } resized)

@@ -36,6 +36,7 @@ public sealed record Expand : Op
             int? rank = data.Rank is { } own && Contents.Length(wanted) is { } length ? Math.Max(own, length) : null;
             return [new TensorFact(data.Type, rank is { } known ? FreshDim.Shape("expand", known) : null)];
         }
+        if (dims.Any(d => d.TryGetValue(out long length) && length < 0)) throw new InvalidModelException($"the shape [{string.Join(", ", dims)}] has a negative dim");
         Shape? shape = ShapeRules.Broadcast(data.Shape, new Shape(dims));
         if (shape is { Rank: <= 1 } small && small.Elements.TryGetValue(out long count) && count <= TensorFact.MaxKnownElements
             && data.TryGetDims(out ImmutableArray<Dim> contents) && (contents.Length == 1 || contents.Length == count))

@@ -77,6 +77,7 @@ internal static class IndexingBindings
 
     private static Kernel PutElements(ScatterElements op, PrepareContext x)
     {
+        x.RequireSameType(2);
         int axis = CheckedAxis(op.Axis, x);
         bool narrow = IsNarrow(x, 1);
         if (!x.Dims(1).AsSpan().SequenceEqual(x.Dims(2))) throw new InvalidModelException($"updates must have the shape of the indices {Shape.ToString(x.Dims(1))}, got {Shape.ToString(x.Dims(2))}");
@@ -89,6 +90,7 @@ internal static class IndexingBindings
 
     private static Kernel PutTuples(ScatterND op, PrepareContext x)
     {
+        x.RequireSameType(2);
         IndexTuples tuples = Tuples(x, 0);
         long[] indices = x.Dims(1);
         long count = Shape.Count(indices.AsSpan(0, indices.Length - 1)), slice = Shape.Count(x.Dims(0).AsSpan(tuples.Depth));
@@ -101,7 +103,8 @@ internal static class IndexingBindings
     {
         long[] past = x.Dims(0);
         int axis = ShapeRules.Axis(op.Axis, past.Length);
-        if (x.Has(2) && IsNarrow(x, 2)) throw new InvalidModelException("write positions must be int64, got int32");
+        x.RequireSameType(1);
+        if (x.Has(2)) x.Require(2, DType.Int64, past[0]);
         return new TensorScatterKernel(past[0], Shape.Count(past.AsSpan(1, axis - 1)), past[axis], x.Dims(1)[axis],
             Shape.Count(past.AsSpan(axis + 1)) * x.Type(0).ElementBytes(), op.Circular, x.Has(2));
     }
@@ -109,6 +112,7 @@ internal static class IndexingBindings
     private static Kernel Mark(OneHot op, PrepareContext x)
     {
         long[] dims = x.OutputDims(0);
+        x.Require(2, x.Type(2), 2);
         (long outer, long depth, long inner) = Around(dims, ShapeRules.Axis(op.Axis, dims.Length));
         return TypeDispatch.ForNumber(x.Type(0), new OneHotFactory(x.Type(2).ElementBytes(), outer, depth, inner));
     }
@@ -125,6 +129,7 @@ internal static class IndexingBindings
     private static Kernel Accumulate(Cumulative op, PrepareContext x)
     {
         long[] dims = x.Dims(0);
+        x.Require(1, x.Type(1), 1);
         int? axis = x.TryGetInts(1, out long[] given) ? ShapeRules.Axis(given[0], dims.Length) : null;
         return TypeDispatch.ForNumber(x.Type(0), new CumulativeFactory(op.Kind == CumulativeKind.Product, dims, axis, IsNarrow(x, 1), op.Exclusive, op.Reverse));
     }

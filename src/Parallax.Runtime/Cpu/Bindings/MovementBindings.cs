@@ -74,6 +74,7 @@ internal static class MovementBindings
     {
         long[] dims = x.Dims(0), strides = Shape.Strides(dims), target = x.OutputDims(0), pads = Ints(x, 1);
         int[] axes = x.TryGetInts(3, out long[] given) ? Graphs.ShapeRules.Axes(given, dims.Length) : [.. Enumerable.Range(0, dims.Length)];
+        if (x.Has(2)) x.Require(2, x.Type(0), 1);
         var before = new long[dims.Length];
         for (int i = 0; i < axes.Length; i++) before[axes[i]] = pads[i];
         long[][] tables = [.. dims.Select((dim, axis) => Table(target[axis], i => Source(op.Mode, i - before[axis], dim), strides[axis]))];
@@ -143,12 +144,14 @@ internal static class MovementBindings
     private static Kernel Triangle(Trilu op, PrepareContext x)
     {
         long[] dims = x.Dims(0);
+        if (x.Has(1)) x.Require(1, DType.Int64, 1);
         return new TriluKernel(Bytes(x), op.Upper, x.Has(1), Shape.Count(dims.AsSpan(0, dims.Length - 2)), dims[^2], dims[^1]);
     }
 
     private static Kernel Reverse(ReverseSequence op, PrepareContext x)
     {
         long[] dims = x.Dims(0);
+        x.Require(1, DType.Int64, dims[op.BatchAxis]);
         return new ReverseSequenceKernel(dims[0], dims[1], Shape.Count(dims.AsSpan(2)) * Bytes(x), timeIsFirst: op.TimeAxis == 0);
     }
 

@@ -66,7 +66,7 @@ internal static class ResamplingBindings
     {
         long[] data = x.Dims(0), target = x.OutputDims(0);
         if (x.Dims(1)[0] != data[0]) throw new InvalidModelException($"grid {Shape.ToString(x.Dims(1))} and data {Shape.ToString(data)} differ in the batch");
-        if (x.Type(1) != x.Type(0)) throw new InvalidModelException($"the grid must be {x.Type(0)} as the data, got {x.Type(1)}");
+        x.RequireSameType(1);
         var mode = (SampleMode)op.Mode;
         var padding = (SampleOutside)op.Padding;
         return x.Type(0) switch
@@ -87,7 +87,8 @@ internal static class ResamplingBindings
 
     private static Kernel Align(RoiAlign op, PrepareContext x)
     {
-        if (x.Type(2) != DType.Int64) throw new InvalidModelException($"the batch of each region must be int64, got {x.Type(2)}");
+        x.RequireSameType(1);
+        x.Require(2, DType.Int64, x.Dims(1)[0]);
         var pooling = new RegionPooling(x.Dims(0), x.OutputDims(0), op.Scale);
         return x.Type(0) == DType.Float64
             ? new RoiAlignKernel<double>(pooling, op.SamplingRatio, op.TakeMax, op.HalfPixel)
@@ -96,6 +97,7 @@ internal static class ResamplingBindings
 
     private static Kernel Pool(MaxRoiPool op, PrepareContext x)
     {
+        x.RequireSameType(1);
         var pooling = new RegionPooling(x.Dims(0), x.OutputDims(0), op.Scale);
         return x.Type(0) == DType.Float64 ? new MaxRoiPoolKernel<double>(pooling) : new MaxRoiPoolKernel<float>(pooling);
     }

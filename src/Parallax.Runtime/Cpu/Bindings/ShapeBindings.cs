@@ -14,8 +14,14 @@ internal static class ShapeBindings
         Binding.Moving<ConstantOfShape>((op, x) => new FillKernel(op.Value.Bytes, Shape.Count(x.OutputDims(0)))),
         Binding.Moving<Expand>(Spread),
         Binding.Kernel<EyeLike>((op, x) => new EyeKernel(One(x.OutputType(0)), x.OutputDims(0)[0], x.OutputDims(0)[1], op.Diagonal)),
-        Binding.Kernel<NumberRange>((op, x) => TypeDispatch.ForNumber(x.OutputType(0), new RangeFactory(x.OutputDims(0)[0]))),
+        Binding.Kernel<NumberRange>(Count),
     ];
+
+    private static Kernel Count(NumberRange op, PrepareContext x)
+    {
+        for (int input = 0; input < 3; input++) x.Require(input, x.Type(0), 1);
+        return TypeDispatch.ForNumber(x.OutputType(0), new RangeFactory(x.OutputDims(0)[0]));
+    }
 
     private static Kernel MeasureShape(ShapeOf op, PrepareContext x)
     {
