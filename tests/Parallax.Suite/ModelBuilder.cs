@@ -27,6 +27,13 @@ public sealed class ModelBuilder(long opset = 17)
         return this;
     }
 
+    /// <summary>A node of the domain com.microsoft.</summary>
+    public ModelBuilder MicrosoftNode(string op, string[] from, string[] to, params IReadOnlyList<AttributeProto> attributes)
+    {
+        nodes.Add(new NodeProto { OpType = op, Domain = "com.microsoft", Name = to[0], Inputs = from, Outputs = to, Attributes = attributes });
+        return this;
+    }
+
     /// <summary>An output whose type the file does not state.</summary>
     public ModelBuilder Output(string name)
     {
