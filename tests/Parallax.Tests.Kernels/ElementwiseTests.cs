@@ -165,6 +165,46 @@ public sealed class ElementwiseTests
         Assert.Equal([0, 2, 2, 4, 4, 6, 6, 7], Array.ConvertAll(ties, NarrowElements.RoundToE2M1));
     }
 
+    [Fact]
+    public void NarrowFloatsAreRoundedAsTheirTypesSay()
+    {
+        float[] x = [.. RandomData.Floats(531, Seed).Select((v, i) => v * MathF.Pow(10, i % 9 - 4)), float.NaN, float.PositiveInfinity, 1e-41f, -0f, 3.4e38f, 65520f];
+        Assert.Equal(Array.ConvertAll(x, v => BFloat16.Round(v)), Cast<float, BFloat16>(x, DType.Float32, DType.BFloat16));
+        Assert.Equal(Array.ConvertAll(x, v => (Half)v), Cast<float, Half>(x, DType.Float32, DType.Float16));
+        BFloat16[] narrow = [.. Enumerable.Range(0, 600).Select(i => new BFloat16((ushort)(i * 109)))];
+        Assert.Equal(Array.ConvertAll(narrow, BFloat16.Widen), Cast<BFloat16, float>(narrow, DType.BFloat16, DType.Float32));
+        Half[] halves = [.. Enumerable.Range(0, 600).Select(i => BitConverter.UInt16BitsToHalf((ushort)(i * 109)))];
+        Assert.Equal(Array.ConvertAll(halves, h => (float)h), Cast<Half, float>(halves, DType.Float16, DType.Float32));
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(37, 1)]
+    [InlineData(37, 37)]
+    public void PReluScalesWhatIsNegative(int count, int slopes)
+    {
+        float[] x = RandomData.Floats(count, Seed), slope = RandomData.Floats(slopes, Seed + 1);
+        var loop = new Broadcast([count], [count], [slopes]);
+        Tensor y = KernelRun.Run(BinaryKernels.Create(BinaryFunction.PRelu, DType.Float32, loop), DType.Float32, [count], Tensor.From(x, [count]), Tensor.From(slope, [slopes]));
+        for (int i = 0; i < count; i++) Assert.Equal(x[i] < 0 ? x[i] * slope[slopes == 1 ? 0 : i] : x[i], y.Span<float>()[i]);
+    }
+
+    [Fact]
+    public void ClipTakesEitherBoundAndLetsTheMaximumWin()
+    {
+        float[] x = [-2f, float.NaN, 0.5f, 7f];
+        Tensor low = Tensor.Scalar(-1f), high = Tensor.Scalar(1f);
+        Assert.Equal([-1f, float.NaN, 0.5f, 1f], Clip(low, high));
+        Assert.Equal([-1f, float.NaN, 0.5f, 7f], Clip(low, null));
+        Assert.Equal([-2f, float.NaN, 0.5f, 1f], Clip(null, high));
+        Assert.Equal([-1f, float.NaN, -1f, -1f], Clip(high, low));
+        Tensor ints = KernelRun.Run(new ClipKernel<sbyte>(3, true, true), DType.Int8, [3], Tensor.From(new sbyte[] { -100, 3, 100 }, [3]), Tensor.Scalar((sbyte)-5), Tensor.Scalar((sbyte)5));
+        Assert.Equal([-5, 3, 5], ints.Span<sbyte>().ToArray());
+
+        float[] Clip(Tensor? min, Tensor? max) =>
+            KernelRun.Run(new ClipKernel<float>(4, min is not null, max is not null), DType.Float32, [4], Tensor.From(x, [4]), min, max).Span<float>().ToArray();
+    }
+
     private static TOut[] Cast<TIn, TOut>(TIn[] x, DType from, DType to, int count = -1) where TIn : unmanaged where TOut : unmanaged
     {
         if (count < 0) count = x.Length;

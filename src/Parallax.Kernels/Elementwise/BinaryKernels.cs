@@ -36,6 +36,7 @@ public static class BinaryKernels
                 DType.UInt64 => Shift<ulong>(function, name, loop),
                 _ => throw Undefined(function, type.ToString()),
             },
+            BinaryFunction.PRelu when type == DType.Float32 => new BinaryKernel<float, float, float>(name, loop, FloatRow.PRelu),
             _ => TypeDispatch.ForNumber(type, new Factory(function, name, loop)),
         };
     }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Parallax.Kernels;
 
@@ -31,7 +32,10 @@ internal static class Conversion
         {
             for (int i = 0; i < x.Length; i++) y[i] = TX.IsZero(x[i]) ? TY.Zero : TY.One;
         };
-        if (typeof(TX) == typeof(TY)) return static (x, y) => TensorPrimitives.ConvertTruncating(x, y);
+        if (typeof(TX) == typeof(Half) && typeof(TY) == typeof(float))
+            return static (x, y) => TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<TX, Half>(x), MemoryMarshal.Cast<TY, float>(y));
+        if (typeof(TX) == typeof(float) && typeof(TY) == typeof(Half))
+            return static (x, y) => TensorPrimitives.ConvertToHalf(MemoryMarshal.Cast<TX, float>(x), MemoryMarshal.Cast<TY, Half>(y));
         if (!IsFloat<TX>() || IsFloat<TY>()) return static (x, y) => TensorPrimitives.ConvertTruncating(x, y);
         if (Unsafe.SizeOf<TY>() >= 4) return static (x, y) => TensorPrimitives.ConvertSaturating(x, y);
         return static (x, y) =>

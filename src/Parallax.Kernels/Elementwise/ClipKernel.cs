@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 
 namespace Parallax.Kernels;
 
@@ -19,7 +20,9 @@ public sealed unsafe class ClipKernel<T>(long count, bool hasMin, bool hasMax) :
         var x = new ReadOnlySpan<T>(args.Input<T>(0) + start, length);
         var y = new Span<T>(args.Output<T>(0) + start, length);
         T* min = hasMin ? args.Input<T>(1) : null, max = hasMax ? args.Input<T>(2) : null;
-        if (min is not null && max is not null)
+        if (typeof(T) == typeof(float))
+            FloatRow.Clip(Floats(x), min is null ? float.NegativeInfinity : *(float*)min, max is null ? float.PositiveInfinity : *(float*)max, Floats(y));
+        else if (min is not null && max is not null)
         {
             TensorPrimitives.Max(x, *min, y);
             TensorPrimitives.Min(y, *max, y);
@@ -30,6 +33,10 @@ public sealed unsafe class ClipKernel<T>(long count, bool hasMin, bool hasMax) :
     }
 
     public override bool CanRunInPlace(int input) => input == 0;
+
+    private static ReadOnlySpan<float> Floats(ReadOnlySpan<T> span) => MemoryMarshal.Cast<T, float>(span);
+
+    private static Span<float> Floats(Span<T> span) => MemoryMarshal.Cast<T, float>(span);
 }
 
 /// <summary>Makes <see cref="ClipKernel{T}"/>.</summary>

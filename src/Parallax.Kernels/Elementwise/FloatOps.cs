@@ -127,6 +127,43 @@ public static unsafe class FloatRow
         _ => (x, y) => Run<TOp, Vec1>(op, x, y),
     };
 
+    /// <summary>max(x, min), then the smaller of that and max; NaN stays NaN.</summary>
+    public static void Clip(ReadOnlySpan<float> x, float min, float max, Span<float> y)
+    {
+        var op = new ClipOp(min, max);
+        if (Vec512.IsSupported) Run<ClipOp, Vec512>(op, x, y);
+        else if (Vec256.IsSupported) Run<ClipOp, Vec256>(op, x, y);
+        else if (Vec128.IsSupported) Run<ClipOp, Vec128>(op, x, y);
+        else Run<ClipOp, Vec1>(op, x, y);
+    }
+
+    /// <summary>x, or x times the slope where x is negative; <see cref="BinaryRow{TX, TY, TZ}"/> says how long the spans are.</summary>
+    public static BinaryRow<float, float, float> PRelu => Vec.Widest switch
+    {
+        VecWidth.V512 => PReluRow<Vec512>,
+        VecWidth.V256 => PReluRow<Vec256>,
+        VecWidth.V128 => PReluRow<Vec128>,
+        _ => PReluRow<Vec1>,
+    };
+
+    private static void PReluRow<V>(ReadOnlySpan<float> x, ReadOnlySpan<float> slope, Span<float> y) where V : struct, IVec<V>
+    {
+        if (x.Length != y.Length)
+            for (int i = 0; i < y.Length; i++) y[i] = x[0] < 0 ? x[0] * slope[i] : x[0];
+        else if (slope.Length != y.Length) Run<LeakyReluOp, V>(new LeakyReluOp(slope[0]), x, y);
+        else
+            fixed (float* from = x, factors = slope, to = y)
+            {
+                int i = 0;
+                for (; i <= x.Length - V.Count; i += V.Count)
+                {
+                    V value = V.Load(from + i);
+                    V.Store(to + i, V.Select(V.Less(value, default), value * V.Load(factors + i), value));
+                }
+                for (; i < x.Length; i++) to[i] = from[i] < 0 ? from[i] * factors[i] : from[i];
+            }
+    }
+
     private static void Run<TOp, V>(TOp op, ReadOnlySpan<float> x, Span<float> y) where TOp : struct, IActivationOp<TOp> where V : struct, IVec<V>
     {
         fixed (float* from = x, to = y)

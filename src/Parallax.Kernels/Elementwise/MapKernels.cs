@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Parallax.Kernels;
 
 /// <summary>A function of each element of <paramref name="x"/>; both spans have one length, and may be the same bytes where the types are equally wide.</summary>
@@ -77,6 +79,11 @@ public sealed unsafe class SelectKernel<T>(Broadcast loop) : Kernel where T : un
 
     private static void Choose(byte* condition, T* a, int aStep, T* b, int bStep, T* to, int count)
     {
+        if (sizeof(T) == 4 && Vector256.IsHardwareAccelerated && count >= 8)
+        {
+            ChooseWords(condition, (int*)a, aStep == 1, (int*)b, bStep == 1, (int*)to, count);
+            return;
+        }
         if (aStep == 1 && bStep == 1)
             for (int i = 0; i < count; i++) to[i] = condition[i] != 0 ? a[i] : b[i];
         else if (aStep == 1)
@@ -94,6 +101,19 @@ public sealed unsafe class SelectKernel<T>(Broadcast loop) : Kernel where T : un
             T yes = *a, no = *b;
             for (int i = 0; i < count; i++) to[i] = condition[i] != 0 ? yes : no;
         }
+    }
+
+    private static void ChooseWords(byte* condition, int* a, bool aAdvances, int* b, bool bAdvances, int* to, int count)
+    {
+        Vector256<int> oneA = Vector256.Create(*a), oneB = Vector256.Create(*b);
+        int i = 0;
+        for (; i <= count - 8; i += 8)
+        {
+            Vector256<int> truths = Vector256.WidenLower(Vector256.WidenLower(Vector128.CreateScalar(*(ulong*)(condition + i)).AsByte().ToVector256Unsafe())).AsInt32();
+            Vector256<int> no = Vector256.Equals(truths, Vector256<int>.Zero);
+            Vector256.ConditionalSelect(no, bAdvances ? Vector256.Load(b + i) : oneB, aAdvances ? Vector256.Load(a + i) : oneA).Store(to + i);
+        }
+        for (; i < count; i++) to[i] = condition[i] != 0 ? aAdvances ? a[i] : *a : bAdvances ? b[i] : *b;
     }
 
     private static void Copy(T* from, int step, T* to, int count)

@@ -1,3 +1,7 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Parallax.Kernels;
 
 /// <summary>Integers of 2 and 4 bits, packed lowest bits first.</summary>
@@ -117,14 +121,35 @@ public static class NarrowElements
 
     private static void ReadBFloat16(ReadOnlySpan<byte> source, Span<float> elements)
     {
-        ReadOnlySpan<ushort> bits = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(source);
-        for (int i = 0; i < elements.Length; i++) elements[i] = BitConverter.UInt32BitsToSingle((uint)bits[i] << 16);
+        Span<uint> bits = MemoryMarshal.Cast<float, uint>(elements);
+        TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, ushort>(source)[..bits.Length], bits);
+        TensorPrimitives.ShiftLeft(bits, 16, bits);
     }
 
     private static void WriteBFloat16(ReadOnlySpan<float> elements, Span<byte> destination)
     {
-        Span<BFloat16> to = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, BFloat16>(destination);
-        for (int i = 0; i < elements.Length; i++) to[i] = BFloat16.Round(elements[i]);
+        Span<BFloat16> to = MemoryMarshal.Cast<byte, BFloat16>(destination);
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
+            for (; i <= elements.Length - 16; i += 16)
+            {
+                ReadOnlySpan<float> from = elements.Slice(i, 16);
+                if (!TryRound(Vector256.Create(from), out Vector256<uint> low) || !TryRound(Vector256.Create(from[8..]), out Vector256<uint> high))
+                {
+                    for (int j = 0; j < 16; j++) to[i + j] = BFloat16.Round(from[j]);
+                    continue;
+                }
+                Vector256.Narrow(low, high).CopyTo(MemoryMarshal.Cast<BFloat16, ushort>(to[i..]));
+            }
+        for (; i < elements.Length; i++) to[i] = BFloat16.Round(elements[i]);
+    }
+
+    /// <summary>The upper halves, rounded to nearest even; false where there is a NaN, whose bits must not be rounded.</summary>
+    private static bool TryRound(Vector256<float> x, out Vector256<uint> upper)
+    {
+        Vector256<uint> bits = x.AsUInt32();
+        upper = (bits + Vector256.Create(0x7FFFu) + ((bits >>> 16) & Vector256<uint>.One)) >>> 16;
+        return Vector256.EqualsAll(x, x);
     }
 
     private static UnsupportedModelException Unknown(DType type) => new($"elements of type {type} are not numbers", [$"numbers of type {type}"]);
