@@ -119,4 +119,28 @@ public sealed class NeuralOperatorTests
         Assert.Throws<InvalidModelException>(() => Infer(new LinearAttention(LinearUpdate.Linear, 4, 2), 2, q, kv, kv, null, decay));
         Assert.Throws<InvalidModelException>(() => Infer(new LinearAttention(LinearUpdate.Delta, 4, 2), 2, q, kv, kv));
     }
+
+    [Fact]
+    public void ShapesThatDisagreeAreRefused()
+    {
+        TensorFact q = Float(1, 2, 4, 8), k = Float(1, 2, 6, 8);
+        Assert.Equal(["[1x2x4x8]"], Infer(new Attention(), 4, q, k, k, Float(4, 5))[..1]);
+        Refused(new Attention(), "input 3", q, k, k, Float(3, 6));
+        Refused(new Attention(), "keys or fewer", q, k, k, Float(4, 7));
+        Refused(new Attention(), "input 2", q, k, Float(1, 2, 5, 8));
+        Refused(new Attention(), "input 5", q, k, k, null, Float(1, 2, 3, 8), Float(1, 2, 2, 8));
+        Refused(new RotaryEmbedding(), "input 2", Float(1, 2, 4, 8), Float(50, 4), Float(40, 4), new TensorFact(DType.Int64, [1, 4]));
+        Refused(new CausalConvWithState(), "input 1", Float(1, 3, 9), Float(2, 1, 4));
+        Refused(new LayerNormalization(), "input 2", Float(2, 8), Float(8), Float(7));
+        Refused(new RMSNormalization(), "input 1", Float(2, 8), Float(9));
+        Refused(new InstanceNormalization(), "input 1", Float(2, 8, 3), Float(7), Float(8));
+        Refused(new GroupNormalization(2), "input 2", Float(2, 8, 3), Float(8), Float(2));
+        Refused(new MaxUnpool(Window(2)), "input 1", Float(1, 1, 4), new TensorFact(DType.Int64, [1, 1, 3]));
+        var rnn = new Recurrent(RecurrentKind.Rnn, 5, RecurrentDirection.Forward, []);
+        Refused(rnn, "input 3", Float(7, 2, 3), Float(1, 5, 3), Float(1, 5, 5), Float(1, 5));
+        Refused(rnn, "input 5", Float(7, 2, 3), Float(1, 5, 3), Float(1, 5, 5), null, null, Float(1, 3, 5));
+
+        static void Refused(Op op, string because, params Fact?[] inputs) =>
+            Assert.Contains(because, Assert.Throws<InvalidModelException>(() => Infer(op, 1, inputs)).Message, StringComparison.Ordinal);
+    }
 }

@@ -46,14 +46,22 @@ public sealed record Attention(
         (Dim batch, Dim heads, Dim queries, Dim size) = Heads(q, QueryHeads, "q_num_heads");
         (_, Dim keyHeads, Dim keys, Dim keySize) = Heads(k, KeyHeads, "kv_num_heads");
         (_, _, _, Dim valueSize) = Heads(v, KeyHeads, "kv_num_heads");
+        if (k.Rank != q.Rank || v.Rank != q.Rank) throw new InvalidModelException($"Q {q}, K {k} and V {v} must have the same rank");
+        context.Expect(1, k.Rank == 4 ? [batch, keyHeads, keys, size] : [batch, keys, k[2]]);
+        context.Expect(2, v.Rank == 4 ? [batch, keyHeads, keys, valueSize] : [batch, keys, v[2]]);
+        context.Expect(6, [batch]);
+        if (context.Has(4) != context.Has(5)) throw new InvalidModelException("past key and past value must be given together");
         if (size.IsKnown && keySize.IsKnown && size != keySize) throw new InvalidModelException($"Q {q} and K {k} must agree in the head size, got {size} and {keySize}");
         if (heads.IsKnown && keyHeads.IsKnown && heads.Value % Math.Max(1, keyHeads.Value) != 0)
             throw new InvalidModelException($"{heads} query heads must be a multiple of {keyHeads} key heads");
         if (context.Has(4))
         {
             if (context.Shape(4, 4, 4) is not { } past) return [Result(), new TensorFact(keyType), new TensorFact(valueType), new TensorFact(type)];
+            context.Expect(4, [batch, keyHeads, past[2], keySize]);
+            context.Expect(5, [batch, keyHeads, past[2], valueSize]);
             keys += past[2];
         }
+        CheckMask(context, [batch, heads, queries, keys]);
         return [Result(), new TensorFact(keyType, [batch, keyHeads, keys, keySize]), new TensorFact(valueType, [batch, keyHeads, keys, valueSize]),
             new TensorFact(type, [batch, heads, queries, keys])];
 
@@ -68,6 +76,16 @@ public sealed record Attention(
         (_, _, Dim keys, _) = Heads(k, KeyHeads, "kv_num_heads");
         if (inputs.Length > 4 && inputs[4] is TensorFact { Shape: { Rank: 4 } past }) keys += past[2];
         return new Cost(batch * heads * queries * keys * (size + Heads(v, KeyHeads, "kv_num_heads").Size), bytes);
+    }
+
+    // Unlike the other dims of a mask, keys do not broadcast: missing ones are masked.
+    private static void CheckMask(InferContext context, Shape scores)
+    {
+        if (context.OptionalTensor(3)?.Shape is not { } mask) return;
+        Dim keys = mask.Rank > 0 ? mask[^1] : 0;
+        context.ExpectBroadcast(3, mask.Rank > 0 ? scores.With(3, keys) : Shape.Scalar);
+        if (mask.Rank == 0 || keys.IsKnown && scores[3].IsKnown && keys.Value > scores[3].Value)
+            throw new InvalidModelException($"the mask must have {scores[3]} keys or fewer, got {mask}");
     }
 
     /// <summary>Batch, heads, rows and head size of Q, K or V.</summary>

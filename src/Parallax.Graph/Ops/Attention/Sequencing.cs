@@ -13,7 +13,15 @@ public sealed record RotaryEmbedding(bool Interleaved = false, long RotatedSize 
 {
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
-        if (context.Shape(0, 3, 4) is { } shape) Attention.Heads(shape, Heads, "num_heads");
+        if (context.Shape(0, 3, 4) is not { } shape) return ShapeRules.SameAs(context);
+        (Dim batch, _, Dim rows, Dim size) = Attention.Heads(shape, Heads, "num_heads");
+        Dim half = RotatedSize > 0 ? RotatedSize / 2 : Dim.FloorDiv(size, 2);
+        bool chosen = context.Has(3);
+        Dim? positions = chosen && context.Shape(1, 2, 2) is { } table ? table[0] : null;
+        for (int i = 1; i < 3; i++)
+            if (!chosen) context.Expect(i, [batch, rows, half]);
+            else if (positions is { } count) context.Expect(i, [count, half]);
+        context.Expect(3, [batch, rows]);
         return ShapeRules.SameAs(context);
     }
 }
@@ -56,6 +64,11 @@ public sealed record LinearAttention(LinearUpdate Update, long QueryHeads, long 
         if (context.Shape(0, 3, 3) is not { } q || context.Shape(2, 3, 3) is not { } v || context.Shape(1, 3, 3) is null)
             return [new TensorFact(type), new TensorFact(stateType)];
         Dim keySize = Attention.Heads(q, QueryHeads, "q_num_heads").Size, valueSize = Attention.Heads(v, KeyHeads, "kv_num_heads").Size;
+        context.Expect(1, [q[0], q[1], keySize * KeyHeads]);
+        context.Expect(2, [q[0], q[1], v[2]]);
+        context.Expect(3, [q[0], KeyHeads, keySize, valueSize]);
+        for (int i = 4; i < 6; i++)
+            if (context.OptionalTensor(i)?.Shape is { Rank: 3 } gate) context.Expect(i, [q[0], q[1], gate[2]]);
         return [new TensorFact(type, [q[0], q[1], valueSize * QueryHeads]), new TensorFact(stateType, [q[0], KeyHeads, keySize, valueSize])];
     }
 
@@ -77,6 +90,9 @@ public sealed record CausalConvWithState(bool Silu = false) : Op
     {
         TensorFact data = context.Tensor(0);
         if (context.Shape(0, 3, 3) is not { } x || context.Shape(1, 3, 3) is not { } taps) return [data.WithoutContents(), new TensorFact(data.Type)];
+        context.Expect(1, [x[1], 1, taps[2]]);
+        context.Expect(2, [x[1]]);
+        context.Expect(3, [x[0], x[1], taps[2] - 1]);
         return [data.WithoutContents(), new TensorFact(data.Type, [x[0], x[1], taps[2] - 1])];
     }
 

@@ -12,9 +12,7 @@ public sealed record BatchNormalization(float Epsilon = 1e-5f, float Momentum = 
     {
         TensorFact data = context.Tensor(0);
         if (context.Shape(0) is { Rank: > 1 } shape)
-            for (int i = 1; i < 5; i++)
-                if (context.Shape(i, 1, 1) is { } parameter && parameter[0].IsKnown && shape[1].IsKnown && parameter[0] != shape[1])
-                    throw new InvalidModelException($"input {i} must have {shape[1]} elements, one per channel, got {context.Tensor(i)}");
+            for (int i = 1; i < 5; i++) context.Expect(i, [shape[1]]);
         return Training
             ? [data.WithoutContents(), context.Tensor(3).WithoutContents(), context.Tensor(4).WithoutContents()]
             : [data.WithoutContents()];
@@ -26,7 +24,8 @@ public sealed record InstanceNormalization(float Epsilon = 1e-5f) : Op
 {
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
-        context.Shape(0, minRank: 3);
+        if (context.Shape(0, minRank: 3) is { } shape)
+            for (int i = 1; i < 3; i++) context.Expect(i, [shape[1]]);
         return ShapeRules.SameAs(context);
     }
 }
@@ -42,6 +41,7 @@ public sealed record LayerNormalization(long Axis = -1, float Epsilon = 1e-5f, D
         TensorFact data = context.Tensor(0);
         if (data.Shape is not { } shape) return [data.WithoutContents(), new TensorFact(StashType), new TensorFact(StashType)];
         int axis = ShapeRules.Axis(Axis, shape.Rank);
+        for (int i = 1; i < 3; i++) context.ExpectBroadcast(i, shape);
         var stash = new TensorFact(StashType, new Shape([.. shape.Dims.Select((d, i) => i < axis ? d : 1)]));
         return [data.WithoutContents(), stash, stash];
     }
@@ -52,7 +52,9 @@ public sealed record RMSNormalization(long Axis = -1, float Epsilon = 1e-5f) : O
 {
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
-        if (context.Shape(0) is { } shape) ShapeRules.Axis(Axis, shape.Rank);
+        if (context.Shape(0) is not { } shape) return ShapeRules.SameAs(context);
+        ShapeRules.Axis(Axis, shape.Rank);
+        context.ExpectBroadcast(1, shape);
         return ShapeRules.SameAs(context);
     }
 }
@@ -65,6 +67,7 @@ public sealed record GroupNormalization(long Groups, float Epsilon = 1e-5f, bool
     {
         if (context.Shape(0, minRank: 2) is { } shape && (Groups < 1 || shape[1].TryGetValue(out long channels) && channels % Groups != 0))
             throw new InvalidModelException($"{shape[1]} channels cannot be cut into {Groups} groups");
+        for (int i = 1; i < 3 && context.Shape(0) is { } data; i++) context.Expect(i, [AffinePerGroup ? Groups : data[1]]);
         return ShapeRules.SameAs(context);
     }
 }

@@ -65,6 +65,7 @@ public sealed record MaxUnpool(SpatialWindow Window) : Op
     {
         TensorFact data = context.Tensor(0);
         if (context.Shape(0, minRank: 3) is not { } shape) return [new TensorFact(data.Type)];
+        context.Expect(1, shape);
         if (!context.Has(2)) return [new TensorFact(data.Type, Unpooled(shape))];
         if (!context.Tensor(2).TryGetDims(out ImmutableArray<Dim> dims)) return [new TensorFact(data.Type)];
         if (dims.Length != shape.Rank) throw new InvalidModelException($"output_shape must have {shape.Rank} entries, got {dims.Length}");

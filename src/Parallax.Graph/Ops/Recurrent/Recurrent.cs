@@ -63,22 +63,21 @@ public sealed record Recurrent(
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         DType type = context.Tensor(0).Type;
-        if (context.Shape(1, 3, 3) is { } w) Expect("W", w, Directions, Gates * HiddenSize);
-        if (context.Shape(2, 3, 3) is { } r) Expect("R", r, Directions, Gates * HiddenSize);
         if (context.Shape(0, 3, 3) is not { } x) return [new TensorFact(type), new TensorFact(type), new TensorFact(type)];
         (Dim steps, Dim batch) = BatchFirst ? (x[1], x[0]) : (x[0], x[1]);
+        context.Expect(1, [Directions, Gates * HiddenSize, x[2]]);
+        context.Expect(2, [Directions, Gates * HiddenSize, HiddenSize]);
+        context.Expect(3, [Directions, 2 * Gates * HiddenSize]);
+        context.Expect(4, [batch]);
+        context.Expect(7, [Directions, 3 * HiddenSize]);
         Shape y = BatchFirst ? [batch, steps, Directions, HiddenSize] : [steps, Directions, batch, HiddenSize];
         Shape state = BatchFirst ? [batch, Directions, HiddenSize] : [Directions, batch, HiddenSize];
+        context.Expect(5, state);
+        context.Expect(6, state);
         return [new TensorFact(type, y), new TensorFact(type, state), new TensorFact(type, state)];
     }
 
     public override Cost Cost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs) => inputs[0] is TensorFact { Shape: { Rank: 3 } x }
         ? new Cost(x[0] * x[1] * (Directions * Gates * HiddenSize) * (x[2] + HiddenSize), CostOf.Bytes(inputs) + CostOf.Bytes(outputs))
         : base.Cost(inputs, outputs);
-
-    private static void Expect(string name, Shape shape, long directions, long rows)
-    {
-        if (shape[0].IsKnown && shape[0] != directions || shape[1].IsKnown && shape[1] != rows)
-            throw new InvalidModelException($"{name} must be [{directions}x{rows}x...], got {shape}");
-    }
 }
