@@ -17,16 +17,16 @@ internal sealed class CompiledGraph : IDisposable
     private readonly Graph graph;
     private readonly WeightCache weights;
     private readonly Dictionary<Graph, CompiledGraph> bodies;
-    private readonly int workers;
+    private readonly RunSettings settings;
     private readonly Lock gate = new();
     private PlanEntry[] entries = [];
 
     /// <param name="bodies">Compiled bodies of the whole model, shared by all its graphs.</param>
-    internal CompiledGraph(Graph graph, WeightCache weights, int workers, Dictionary<Graph, CompiledGraph>? bodies = null)
+    internal CompiledGraph(Graph graph, WeightCache weights, RunSettings settings, Dictionary<Graph, CompiledGraph>? bodies = null)
     {
         this.graph = graph;
         this.weights = weights;
-        this.workers = workers;
+        this.settings = settings;
         this.bodies = bodies ?? [];
     }
 
@@ -34,18 +34,20 @@ internal sealed class CompiledGraph : IDisposable
 
     internal int OutputCount => graph.Outputs.Count;
 
+    internal RunSettings Settings => settings;
+
     /// <summary>Computes the outputs. An output that is not null is a caller's buffer of the right type and shape; the others are allocated.</summary>
     internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
     {
         ExecutionPlan plan = PlanFor(inputs);
-        RunState run = plan.Rent(WorkerPool.Shared, workers);
+        RunState run = plan.Rent(settings, cancellation);
         try
         {
             run.Run(inputs, outputs, cancellation);
         }
         finally
         {
-            plan.Return(run);
+            plan.Return(run, settings);
         }
     }
 
@@ -67,7 +69,7 @@ internal sealed class CompiledGraph : IDisposable
     {
         InputPattern[] exact = [.. Patterns(inputs)];
         InputPattern[] patterns = entries.Length < MaxExactPlans ? exact : [.. exact.Select((p, i) => entries.Aggregate(p, (open, entry) => open.Open(entry.Patterns[i])))];
-        ExecutionPlan plan = PlanBuilder.Build(graph, [.. patterns.Select((p, i) => p.Fact(graph, i))], weights, CompileBody);
+        ExecutionPlan plan = PlanBuilder.Build(graph, [.. patterns.Select((p, i) => p.Fact(graph, i))], settings, weights, CompileBody);
         return new PlanEntry(patterns, plan);
     }
 
@@ -83,7 +85,7 @@ internal sealed class CompiledGraph : IDisposable
     {
         lock (bodies)
         {
-            if (!bodies.TryGetValue(body, out CompiledGraph? compiled)) bodies[body] = compiled = new CompiledGraph(body, weights, workers, bodies);
+            if (!bodies.TryGetValue(body, out CompiledGraph? compiled)) bodies[body] = compiled = new CompiledGraph(body, weights, settings with { IsNested = true }, bodies);
             return compiled;
         }
     }

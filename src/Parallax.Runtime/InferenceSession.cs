@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Graphs.Passes;
 using Parallax.Onnx;
+using Parallax.Planning;
 using Parallax.Runtime;
 using Parallax.Runtime.Compilation;
 using Parallax.Runtime.Cpu;
@@ -50,14 +51,16 @@ public sealed class InferenceSession : IDisposable
         Options = options ?? new SessionOptions();
         try
         {
+            if (Options.MemoryMargin is not (>= 0 and < 1)) throw new InvalidInputException($"the memory margin must be at least 0 and less than 1, got {Options.MemoryMargin}");
             if (Options.Threads < 0) throw new InvalidInputException($"threads must be 0 (all physical cores) or more, got {Options.Threads}");
             int workers = Options.Threads == 0 ? Processor.PhysicalCores : Options.Threads;
             WorkerPool.Shared.EnsureWorkers(workers - 1);
+            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, CostModel.Default, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin));
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.All(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);
             OperatorSupport.Check(rewritten.Graph);
-            compiled = new CompiledGraph(rewritten.Graph, weights, workers);
+            compiled = new CompiledGraph(rewritten.Graph, weights, settings);
             Inputs = [.. rewritten.Graph.Inputs.Select(i => Info(rewritten.Graph[i].Name, rewritten.Graph.Fact(i)))];
             Outputs = [.. rewritten.Graph.Outputs.Select(o => Info(o.Name, rewritten.Graph.Fact(o.Value)))];
             inputNames = [.. Inputs.Select(i => i.Name)];
@@ -122,10 +125,18 @@ public sealed class InferenceSession : IDisposable
         Task.Run(() => Run(inputs, cancellationToken), cancellationToken);
 
     /// <summary>The steps that inputs like these take, as text.</summary>
-    public string DumpPlan(Dictionary<string, Datum> inputs) => PlanFor(inputs).Dump();
+    public string DumpPlan(Dictionary<string, Datum> inputs)
+    {
+        ExecutionPlan plan = PlanFor(inputs);
+        return plan.Dump(plan.ScheduleFor(compiled.Settings));
+    }
 
     /// <summary>What the plan for inputs like these amounts to; makes the plan where there is none yet.</summary>
-    public PlanSummary Summarize(Dictionary<string, Datum> inputs) => PlanSummary.Of(PlanFor(inputs), compiled.Graph);
+    public PlanSummary Summarize(Dictionary<string, Datum> inputs)
+    {
+        ExecutionPlan plan = PlanFor(inputs);
+        return PlanSummary.Of(plan, plan.ScheduleFor(compiled.Settings), compiled.Graph);
+    }
 
     internal ExecutionPlan PlanFor(Dictionary<string, Datum> inputs)
     {

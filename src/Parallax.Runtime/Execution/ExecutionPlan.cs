@@ -1,19 +1,34 @@
 using System.Text;
+using Parallax.Planning;
+using Parallax.Runtime.Memory;
 
 namespace Parallax.Runtime.Execution;
 
-/// <summary>How a graph runs for input shapes that are fixed: its steps in order, and where every value lives. Immutable once built.</summary>
+/// <summary>
+/// How a graph runs for input shapes that are fixed: its partition, the steps of each branch, where every value lives, and the schedules that were made
+/// for the memory budgets met so far. Immutable but for the schedules and the idle run states; thread-safe.
+/// </summary>
 internal sealed class ExecutionPlan : IDisposable
 {
-    private readonly Stack<RunState> idle = [];
+    /// <summary>Run states that are kept for later runs; more callers at once make more, which are freed when they end.</summary>
+    private const int MaxIdle = 16;
 
-    internal required Step[] Steps { get; init; }
+    private readonly List<Schedule> schedules = [];
+    private readonly List<RunState> idle = [];
+
+    internal required Partition Partition { get; init; }
+
+    /// <summary>By branch.</summary>
+    internal required Step[][] Branches { get; init; }
+
+    /// <summary>Copies of outputs that lie elsewhere too; they run last.</summary>
+    internal required CopyStep[] FinalCopies { get; init; }
 
     internal required List<Slot> Slots { get; init; }
 
-    internal required long ArenaBytes { get; init; }
+    internal required MemoryProblem Memory { get; init; }
 
-    internal required long ArenaBytesNoReuse { get; init; }
+    internal required BranchTimes Times { get; init; }
 
     internal required int TableLength { get; init; }
 
@@ -27,42 +42,105 @@ internal sealed class ExecutionPlan : IDisposable
 
     internal required string[] OutputNames { get; init; }
 
-    /// <summary>Per step, the data that nobody reads afterwards.</summary>
-    internal required Slot[][] LetGoAfter { get; init; }
+    /// <summary>By slot: <see cref="Slot.Uses"/>.</summary>
+    internal required int[] Uses { get; init; }
 
     /// <summary>Multiply-accumulates of one run, as far as shapes are known.</summary>
     internal required long Macs { get; init; }
 
-    internal RunState Rent(WorkerPool pool, int workers)
+    internal IEnumerable<Step> Steps => Branches.SelectMany(b => b).Concat(FinalCopies);
+
+    /// <summary>Memory for a run, under the best schedule whose arena fits the budget.</summary>
+    /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
+    internal RunState Rent(RunSettings settings, CancellationToken cancellation)
+    {
+        Schedule schedule = ScheduleFor(settings);
+        settings.Budget.Take(schedule.Memory.ArenaBytes, !settings.IsNested, cancellation);
+        lock (idle)
+        {
+            for (int i = idle.Count - 1; i >= 0; i--)
+                if (ReferenceEquals(idle[i].Schedule, schedule))
+                {
+                    RunState run = idle[i];
+                    idle.RemoveAt(i);
+                    return run;
+                }
+            Trim(); // idle arenas of other schedules: memory became scarcer or freer since they were made
+        }
+        return new RunState(this, schedule, settings.Pool, settings.Workers);
+    }
+
+    internal void Return(RunState run, RunSettings settings)
+    {
+        settings.Budget.GiveBack(run.Schedule.Memory.ArenaBytes);
+        lock (idle)
+            if (idle.Count < MaxIdle)
+            {
+                idle.Add(run);
+                return;
+            }
+        run.Dispose();
+    }
+
+    /// <summary>The schedule for the budget of the moment; one is made where none of those at hand is both within the budget and the best for it.</summary>
+    internal Schedule ScheduleFor(RunSettings settings)
+    {
+        long budget = settings.Budget.Room(IdleBytes());
+        lock (schedules)
+        {
+            foreach (Schedule known in schedules)
+                if (known.Memory.ArenaBytes <= budget) return known;
+            Schedule made = Scheduler.Schedule(Memory, Times, new ScheduleOptions(settings.Workers, settings.Mode, budget));
+            schedules.Add(made);
+            schedules.Sort((a, b) => b.Memory.ArenaBytes.CompareTo(a.Memory.ArenaBytes));
+            return made;
+        }
+    }
+
+    private long IdleBytes()
+    {
+        long bytes = 0;
+        lock (idle)
+            foreach (RunState run in idle) bytes += run.ArenaBytes;
+        return bytes;
+    }
+
+    /// <summary>Frees the memory of runs that have ended.</summary>
+    internal void Trim()
     {
         lock (idle)
-            if (idle.TryPop(out RunState? run)) return run;
-        return new RunState(this, pool, workers);
+        {
+            foreach (RunState run in idle) run.Dispose();
+            idle.Clear();
+        }
     }
 
-    internal void Return(RunState run)
-    {
-        lock (idle) idle.Push(run);
-    }
-
-    internal string Dump()
+    internal string Dump(Schedule schedule)
     {
         var text = new StringBuilder();
-        text.AppendLine($"{Steps.Length} steps, arena {ArenaBytes} bytes ({ArenaBytesNoReuse} without reuse)");
-        foreach (Step step in Steps)
-            text.AppendLine($"  {step.Node.Name}: {step.Node.Op.Name} [{step.Implementation}] {string.Join(", ", step.Inputs.Select(Show))} -> {string.Join(", ", step.Outputs.Select(Show))}");
+        text.Append(Partition.Dump());
+        text.AppendLine(schedule.Memory.Dump());
+        text.Append(schedule.Dump());
+        text.AppendLine("steps");
+        for (int branch = 0; branch < Branches.Length; branch++)
+            foreach (Step step in Branches[branch])
+                text.AppendLine($"  B{branch} {step.Node.Name}: {step.Node.Op.Name} [{step.Implementation}] {string.Join(", ", step.Inputs.Select(Show))} -> {string.Join(", ", step.Outputs.Select(Show))}");
         return text.ToString();
 
-        static string Show(Operand? operand) => operand is not { } o
+        string Show(Operand? operand) => operand is not { } o
             ? "-"
-            : $"{o.Slot.Kind}{(o.Slot.Kind == SlotKind.Arena ? $"+{o.Slot.Offset}" : "")}:{o.Type}{(o.Dims is null ? "[?]" : Shape.ToString(o.Dims))}";
+            : $"{o.Slot.Kind}{(o.Slot.Kind == SlotKind.Arena ? $"+{schedule.Memory.Offsets[o.Slot.Buffer]}" : "")}:{o.Type}{(o.Dims is null ? "[?]" : Shape.ToString(o.Dims))}";
     }
 
     public void Dispose()
     {
-        lock (idle)
-            while (idle.TryPop(out RunState? run)) run.Dispose();
+        Trim();
         foreach (Step step in Steps)
             if (step is KernelStep kernel) kernel.Kernel.Dispose();
     }
 }
+
+/// <summary>What all runs of a session have in common.</summary>
+/// <param name="Workers">Threads that may work on one run.</param>
+/// <param name="IsNested">Whether the runs happen inside of another run, as those of a loop's body do.</param>
+internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mode, CostModel CostModel, MemoryBudget Budget, bool IsNested = false);

@@ -1,48 +1,57 @@
 using System.Runtime.InteropServices;
 using Parallax.Kernels;
+using Parallax.Planning;
 using Parallax.Runtime.Memory;
 
 namespace Parallax.Runtime.Execution;
 
-/// <summary>The memory and bookkeeping of one run of a plan; used by one run at a time and kept for the next.</summary>
+/// <summary>The memory and bookkeeping of one run of a plan under one schedule; used by one run at a time and kept for the next.</summary>
 internal sealed unsafe class RunState : IDisposable
 {
     private readonly ExecutionPlan plan;
     private readonly Datum?[] data;
+    private readonly int[] usesLeft;
     private readonly Dictionary<(Slot Slot, long[] Dims), Tensor> windows = [];
     private readonly NativeStorage arena;
-    private NativeStorage? looseScratch;
+    private readonly Lane lane = new();
+    private readonly BranchRun? branchRun;
 
-    internal RunState(ExecutionPlan plan, WorkerPool pool, int workers)
+    internal RunState(ExecutionPlan plan, Schedule schedule, WorkerPool pool, int workers)
     {
         this.plan = plan;
+        Schedule = schedule;
         Pool = pool;
         Workers = workers;
+        Branches = new BranchTable(plan.Memory.Branches, schedule);
         data = new Datum?[plan.Slots.Count];
-        arena = new NativeStorage(plan.ArenaBytes);
+        usesLeft = new int[plan.Slots.Count];
+        arena = new NativeStorage(schedule.Memory.ArenaBytes);
         Table = (void**)NativeMemory.AllocZeroed((nuint)Math.Max(1, plan.TableLength), (nuint)sizeof(void*));
         foreach (Slot slot in plan.Slots)
         {
-            if (slot.Kind == SlotKind.Arena) Point(slot, arena.Address + (nint)slot.Offset);
+            if (slot.Kind == SlotKind.Arena) Point(slot, ArenaAddress(slot));
             else if (slot.Kind == SlotKind.Constant) Point(slot, slot.Constant!.Address);
         }
+        if (Branches.Width > 1 && workers > 1) branchRun = new BranchRun(this);
     }
 
     ~RunState() => NativeMemory.Free(Table);
 
+    internal Schedule Schedule { get; }
+
+    internal BranchTable Branches { get; }
+
     /// <summary>The addresses that kernels get, step by step.</summary>
     internal void** Table { get; }
 
-    internal nint ArenaAddress => arena.Address;
+    internal long ArenaBytes => arena.ByteCount;
 
     internal WorkerPool Pool { get; }
 
     /// <summary>Threads that may work on this run, the caller's included.</summary>
     internal int Workers { get; }
 
-    internal BlockJob Job { get; } = new();
-
-    internal CancellationToken Cancellation { get; set; }
+    internal CancellationToken Cancellation { get; private set; }
 
     /// <summary>Runs the plan's steps. Outputs that are null are allocated; others are the caller's buffers.</summary>
     internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
@@ -52,7 +61,11 @@ internal sealed unsafe class RunState : IDisposable
         {
             BindInputs(inputs);
             BindOutputs(outputs);
-            RunSteps();
+            plan.Uses.CopyTo(usesLeft, 0);
+            if (branchRun is not null) branchRun.Run(Pool);
+            else
+                foreach (int branch in Branches.Order) RunBranch(branch, lane, Branches.MaxWorkers[branch]);
+            foreach (CopyStep copy in plan.FinalCopies) copy.Run(new StepRun(this, lane, Workers));
             TakeOutputs(outputs);
         }
         finally
@@ -62,25 +75,27 @@ internal sealed unsafe class RunState : IDisposable
         }
     }
 
-    private void RunSteps()
+    /// <summary>Runs the steps of a branch in order, with up to so many workers on each kernel.</summary>
+    internal void RunBranch(int branch, Lane own, int maxWorkers)
     {
-        Step[] steps = plan.Steps;
-        for (int i = 0; i < steps.Length; i++)
+        int workers = Math.Min(maxWorkers, Workers);
+        foreach (Step step in plan.Branches[branch])
         {
             Cancellation.ThrowIfCancellationRequested();
             try
             {
-                steps[i].Run(this);
+                step.Run(new StepRun(this, own, workers));
             }
             catch (InvalidModelException e)
             {
-                throw new InvalidModelException($"{steps[i].Node}: {e.Message}", e);
+                throw new InvalidModelException($"{step.Node}: {e.Message}", e);
             }
             catch (InvalidInputException e)
             {
-                throw new InvalidInputException($"{steps[i].Node}: {e.Message}", e);
+                throw new InvalidInputException($"{step.Node}: {e.Message}", e);
             }
-            foreach (Slot slot in plan.LetGoAfter[i]) data[slot.Index] = null;
+            foreach (Slot slot in step.DatumReads)
+                if (Interlocked.Decrement(ref usesLeft[slot.Index]) == 0) data[slot.Index] = null;
         }
     }
 
@@ -134,6 +149,8 @@ internal sealed unsafe class RunState : IDisposable
         foreach (int position in CollectionsMarshal.AsSpan(slot.TablePositions)) Table[position] = (void*)address;
     }
 
+    private nint ArenaAddress(Slot slot) => arena.Address + (nint)Schedule.Memory.Offsets[slot.Buffer];
+
     internal void SetDatum(Slot slot, Datum datum)
     {
         data[slot.Index] = datum;
@@ -143,7 +160,7 @@ internal sealed unsafe class RunState : IDisposable
     internal nint Address(Slot slot) => slot.Kind switch
     {
         SlotKind.Constant => slot.Constant!.Address,
-        SlotKind.Arena => arena.Address + (nint)slot.Offset,
+        SlotKind.Arena => ArenaAddress(slot),
         _ => ((Tensor)data[slot.Index]!).Address,
     };
 
@@ -151,42 +168,47 @@ internal sealed unsafe class RunState : IDisposable
     internal Datum Datum(Operand operand)
     {
         Slot slot = operand.Slot;
+        if (slot.Kind == SlotKind.Arena) return Window(operand);
         Datum? datum = slot.Kind == SlotKind.Constant ? slot.Constant : data[slot.Index];
-        if (slot.Kind == SlotKind.Arena)
-        {
-            if (windows.TryGetValue((slot, operand.Dims!), out Tensor? window)) return window;
-            window = new Tensor(operand.Type, operand.Dims, new BorrowedStorage(arena.Address + (nint)slot.Offset, slot.ByteCount));
-            windows.Add((slot, operand.Dims!), window);
-            return window;
-        }
         // A view with static dims shares the slot of what it views.
         if (datum is Tensor tensor && operand.Dims is { } dims && !tensor.Dims.SequenceEqual(dims)) return tensor.Reshape(dims);
         return datum ?? throw new InvalidOperationException($"slot {slot.Index} is empty");
     }
 
-    /// <summary>Runs a kernel that is not part of the plan's table.</summary>
-    internal void RunKernel(Kernel kernel, ReadOnlySpan<Datum?> inputs, ReadOnlySpan<Datum?> outputs)
+    private Tensor Window(Operand operand)
     {
-        void** table = stackalloc void*[inputs.Length + outputs.Length + 1];
-        for (int i = 0; i < inputs.Length; i++) table[i] = inputs[i] is Tensor tensor ? (void*)tensor.Address : null;
-        for (int i = 0; i < outputs.Length; i++) table[inputs.Length + i] = outputs[i] is Tensor tensor ? (void*)tensor.Address : null;
-        if (kernel.ScratchBytes > (looseScratch?.ByteCount ?? 0))
+        lock (windows)
         {
-            looseScratch?.Dispose();
-            looseScratch = new NativeStorage(kernel.ScratchBytes);
+            if (windows.TryGetValue((operand.Slot, operand.Dims!), out Tensor? window)) return window;
+            window = new Tensor(operand.Type, operand.Dims, new BorrowedStorage(ArenaAddress(operand.Slot), operand.Slot.ByteCount));
+            windows.Add((operand.Slot, operand.Dims!), window);
+            return window;
         }
-        byte* scratch = kernel.ScratchBytes > 0 ? (byte*)looseScratch!.Address : null;
-        Pool.Run(kernel, new KernelArgs(table, inputs.Length, table + inputs.Length, outputs.Length, scratch, null), Workers, Job);
-        // Native memory is freed when its last tensor is collected: these are in use until here.
-        foreach (Datum? datum in inputs) GC.KeepAlive(datum);
-        foreach (Datum? datum in outputs) GC.KeepAlive(datum);
     }
 
     public void Dispose()
     {
         arena.Dispose();
-        looseScratch?.Dispose();
+        lane.Dispose();
         NativeMemory.Free(Table);
         GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>One run as the steps of one branch see it.</summary>
+internal readonly unsafe struct StepRun(RunState state, Lane lane, int workers)
+{
+    internal RunState State => state;
+
+    internal void RunKernel(Kernel kernel, in KernelArgs args) => state.Pool.Run(kernel, args, workers, lane.Job);
+
+    /// <summary>Runs a kernel that is not part of the plan's table.</summary>
+    internal void RunKernel(Kernel kernel, ReadOnlySpan<Datum?> inputs, ReadOnlySpan<Datum?> outputs)
+    {
+        void** table = stackalloc void*[inputs.Length + outputs.Length + 1];
+        KernelRun.FillTable(table, inputs, outputs);
+        RunKernel(kernel, new KernelArgs(table, inputs.Length, table + inputs.Length, outputs.Length, lane.Scratch(kernel.ScratchBytes), null));
+        KernelRun.KeepAlive(inputs);
+        KernelRun.KeepAlive(outputs);
     }
 }

@@ -24,25 +24,25 @@ internal sealed class Slot(int index, SlotKind kind)
 {
     internal int Index { get; } = index;
 
-    internal SlotKind Kind { get; set; } = kind;
+    internal SlotKind Kind { get; } = kind;
 
     /// <summary>Constant: its tensor.</summary>
     internal Tensor? Constant { get; init; }
 
     /// <summary>Input: position among the graph's inputs. Output: position among its outputs.</summary>
-    internal int Position { get; set; } = -1;
+    internal int Position { get; init; } = -1;
 
-    /// <summary>Arena: offset in bytes.</summary>
-    internal long Offset { get; set; } = -1;
+    /// <summary>Arena: position among the buffers of the memory problem.</summary>
+    internal int Buffer { get; init; } = -1;
 
     /// <summary>Arena and output: size in bytes.</summary>
-    internal long ByteCount { get; set; }
+    internal long ByteCount { get; init; }
 
     /// <summary>Entries of the pointer table that hold this slot's address.</summary>
     internal List<int> TablePositions { get; } = [];
 
-    /// <summary>Datum: the last step that reads it; it is let go afterwards.</summary>
-    internal int LastUse { get; set; } = -1;
+    /// <summary>Datum: how often steps read it; it is let go after the last time. 0 where it stays to the end.</summary>
+    internal int Uses { get; set; }
 }
 
 /// <summary>A value as a step sees it: a slot, and the type and dims under which the step reads or writes it (null where they are known only at run time).</summary>

@@ -17,10 +17,13 @@ internal abstract class Step(Node node, Operand?[] inputs, Operand?[] outputs)
     /// <summary>Null where an output is not wanted.</summary>
     internal Operand?[] Outputs { get; } = outputs;
 
+    /// <summary>The slots that hold whole data and are read here, each once.</summary>
+    internal Slot[] DatumReads { get; } = [.. inputs.Where(i => i is { Slot.Kind: SlotKind.Datum }).Select(i => i!.Value.Slot).Distinct()];
+
     /// <summary>What computes the step, for dumps and profiles.</summary>
     internal abstract string Implementation { get; }
 
-    internal abstract void Run(RunState run);
+    internal abstract void Run(StepRun run);
 }
 
 /// <summary>A kernel prepared when the plan was made.</summary>
@@ -33,14 +36,14 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>
     internal int TableStart { get; set; }
 
-    /// <summary>Offset in the arena of the kernel's scratch; meaningless where it needs none.</summary>
+    /// <summary>Where the kernel's scratch lies; null where it needs none.</summary>
     internal Slot? Scratch { get; set; }
 
-    internal override void Run(RunState run)
+    internal override void Run(StepRun run)
     {
-        void** table = run.Table + TableStart;
-        byte* scratch = Scratch is null ? null : (byte*)run.ArenaAddress + Scratch.Offset;
-        run.Pool.Run(Kernel, new KernelArgs(table, Inputs.Length, table + Inputs.Length, Outputs.Length, scratch, null), run.Workers, run.Job);
+        void** table = run.State.Table + TableStart;
+        byte* scratch = Scratch is null ? null : (byte*)run.State.Address(Scratch);
+        run.RunKernel(Kernel, new KernelArgs(table, Inputs.Length, table + Inputs.Length, Outputs.Length, scratch, null));
     }
 }
 
@@ -50,7 +53,7 @@ internal sealed unsafe class DynamicStep(Node node, Operand?[] inputs, Operand?[
 {
     internal override string Implementation => binding?.Run is null || binding.Prepare is not null ? "prepared at run time" : "host";
 
-    internal override void Run(RunState run)
+    internal override void Run(StepRun run)
     {
         Datum?[] results = UsesHost(run)
             ? binding!.Run!(Node.Op, new StepContext(this, run, bodies))
@@ -60,26 +63,26 @@ internal sealed unsafe class DynamicStep(Node node, Operand?[] inputs, Operand?[
     }
 
     /// <summary>Where there is a kernel and a host function, the types that are there decide.</summary>
-    private bool UsesHost(RunState run)
+    private bool UsesHost(StepRun run)
     {
         if (binding?.Run is null || binding.Prepare is null) return binding?.Run is not null;
-        Fact?[] inputs = [.. Inputs.Select(i => i is { } input ? Fact.Of(run.Datum(input)) : null)];
+        Fact?[] inputs = [.. Inputs.Select(i => i is { } input ? Fact.Of(run.State.Datum(input)) : null)];
         Fact?[] outputs = [.. Outputs.Select(o => o is { } output && output.Type != DType.Undefined ? new TensorFact(output.Type) : null)];
         return binding.UsesHost(inputs, outputs);
     }
 
-    private static void Store(RunState run, Operand output, Datum datum)
+    private static void Store(StepRun run, Operand output, Datum datum)
     {
         if (output.IsStatic && datum is Tensor tensor && !tensor.Dims.SequenceEqual(output.Dims))
             throw new InvalidModelException($"gives {tensor}, where the model's shapes make it {output.Type}{Shape.ToString(output.Dims)}");
-        run.SetDatum(output.Slot, datum);
+        run.State.SetDatum(output.Slot, datum);
     }
 
-    private Datum?[] RunKernel(RunState run)
+    private Datum?[] RunKernel(StepRun run)
     {
         var data = new Datum?[Inputs.Length];
         for (int i = 0; i < data.Length; i++)
-            if (Inputs[i] is { } input) data[i] = run.Datum(input);
+            if (Inputs[i] is { } input) data[i] = run.State.Datum(input);
         if (Node.Op.IsView && data[0] is not Tensor) return [data[0]];
         ImmutableArray<Fact?> facts = [.. data.Select((d, i) => d is null ? null : FactOf(d, Inputs[i]!.Value))];
         ImmutableArray<Fact> inferred = Node.Op.Infer(new InferContext(facts, Outputs.Length));
@@ -117,11 +120,11 @@ internal sealed unsafe class CopyStep(Node node, Operand source, Operand target)
 {
     internal override string Implementation => "copy";
 
-    internal override void Run(RunState run)
+    internal override void Run(StepRun run)
     {
-        var from = (Tensor)run.Datum(Inputs[0]!.Value);
+        var from = (Tensor)run.State.Datum(Inputs[0]!.Value);
         long bytes = Outputs[0]!.Value.Slot.ByteCount;
-        Buffer.MemoryCopy((void*)from.Address, (void*)run.Address(Outputs[0]!.Value.Slot), bytes, bytes);
+        Buffer.MemoryCopy((void*)from.Address, (void*)run.State.Address(Outputs[0]!.Value.Slot), bytes, bytes);
     }
 }
 
@@ -132,15 +135,15 @@ internal sealed class TransientWeights(WeightCache model) : WeightCache
 }
 
 /// <summary>The host context of one step of one run.</summary>
-internal sealed class StepContext(DynamicStep step, RunState run, CompiledGraph[] bodies) : HostContext
+internal sealed class StepContext(DynamicStep step, StepRun run, CompiledGraph[] bodies) : HostContext
 {
     internal override int InputCount => step.Inputs.Length;
 
     internal override int OutputCount => step.Outputs.Length;
 
-    internal override CancellationToken Cancellation => run.Cancellation;
+    internal override CancellationToken Cancellation => run.State.Cancellation;
 
-    internal override Datum? Input(int index) => index < step.Inputs.Length && step.Inputs[index] is { } input ? run.Datum(input) : null;
+    internal override Datum? Input(int index) => index < step.Inputs.Length && step.Inputs[index] is { } input ? run.State.Datum(input) : null;
 
     internal override bool Wants(int output) => output < step.Outputs.Length && step.Outputs[output] is not null;
 
@@ -152,7 +155,7 @@ internal sealed class StepContext(DynamicStep step, RunState run, CompiledGraph[
     {
         CompiledGraph graph = bodies[body];
         var outputs = new Datum?[graph.OutputCount];
-        graph.Run([.. inputs], outputs, run.Cancellation);
+        graph.Run([.. inputs], outputs, run.State.Cancellation);
         return outputs!;
     }
 

@@ -1,35 +1,108 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Parallax.Kernels;
 
 namespace Parallax.Runtime.Execution;
 
-/// <summary>One kernel run that workers may help with. Owned by the caller of <see cref="WorkerPool.Run"/>, reused from run to run.</summary>
-internal sealed class BlockJob
+/// <summary>
+/// Work that helpers may join while its owner has it open. A helper counts itself first and looks at <see cref="IsOpen"/> second; the owner
+/// closes first and waits for the count to fall to 0 second: after that no helper touches the job.
+/// </summary>
+internal abstract class PoolJob
 {
-    internal Kernel Kernel = null!;
-    internal KernelArgs Args;
-    internal int Phase, BlockCount, MaxHelpers;
+    private int open, helpers;
 
-    /// <summary>Index of the next block that nobody has taken.</summary>
-    internal int NextBlock;
+    /// <summary>So many helpers at most work on the job at once.</summary>
+    internal int MaxHelpers { get; set; }
 
-    /// <summary>1 while workers may join. A worker counts itself in <see cref="Helpers"/> first and looks here second, so that after closing
-    /// the job the owner only has to wait for the count to fall to 0.</summary>
-    internal int Open;
+    internal bool IsOpen => Volatile.Read(ref open) != 0;
 
-    internal int Helpers;
-    internal Exception? Error;
+    /// <summary>Whether there is something to do for one more helper; a hint, read without locks.</summary>
+    internal abstract bool HasWork { get; }
+
+    /// <summary>Whether the work never waits for other jobs, so that one who waits may do it in between.</summary>
+    internal abstract bool IsLeaf { get; }
+
+    /// <summary>Works until nothing is left to take. Must not throw.</summary>
+    internal abstract void Help();
+
+    internal void OpenUp() => Volatile.Write(ref open, 1);
+
+    /// <summary>Closes the job and waits for its helpers to leave.</summary>
+    internal void Close()
+    {
+        // A full fence: the count must not be read before helpers can see that the job is closed.
+        Interlocked.Exchange(ref open, 0);
+        var spinner = new SpinWait();
+        while (Volatile.Read(ref helpers) != 0) spinner.SpinOnce(sleep1Threshold: -1);
+    }
+
+    internal bool TryHelp()
+    {
+        if (!IsOpen || !HasWork) return false;
+        bool joined = Interlocked.Increment(ref helpers) <= MaxHelpers && IsOpen && HasWork;
+        if (joined) Help();
+        Interlocked.Decrement(ref helpers);
+        return joined;
+    }
+}
+
+/// <summary>The blocks of one phase of a kernel. Belongs to whoever runs the kernel, and is reused from kernel to kernel.</summary>
+internal sealed class BlockJob : PoolJob
+{
+    private Kernel kernel = null!;
+    private KernelArgs args;
+    private int phase, blockCount, nextBlock;
+    private Exception? error;
+
+    internal override bool HasWork => Volatile.Read(ref nextBlock) < blockCount;
+
+    internal override bool IsLeaf => true;
+
+    internal void Start(Kernel newKernel, in KernelArgs newArgs, int newPhase, int blocks)
+    {
+        kernel = newKernel;
+        args = newArgs;
+        phase = newPhase;
+        blockCount = blocks;
+        nextBlock = 0;
+        error = null;
+    }
+
+    internal override unsafe void Help()
+    {
+        KernelArgs own = new(args, WorkerPool.WorkerScratchFor(kernel.WorkerScratchBytes));
+        try
+        {
+            while (true)
+            {
+                int block = Interlocked.Increment(ref nextBlock) - 1;
+                if (block >= blockCount) return;
+                kernel.RunBlock(phase, block, own);
+            }
+        }
+        catch (Exception e)
+        {
+            error = e;
+            Volatile.Write(ref nextBlock, blockCount);
+        }
+    }
+
+    internal void ThrowIfFailed()
+    {
+        if (error is not null) ExceptionDispatchInfo.Throw(error);
+    }
 }
 
 /// <summary>
-/// The threads of the process that help callers run blocks of kernels. A worker without work spins for some microseconds and then sleeps:
-/// an idle process uses no CPU. Sessions share the pool; a session's own limit bounds how many workers help one of its runs.
+/// The threads of the process that help callers. A worker without work spins for some microseconds and then sleeps: an idle process uses no CPU.
+/// Sessions share the pool; a session's own limit bounds how many workers help one of its runs.
 /// </summary>
 internal sealed unsafe class WorkerPool
 {
     private const int MaxJobs = 64, SpinsBeforeSleep = 1500;
 
-    private readonly BlockJob?[] jobs = new BlockJob?[MaxJobs];
+    private readonly PoolJob?[] jobs = new PoolJob?[MaxJobs];
     private readonly SemaphoreSlim wake = new(0);
     private int sleepers, threadCount;
 
@@ -46,7 +119,7 @@ internal sealed unsafe class WorkerPool
             int have = Volatile.Read(ref threadCount);
             if (have >= count) return;
             if (Interlocked.CompareExchange(ref threadCount, have + 1, have) != have) continue;
-            new Thread(WorkLoop, maxStackSize: 1 << 20) { IsBackground = true, Name = $"Parallax worker {have + 1}" }.Start();
+            new Thread(WorkLoop, maxStackSize: 4 << 20) { IsBackground = true, Name = $"Parallax worker {have + 1}" }.Start();
         }
     }
 
@@ -56,66 +129,56 @@ internal sealed unsafe class WorkerPool
         for (int phase = 0; phase < kernel.PhaseCount; phase++)
         {
             int blocks = kernel.BlockCount(phase);
-            if (blocks == 0) continue;
             if (blocks == 1 || maxWorkers <= 1)
             {
                 KernelArgs own = new(args, WorkerScratchFor(kernel.WorkerScratchBytes));
                 for (int block = 0; block < blocks; block++) kernel.RunBlock(phase, block, own);
             }
-            else RunShared(kernel, args, phase, blocks, maxWorkers, job);
+            else if (blocks > 0)
+            {
+                job.Start(kernel, args, phase, blocks);
+                job.MaxHelpers = Math.Min(maxWorkers, blocks) - 1;
+                int slot = Publish(job);
+                job.Help();
+                Withdraw(job, slot);
+                job.ThrowIfFailed();
+            }
         }
     }
 
-    private void RunShared(Kernel kernel, in KernelArgs args, int phase, int blocks, int maxWorkers, BlockJob job)
+    /// <summary>Opens a job to helpers and wakes as many as it can use. Returns what <see cref="Withdraw"/> wants.</summary>
+    internal int Publish(PoolJob job)
     {
-        job.Kernel = kernel;
-        job.Args = args;
-        job.Phase = phase;
-        job.BlockCount = blocks;
-        job.MaxHelpers = Math.Min(maxWorkers, blocks) - 1;
-        job.NextBlock = 0;
-        job.Error = null;
-        Volatile.Write(ref job.Open, 1);
-        int slot = Publish(job);
-        Help(job);
-        // A full fence: the count below must not be read before helpers can see that the job is closed.
-        Interlocked.Exchange(ref job.Open, 0);
-        if (slot >= 0) Volatile.Write(ref jobs[slot], null);
-        var spinner = new SpinWait();
-        while (Volatile.Read(ref job.Helpers) != 0) spinner.SpinOnce(sleep1Threshold: -1);
-        if (job.Error is { } error) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error);
-    }
-
-    private int Publish(BlockJob job)
-    {
+        job.OpenUp();
         for (int i = 0; i < MaxJobs; i++)
             if (Volatile.Read(ref jobs[i]) is null && Interlocked.CompareExchange(ref jobs[i], job, null) is null)
             {
-                int wanted = Math.Min(job.MaxHelpers, Volatile.Read(ref sleepers));
-                if (wanted > 0) wake.Release(wanted);
+                Wake(job.MaxHelpers);
                 return i;
             }
-        return -1; // so many jobs at once that every core has work: the caller does this one alone
+        return -1; // so many jobs at once that every core has work: the owner does this one alone
     }
 
-    /// <summary>Takes blocks until none is left.</summary>
-    private static void Help(BlockJob job)
+    internal void Withdraw(PoolJob job, int slot)
     {
-        KernelArgs own = new(job.Args, WorkerScratchFor(job.Kernel.WorkerScratchBytes));
-        try
-        {
-            while (true)
-            {
-                int block = Interlocked.Increment(ref job.NextBlock) - 1;
-                if (block >= job.BlockCount) return;
-                job.Kernel.RunBlock(job.Phase, block, own);
-            }
-        }
-        catch (Exception e)
-        {
-            job.Error = e;
-            Volatile.Write(ref job.NextBlock, job.BlockCount);
-        }
+        if (slot >= 0) Volatile.Write(ref jobs[slot], null);
+        job.Close();
+    }
+
+    /// <summary>Wakes up to so many sleeping workers.</summary>
+    internal void Wake(int count)
+    {
+        int wanted = Math.Min(count, Volatile.Read(ref sleepers));
+        if (wanted > 0) wake.Release(wanted);
+    }
+
+    /// <summary>Does some of the work that is open; false where there is none.</summary>
+    /// <param name="leafOnly">For one who waits: only work that never waits itself.</param>
+    internal bool TryHelpAny(bool leafOnly)
+    {
+        for (int i = 0; i < MaxJobs; i++)
+            if (Volatile.Read(ref jobs[i]) is { } job && (!leafOnly || job.IsLeaf) && job.TryHelp()) return true;
+        return false;
     }
 
     private void WorkLoop()
@@ -123,7 +186,7 @@ internal sealed unsafe class WorkerPool
         int spins = 0;
         while (true)
         {
-            if (TryHelpAny())
+            if (TryHelpAny(leafOnly: false))
             {
                 spins = 0;
                 continue;
@@ -135,24 +198,10 @@ internal sealed unsafe class WorkerPool
             }
             Interlocked.Increment(ref sleepers);
             // A job published between the last look and the count above did not see this sleeper.
-            if (!TryHelpAny()) wake.Wait();
+            if (!TryHelpAny(leafOnly: false)) wake.Wait();
             Interlocked.Decrement(ref sleepers);
             spins = 0;
         }
-    }
-
-    private bool TryHelpAny()
-    {
-        for (int i = 0; i < MaxJobs; i++)
-        {
-            if (Volatile.Read(ref jobs[i]) is not { } job || Volatile.Read(ref job.Open) == 0) continue;
-            int helpers = Interlocked.Increment(ref job.Helpers);
-            bool helped = Volatile.Read(ref job.Open) == 1 && helpers <= job.MaxHelpers && Volatile.Read(ref job.NextBlock) < job.BlockCount;
-            if (helped) Help(job);
-            Interlocked.Decrement(ref job.Helpers);
-            if (helped) return true;
-        }
-        return false;
     }
 
     internal static byte* WorkerScratchFor(long bytes)
