@@ -39,7 +39,9 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
             rowsPerPlane *= axis.Output;
             taps += axis.Kernel;
         }
-        stretch = checked((int)((last.Output - 1) * last.Stride + 1));
+        // Whole vectors: what is computed behind the last result is never picked.
+        int lanes = Vector<T>.IsSupported ? Vector<T>.Count : 1;
+        stretch = checked((int)(((last.Output - 1) * last.Stride + lanes) / lanes * lanes));
         padded = checked((int)Math.Max(stretch + (last.Kernel - 1) * last.Dilation, last.PadBegin + last.Input));
         rowsPerBlock = Math.Max(1, 32768 / Math.Max(1, taps * Math.Max(1, last.Output)));
     }
@@ -120,20 +122,20 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
             }
             return;
         }
-        int i = 0;
-        if (Vector<T>.IsSupported)
-            for (; i + Vector<T>.Count <= stretch; i += Vector<T>.Count)
+        int lanes = Vector<T>.IsSupported ? Vector<T>.Count : 1;
+        for (int i = 0; i < stretch; i += lanes)
+            if (Vector<T>.IsSupported)
             {
                 Vector<T> folded = Load(row + i);
                 for (long k = 1; k < kernel; k++) folded = TPooling.Combine(folded, Load(row + i + k * dilation));
                 Store(combined + i, folded);
             }
-        for (; i < stretch; i++)
-        {
-            T folded = row[i];
-            for (long k = 1; k < kernel; k++) folded = TPooling.Combine(folded, row[i + k * dilation]);
-            combined[i] = folded;
-        }
+            else
+            {
+                T folded = row[i];
+                for (long k = 1; k < kernel; k++) folded = TPooling.Combine(folded, row[i + k * dilation]);
+                combined[i] = folded;
+            }
         for (long o = 0; o < last.Output; o++) output[o] = TPooling.Finish(combined[o * stride], outerCount * lastCounts[o], p);
     }
 
