@@ -1,0 +1,177 @@
+using Parallax.Planning;
+using Xunit;
+
+namespace Parallax.Tests.Cpu;
+
+/// <summary>Whatever runs when, wherever its bytes lie: the results are the same bits.</summary>
+public sealed class ScheduleTests
+{
+    private static readonly ScheduleMode[] Modes = [ScheduleMode.Sequential, ScheduleMode.Parallel, ScheduleMode.Layered, ScheduleMode.Auto];
+
+    private static byte[] Run(InferenceSession session, Tensor image)
+    {
+        using RunResult result = session.Run(new() { ["x"] = image });
+        return [.. result[0].Value is Tensor a ? a.Bytes.ToArray() : [], .. ((Tensor)result[1].Value).Bytes];
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Bits_are_the_same_in_every_mode_with_any_number_of_workers(int seed)
+    {
+        byte[] model = BranchyNetwork.Build(seed);
+        Tensor image = BranchyNetwork.Image(8, 24, 31);
+        byte[]? expected = null;
+        foreach (ScheduleMode mode in Modes)
+            foreach (int threads in new[] { 1, 2, 3, 5, 8 })
+            {
+                using var session = new InferenceSession(model, new SessionOptions { Threads = threads, Mode = mode });
+                for (int run = 0; run < 4; run++)
+                {
+                    byte[] got = Run(session, image);
+                    expected ??= got;
+                    Assert.True(got.AsSpan().SequenceEqual(expected), $"{mode}, {threads} threads, run {run}");
+                }
+            }
+    }
+
+    [Fact]
+    public void Parallel_plans_run_branches_at_once()
+    {
+        using var session = new InferenceSession(BranchyNetwork.Build(1), new SessionOptions { Threads = 4, Mode = ScheduleMode.Parallel });
+        PlanSummary plan = session.Summarize(new() { ["x"] = BranchyNetwork.Image(8, 24, 31) });
+        Assert.Equal(ScheduleMode.Parallel, plan.Mode);
+        Assert.True(plan.Width > 1);
+        Assert.InRange(plan.ArenaBytes, plan.ArenaBytesLowerBound, plan.ArenaBytesNoReuse);
+    }
+
+    [Fact]
+    public void Narrower_budgets_give_the_same_bits_from_smaller_arenas_and_then_an_error_that_says_what_is_needed()
+    {
+        byte[] model = BranchyNetwork.Build(2);
+        Tensor image = BranchyNetwork.Image(8, 40, 40);
+        var inputs = new Dictionary<string, Datum> { ["x"] = image };
+        long sequential, parallel;
+        byte[] expected;
+        using (var session = new InferenceSession(model, new SessionOptions { Threads = 4, Mode = ScheduleMode.Sequential }))
+        {
+            sequential = session.Summarize(inputs).ArenaBytes;
+            expected = Run(session, image);
+        }
+        using (var session = new InferenceSession(model, new SessionOptions { Threads = 4, Mode = ScheduleMode.Parallel })) parallel = session.Summarize(inputs).ArenaBytes;
+        Assert.True(sequential < parallel);
+        foreach (long budget in new[] { parallel, (parallel + sequential) / 2, sequential })
+        {
+            using var session = new InferenceSession(model, new SessionOptions { Threads = 4, Mode = ScheduleMode.Parallel, MemoryBudgetBytes = budget });
+            Assert.True(session.Summarize(inputs).ArenaBytes <= budget);
+            Assert.True(Run(session, image).AsSpan().SequenceEqual(expected));
+        }
+        using var narrow = new InferenceSession(model, new SessionOptions { Threads = 4, MemoryBudgetBytes = sequential - 1 });
+        MemoryBudgetException error = Assert.Throws<MemoryBudgetException>(() => Run(narrow, image));
+        Assert.Equal(sequential, error.NeededBytes);
+        Assert.Equal(sequential - 1, error.BudgetBytes);
+    }
+
+    [Fact]
+    public void Sixteen_callers_under_a_budget_for_two_all_get_the_right_bits()
+    {
+        byte[] model = BranchyNetwork.Build(3);
+        Tensor[] images = [.. Enumerable.Range(0, 4).Select(i => BranchyNetwork.Image(8, 20, 20, i))];
+        byte[][] expected;
+        long bytes;
+        using (var session = new InferenceSession(model, new SessionOptions { Threads = 1, Mode = ScheduleMode.Sequential }))
+        {
+            expected = [.. images.Select(i => Run(session, i))];
+            bytes = session.Summarize(new() { ["x"] = images[0] }).ArenaBytes;
+        }
+        using var shared = new InferenceSession(model, new SessionOptions { Threads = 3, Mode = ScheduleMode.Parallel, MemoryBudgetBytes = 2 * bytes });
+        Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 16 }, caller =>
+        {
+            for (int run = 0; run < 10; run++)
+            {
+                int i = (caller + run) % images.Length;
+                Assert.True(Run(shared, images[i]).AsSpan().SequenceEqual(expected[i]));
+            }
+        });
+    }
+
+    [Fact]
+    public void A_steady_parallel_run_allocates_nothing()
+    {
+        using var session = new InferenceSession(BranchyNetwork.Build(4), new SessionOptions { Threads = 2, Mode = ScheduleMode.Parallel });
+        var inputs = new Dictionary<string, Datum> { ["x"] = BranchyNetwork.Image(8, 16, 16) };
+        using RunResult first = session.Run(inputs);
+        Dictionary<string, Tensor> outputs = first.ToDictionary(o => o.Key, o => ((Tensor)o.Value).Clone());
+        for (int i = 0; i < 20; i++) session.Run(inputs, outputs);
+        // Other threads of the process allocate too: the smallest of several samples is what a run needs.
+        long least = long.MaxValue;
+        for (int sample = 0; sample < 20 && least > 0; sample++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            session.Run(inputs, outputs);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+        Assert.Equal(0, least);
+    }
+
+    [Fact]
+    public void A_failing_branch_fails_the_run_and_leaves_the_session_usable()
+    {
+        byte[] model = new Suite.ModelBuilder()
+            .Input("x", DType.Float32, 4, 4).Input("i", DType.Int64, 1)
+            .Node("Gather", ["x", "i"], ["row"])
+            .Node("Tanh", ["x"], ["t"]).Node("Exp", ["t"], ["e"]).Node("MatMul", ["e", "x"], ["m"])
+            .Node("Add", ["row", "m"], ["y"])
+            .Output("y").Build();
+        using var session = new InferenceSession(model, new SessionOptions { Threads = 3, Mode = ScheduleMode.Parallel });
+        Tensor x = Tensor.From(Enumerable.Range(0, 16).Select(v => v / 16f).ToArray(), [4, 4]);
+        for (int run = 0; run < 20; run++)
+        {
+            Assert.Throws<InvalidInputException>(() => session.Run(new() { ["x"] = x, ["i"] = Tensor.From([7L], [1]) }));
+            using RunResult result = session.Run(new() { ["x"] = x, ["i"] = Tensor.From([2L], [1]) });
+            Assert.Equal([4, 4], result["y"].Dims.ToArray());
+        }
+    }
+
+    [Fact]
+    public void An_idle_session_uses_no_processor_time()
+    {
+        using var session = new InferenceSession(BranchyNetwork.Build(1), new SessionOptions { Threads = 4, Mode = ScheduleMode.Parallel });
+        Run(session, BranchyNetwork.Image(8, 24, 31));
+        Thread.Sleep(200); // workers may still spin for a moment
+        // Other tests run beside this one: only the pool's own threads count.
+        double least = double.MaxValue;
+        for (int sample = 0; sample < 5 && least > 0; sample++)
+        {
+            double before = WorkerThreadMs();
+            Thread.Sleep(200);
+            least = Math.Min(least, WorkerThreadMs() - before);
+        }
+        Assert.True(least <= 10, $"workers used {least} ms of 200");
+    }
+
+    /// <summary>Processor time of the threads named by the pool, from the kernel's own accounting; 0 where it has none to show.</summary>
+    private static double WorkerThreadMs()
+    {
+        if (!OperatingSystem.IsLinux()) return 0;
+        double ms = 0;
+        foreach (string task in Directory.GetDirectories("/proc/self/task"))
+        {
+            string stat;
+            try
+            {
+                if (!File.ReadAllText(Path.Combine(task, "comm")).StartsWith("Parallax", StringComparison.Ordinal)) continue;
+                stat = File.ReadAllText(Path.Combine(task, "stat"));
+            }
+            catch (IOException)
+            {
+                continue; // the thread ended
+            }
+            string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+            ms += (double.Parse(fields[11]) + double.Parse(fields[12])) * 10;
+        }
+        return ms;
+    }
+}
