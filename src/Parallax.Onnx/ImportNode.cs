@@ -53,6 +53,9 @@ public sealed class ImportNode
 
     public bool HasInput(int index) => index < inputs.Count && !inputs[index].IsNone;
 
+    /// <summary>An input that the operator cannot do without.</summary>
+    public ValueId Required(int index) => HasInput(index) ? inputs[index] : throw Invalid($"input {index} is missing");
+
     public Fact InputFact(int index) => HasInput(index) ? builder.Fact(inputs[index]) : throw Invalid($"input {index} is missing");
 
     public TensorFact InputTensor(int index) => InputFact(index) as TensorFact ?? throw Invalid($"input {index} must be a tensor");

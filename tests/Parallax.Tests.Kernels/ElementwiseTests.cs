@@ -205,6 +205,39 @@ public sealed class ElementwiseTests
             KernelRun.Run(new ClipKernel<float>(4, min is not null, max is not null), DType.Float32, [4], Tensor.From(x, [4]), min, max).Span<float>().ToArray();
     }
 
+    public static TheoryData<string> InPlaceKernels => [.. InPlace.Keys];
+
+    private static readonly Dictionary<string, Func<int, (Kernel Kernel, DType From, DType To)>> InPlace = new()
+    {
+        ["abs"] = n => (UnaryKernels.Create(UnaryFunction.Abs, DType.Float32, n), DType.Float32, DType.Float32),
+        ["gelu"] = n => (UnaryKernels.Create(UnaryFunction.Gelu, DType.Float32, n), DType.Float32, DType.Float32),
+        ["neg int"] = n => (UnaryKernels.Create(UnaryFunction.Neg, DType.Int32, n), DType.Int32, DType.Int32),
+        ["clip"] = n => (new ClipKernel<float>(n, false, false), DType.Float32, DType.Float32),
+        ["to int"] = n => (CastKernels.Create(DType.Float32, DType.Int32, n), DType.Float32, DType.Int32),
+        ["from int"] = n => (CastKernels.Create(DType.Int32, DType.Float32, n), DType.Int32, DType.Float32),
+        ["to double"] = n => (CastKernels.Create(DType.Int64, DType.Float64, n), DType.Int64, DType.Float64),
+        ["to short"] = n => (CastKernels.Create(DType.Float16, DType.Int16, n), DType.Float16, DType.Int16),
+        ["to brain float"] = n => (CastKernels.Create(DType.Float16, DType.BFloat16, n), DType.Float16, DType.BFloat16),
+        ["to signed"] = n => (CastKernels.Create(DType.UInt8, DType.Int8, n), DType.UInt8, DType.Int8),
+    };
+
+    [Theory]
+    [MemberData(nameof(InPlaceKernels))]
+    public void KernelsThatMayRunInPlaceDo(string name)
+    {
+        foreach (int count in (int[])[1, 9, 700, 20_000])
+        {
+            (Kernel kernel, DType from, DType to) = InPlace[name](count);
+            Assert.True(kernel.CanRunInPlace(0));
+            Tensor x = Tensor.Allocate(from, [count]);
+            byte[] bytes = RandomData.Integers<byte>((int)x.ByteCount, Seed, 0, 0x42);
+            bytes.CopyTo(x.Bytes);
+            byte[] expected = KernelRun.Run(kernel, to, [count], x).Bytes.ToArray();
+            KernelRun.Run(kernel, [x], [new Tensor(to, [count], x.Storage!)]);
+            Assert.Equal(expected, x.Bytes.ToArray());
+        }
+    }
+
     private static TOut[] Cast<TIn, TOut>(TIn[] x, DType from, DType to, int count = -1) where TIn : unmanaged where TOut : unmanaged
     {
         if (count < 0) count = x.Length;

@@ -85,16 +85,28 @@ public sealed unsafe class SelectKernel<T>(Broadcast loop) : Kernel where T : un
             return;
         }
         if (aStep == 1 && bStep == 1)
-            for (int i = 0; i < count; i++) to[i] = condition[i] != 0 ? a[i] : b[i];
+            for (int i = 0; i < count; i++)
+            {
+                T yes = a[i], no = b[i]; // both are read, so that the choice needs no branch
+                to[i] = condition[i] != 0 ? yes : no;
+            }
         else if (aStep == 1)
         {
             T other = *b;
-            for (int i = 0; i < count; i++) to[i] = condition[i] != 0 ? a[i] : other;
+            for (int i = 0; i < count; i++)
+            {
+                T yes = a[i];
+                to[i] = condition[i] != 0 ? yes : other;
+            }
         }
         else if (bStep == 1)
         {
             T other = *a;
-            for (int i = 0; i < count; i++) to[i] = condition[i] != 0 ? other : b[i];
+            for (int i = 0; i < count; i++)
+            {
+                T no = b[i];
+                to[i] = condition[i] != 0 ? other : no;
+            }
         }
         else
         {

@@ -89,10 +89,10 @@ internal static class ElementwiseImports
         new("Sum", 1.., n => [Chain(n, BinaryFunction.Add)]),
         new("Min", 1.., n => [Chain(n, BinaryFunction.Min)]),
         new("Max", 1.., n => [Chain(n, BinaryFunction.Max)]),
-        new("Mean", 1.., n => [n.InputCount == 1 ? n.Inputs[0] : n.Add("mean", new Binary(BinaryFunction.Div), Chain(n, BinaryFunction.Add), Scalar(n, n.InputCount))]),
+        new("Mean", 1.., n => [n.InputCount == 1 ? n.Required(0) : n.Add("mean", new Binary(BinaryFunction.Div), Chain(n, BinaryFunction.Add), Scalar(n, n.InputCount))]),
 
         new("Where", 9.., n => new Where()),
-        new("Cast", ..5, n => Cast(n, Enum.Parse<DType>(OldTypeName(n.String("to")), ignoreCase: true))),
+        new("Cast", ..5, n => Cast(n, OldType(n.String("to")))),
         new("Cast", 6.., n => Cast(n, n.DType("to", DType.Undefined))),
         new("CastLike", 15.., CastLike),
         new("BitCast", 26.., n => new BitCast(n.DType("to", DType.Undefined))),
@@ -106,9 +106,9 @@ internal static class ElementwiseImports
     /// <summary>Before opset 7, broadcasting was asked for, and aligned the second operand at an axis of the first.</summary>
     private static ImmutableArray<ValueId> Explicit(ImportNode n, BinaryFunction function)
     {
-        ValueId second = n.Inputs[1];
+        ValueId second = n.Required(1);
         if (n.Bool("broadcast", false) && n.Has("axis")) second = AlignAt(n, n.Int("axis"));
-        return [n.Add("", new Binary(function), n.Inputs[0], second)];
+        return [n.Add("", new Binary(function), n.Required(0), second)];
     }
 
     /// <summary>The second operand with dims of 1 behind it, so that its first dim meets dim <paramref name="axis"/> of the first operand.</summary>
@@ -118,26 +118,27 @@ internal static class ElementwiseImports
         if (axis < 0) axis += rank;
         long behind = rank - axis - own;
         if (behind < 0) throw n.Invalid($"axis {axis} does not align {n.InputTensor(1)} with {n.InputTensor(0)}");
-        if (behind == 0) return n.Inputs[1];
+        if (behind == 0) return n.Required(1);
         long[] axes = [.. Enumerable.Range(0, (int)behind).Select(i => own + (long)i)];
-        return n.Add("align", new Unsqueeze(), n.Inputs[1], n.Constant(Tensor.From(axes, [axes.Length])));
+        return n.Add("align", new Unsqueeze(), n.Required(1), n.Constant(Tensor.From(axes, [axes.Length])));
     }
 
     /// <summary>Before opset 7, a slope of one dim belonged to the channels.</summary>
     private static ImmutableArray<ValueId> PReluByChannel(ImportNode n)
     {
         bool perChannel = n.InputTensor(1) is { Rank: 1 } slope && slope.Shape!.Value[0] != 1 && n.InputTensor(0).Rank > 2;
-        return [n.Add("", new Binary(BinaryFunction.PRelu), n.Inputs[0], perChannel ? AlignAt(n, 1) : n.Inputs[1])];
+        return [n.Add("", new Binary(BinaryFunction.PRelu), n.Required(0), perChannel ? AlignAt(n, 1) : n.Required(1))];
     }
 
     private static ValueId Chain(ImportNode n, BinaryFunction function)
     {
-        ValueId result = n.Inputs[0];
-        for (int i = 1; i < n.InputCount; i++) result = n.Add("", new Binary(function), result, n.Inputs[i]);
+        if (n.InputCount == 0) throw n.Invalid("expected an input or more");
+        ValueId result = n.Required(0);
+        for (int i = 1; i < n.InputCount; i++) result = n.Add("", new Binary(function), result, n.Required(i));
         return result;
     }
 
-    private static ValueId WithBias(ImportNode n) => n.HasInput(1) ? n.Add("bias", new Binary(BinaryFunction.Add), n.Inputs[0], n.Inputs[1]) : n.Inputs[0];
+    private static ValueId WithBias(ImportNode n) => n.HasInput(1) ? n.Add("bias", new Binary(BinaryFunction.Add), n.Required(0), n.Required(1)) : n.Required(0);
 
     /// <summary>A scalar of input 0's type.</summary>
     private static ValueId Scalar(ImportNode n, double value) => n.Constant(n.InputTensor(0).Type switch
@@ -164,7 +165,7 @@ internal static class ElementwiseImports
 
     private static Op Cast(ImportNode n, DType to)
     {
-        if (to == DType.Undefined) throw n.Invalid("attribute 'to' names no element type");
+        if (to == DType.Undefined || !Enum.IsDefined(to)) throw n.Invalid("attribute 'to' names no element type");
         return new Cast(to, n.Bool("saturate", true), n.String("round_mode", "up") switch
         {
             "up" => MidpointRounding.ToPositiveInfinity,
@@ -182,11 +183,11 @@ internal static class ElementwiseImports
         return Cast(n, to);
     }
 
-    /// <summary>Before opset 6 the type was named as in the enumeration of the file format.</summary>
-    private static string OldTypeName(string name) => name.ToUpperInvariant() switch
+    /// <summary>Before opset 6 the type was named as in the enumeration of the file format; undefined where the name is none.</summary>
+    private static DType OldType(string name) => name.ToUpperInvariant() switch
     {
-        "FLOAT" => nameof(DType.Float32),
-        "DOUBLE" => nameof(DType.Float64),
-        var other => other,
+        "FLOAT" => DType.Float32,
+        "DOUBLE" => DType.Float64,
+        var other => Enum.TryParse(other, ignoreCase: true, out DType type) ? type : DType.Undefined,
     };
 }

@@ -25,8 +25,8 @@ internal static class LossImports
 
     private static ImmutableArray<ValueId> CrossEntropy(ImportNode n)
     {
-        ValueId logarithms = n.Add("log_prob", new Softmax(SoftmaxKind.LogSoftmax, 1), n.Inputs[0]);
-        ValueId loss = n.Add("loss", Loss(n), n.HasInput(2) ? [logarithms, n.Inputs[1], n.Inputs[2]] : [logarithms, n.Inputs[1]]);
+        ValueId logarithms = n.Add("log_prob", new Softmax(SoftmaxKind.LogSoftmax, 1), n.Required(0));
+        ValueId loss = n.Add("loss", Loss(n), n.HasInput(2) ? [logarithms, n.Required(1), n.Required(2)] : [logarithms, n.Required(1)]);
         return n.OutputCount > 1 ? [loss, logarithms] : [loss];
     }
 }

@@ -24,14 +24,14 @@ internal static class OptimizerImports
     {
         var x = new Arithmetic(n);
         int count = Groups(n, 3);
-        ValueId time = n.Add("", new Cast(DType.Float32), n.Inputs[1]);
-        ValueId rate = x.Div(n.Inputs[0], x.Add(x.Number(1f), x.Mul(time, x.Number(n.Float("decay_factor", 0f)))));
+        ValueId time = n.Add("", new Cast(DType.Float32), n.Required(1));
+        ValueId rate = x.Div(n.Required(0), x.Add(x.Number(1f), x.Mul(time, x.Number(n.Float("decay_factor", 0f)))));
         var tensors = new List<ValueId>();
         var states = new List<ValueId>();
         for (int i = 0; i < count; i++)
         {
-            ValueId value = n.Inputs[2 + i], gradient = x.Regularized(value, n.Inputs[2 + count + i], n.Float("norm_coefficient", 0f));
-            ValueId squares = x.Add(n.Inputs[2 + 2 * count + i], x.Mul(gradient, gradient));
+            ValueId value = n.Required(2 + i), gradient = x.Regularized(value, n.Required(2 + count + i), n.Float("norm_coefficient", 0f));
+            ValueId squares = x.Add(n.Required(2 + 2 * count + i), x.Mul(gradient, gradient));
             ValueId adaptive = x.Add(x.Sqrt(squares), x.Number(n.Float("epsilon", 1e-6f)));
             tensors.Add(x.Sub(value, x.Div(x.Mul(rate, gradient), adaptive)));
             states.Add(squares);
@@ -48,15 +48,15 @@ internal static class OptimizerImports
         var x = new Arithmetic(n);
         int count = Groups(n, 4);
         float alpha = n.Float("alpha", 0.9f), beta = n.Float("beta", 0.999f);
-        ValueId one = x.Number(1f), time = n.Add("", new Cast(DType.Float32), n.Inputs[1]);
-        ValueId corrected = x.Div(x.Mul(n.Inputs[0], x.Sqrt(x.Sub(one, x.Pow(x.Number(beta), time)))), x.Sub(one, x.Pow(x.Number(alpha), time)));
-        ValueId started = n.Add("", new Binary(BinaryFunction.Greater), time, x.Number(0f)), rate = n.Add("", new Where(), started, corrected, n.Inputs[0]);
+        ValueId one = x.Number(1f), time = n.Add("", new Cast(DType.Float32), n.Required(1));
+        ValueId corrected = x.Div(x.Mul(n.Required(0), x.Sqrt(x.Sub(one, x.Pow(x.Number(beta), time)))), x.Sub(one, x.Pow(x.Number(alpha), time)));
+        ValueId started = n.Add("", new Binary(BinaryFunction.Greater), time, x.Number(0f)), rate = n.Add("", new Where(), started, corrected, n.Required(0));
         List<ValueId> tensors = [], averages = [], squareAverages = [];
         for (int i = 0; i < count; i++)
         {
-            ValueId value = n.Inputs[2 + i], gradient = x.Regularized(value, n.Inputs[2 + count + i], n.Float("norm_coefficient", 0f));
-            ValueId average = x.Mix(alpha, n.Inputs[2 + 2 * count + i], gradient);
-            ValueId squares = x.Mix(beta, n.Inputs[2 + 3 * count + i], x.Mul(gradient, gradient));
+            ValueId value = n.Required(2 + i), gradient = x.Regularized(value, n.Required(2 + count + i), n.Float("norm_coefficient", 0f));
+            ValueId average = x.Mix(alpha, n.Required(2 + 2 * count + i), gradient);
+            ValueId squares = x.Mix(beta, n.Required(2 + 3 * count + i), x.Mul(gradient, gradient));
             ValueId step = x.Div(x.Mul(rate, average), x.Add(x.Sqrt(squares), x.Number(n.Float("epsilon", 1e-6f))));
             ValueId updated = x.Sub(value, step);
             float post = n.Float("norm_coefficient_post", 0f);
@@ -76,16 +76,16 @@ internal static class OptimizerImports
         int count = Groups(n, 3);
         float alpha = n.Float("alpha");
         bool nesterov = n.String("mode") == "nesterov";
-        ValueId time = n.Add("", new Cast(DType.Float32), n.Inputs[1]);
+        ValueId time = n.Add("", new Cast(DType.Float32), n.Required(1));
         ValueId started = n.Add("", new Binary(BinaryFunction.Greater), time, x.Number(0f));
         ValueId beta = n.Add("", new Where(), started, x.Number(n.Float("beta")), x.Number(1f));
         List<ValueId> tensors = [], momenta = [];
         for (int i = 0; i < count; i++)
         {
-            ValueId value = n.Inputs[2 + i], gradient = x.Regularized(value, n.Inputs[2 + count + i], n.Float("norm_coefficient", 0f));
-            ValueId momentum = x.Add(x.Mul(x.Number(alpha), n.Inputs[2 + 2 * count + i]), x.Mul(beta, gradient));
+            ValueId value = n.Required(2 + i), gradient = x.Regularized(value, n.Required(2 + count + i), n.Float("norm_coefficient", 0f));
+            ValueId momentum = x.Add(x.Mul(x.Number(alpha), n.Required(2 + 2 * count + i)), x.Mul(beta, gradient));
             ValueId direction = nesterov ? x.Add(gradient, x.Mul(x.Number(alpha), momentum)) : momentum;
-            tensors.Add(x.Sub(value, x.Mul(n.Inputs[0], direction)));
+            tensors.Add(x.Sub(value, x.Mul(n.Required(0), direction)));
             momenta.Add(momentum);
         }
         return [.. tensors, .. momenta];

@@ -48,32 +48,32 @@ internal static class QuantizedMicrosoftImports
 
     /// <summary>Inputs: A, B, scale of A, scale of B, zero of A, zero of B, bias.</summary>
     private static ImmutableArray<ValueId> MatMulToFloat(ImportNode n) =>
-        [Rescaled(n, n.Inputs[0], n.Inputs[2], Optional(n, 4), Optional(n, 5), bias: 6, bScale: 3)];
+        [Rescaled(n, n.Required(0), n.Required(2), Optional(n, 4), Optional(n, 5), bias: 6, bScale: 3)];
 
     /// <summary>Inputs: A (float), B, scale of B, zero of B, bias.</summary>
     private static ImmutableArray<ValueId> DynamicMatMul(ImportNode n)
     {
-        ImmutableArray<ValueId> a = n.AddMany("quantize", new DynamicQuantizeLinear(), 3, n.Inputs[0]);
+        ImmutableArray<ValueId> a = n.AddMany("quantize", new DynamicQuantizeLinear(), 3, n.Required(0));
         return [Rescaled(n, a[0], a[1], a[2], Optional(n, 3), bias: 4, bScale: 2)];
     }
 
     private static ValueId Rescaled(ImportNode n, ValueId a, ValueId aScale, ValueId aZero, ValueId bZero, int bias, int bScale)
     {
-        ValueId sums = n.Add("product", new IntegerMatMul(Requantizes: false), a, n.Inputs[1], aZero, bZero);
-        ValueId scale = n.Add("scale", new Binary(BinaryFunction.Mul), aScale, n.Inputs[bScale]);
+        ValueId sums = n.Add("product", new IntegerMatMul(Requantizes: false), a, n.Required(1), aZero, bZero);
+        ValueId scale = n.Add("scale", new Binary(BinaryFunction.Mul), aScale, n.Required(bScale));
         ValueId result = n.Add("rescale", new Binary(BinaryFunction.Mul), n.Add("sums", new Cast(DType.Float32), sums), scale);
-        return n.HasInput(bias) ? n.Add("bias", new Binary(BinaryFunction.Add), result, n.Inputs[bias]) : result;
+        return n.HasInput(bias) ? n.Add("bias", new Binary(BinaryFunction.Add), result, n.Required(bias)) : result;
     }
 
-    private static ValueId Optional(ImportNode n, int input) => n.HasInput(input) ? n.Inputs[input] : ValueId.None;
+    private static ValueId Optional(ImportNode n, int input) => n.HasInput(input) ? n.Required(input) : ValueId.None;
 
     /// <summary>The quantized tensor at <paramref name="input"/> as float.</summary>
     private static ValueId Real(ImportNode n, int input) => n.HasInput(input + 2)
-        ? n.Add("dequantize", new DequantizeLinear(), n.Inputs[input], n.Inputs[input + 1], n.Inputs[input + 2])
-        : n.Add("dequantize", new DequantizeLinear(), n.Inputs[input], n.Inputs[input + 1]);
+        ? n.Add("dequantize", new DequantizeLinear(), n.Required(input), n.Required(input + 1), n.Required(input + 2))
+        : n.Add("dequantize", new DequantizeLinear(), n.Required(input), n.Required(input + 1));
 
     /// <summary>A float tensor quantized by the scale at <paramref name="scale"/> and the zero point behind it, which gives the type; else input <paramref name="like"/> does.</summary>
     private static ValueId Quantized(ImportNode n, ValueId value, int scale, int like) => n.HasInput(scale + 1)
-        ? n.Add("quantize", new QuantizeLinear(), value, n.Inputs[scale], n.Inputs[scale + 1])
-        : n.Add("quantize", new QuantizeLinear(Type: n.InputTensor(like).Type), value, n.Inputs[scale]);
+        ? n.Add("quantize", new QuantizeLinear(), value, n.Required(scale), n.Required(scale + 1))
+        : n.Add("quantize", new QuantizeLinear(Type: n.InputTensor(like).Type), value, n.Required(scale));
 }

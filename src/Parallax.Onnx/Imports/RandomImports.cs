@@ -51,7 +51,7 @@ internal static class RandomImports
     /// <summary>The data itself, and a mask of ones, which goes where nobody uses it.</summary>
     private static ImmutableArray<ValueId> Undropped(ImportNode n, DType mask)
     {
-        ValueId data = n.Add("", new Identity(), n.Inputs[0]);
+        ValueId data = n.Add("", new Identity(), n.Required(0));
         if (!WantsMask(n)) return [data];
         Tensor one = mask switch
         {
@@ -60,7 +60,7 @@ internal static class RandomImports
             DType.Float16 => Tensor.From([(Half)1], [1]),
             _ => Tensor.From([1f], [1]),
         };
-        return [data, n.Add("mask", new ConstantOfShape(one), n.Add("shape", new ShapeOf(), n.Inputs[0]))];
+        return [data, n.Add("mask", new ConstantOfShape(one), n.Add("shape", new ShapeOf(), n.Required(0)))];
     }
 
     private static bool WantsMask(ImportNode n) => n.OutputCount > 1 && n.OutputNames[1] is not null;

@@ -10,7 +10,7 @@ internal static class ShapeArithmetic
         var results = ImmutableArray.CreateBuilder<Dim>(values.Length);
         foreach (Dim value in values)
         {
-            if (function(value) is not { } result) return null;
+            if (Try(() => function(value)) is not { } result) return null;
             results.Add(result);
         }
         return results.MoveToImmutable();
@@ -24,7 +24,8 @@ internal static class ShapeArithmetic
         var results = ImmutableArray.CreateBuilder<Dim>(length);
         for (int i = 0; i < length; i++)
         {
-            if (function(a[a.Length == 1 ? 0 : i], b[b.Length == 1 ? 0 : i]) is not { } result) return null;
+            Dim left = a[a.Length == 1 ? 0 : i], right = b[b.Length == 1 ? 0 : i];
+            if (Try(() => function(left, right)) is not { } result) return null;
             results.Add(result);
         }
         return results.MoveToImmutable();
@@ -62,6 +63,19 @@ internal static class ShapeArithmetic
     private static Dim? Divide(Dim a, Dim b) => a.TryGetValue(out long x) && b.TryGetValue(out long y)
         ? y == 0 ? null : (Dim)(x / y)
         : (b.TryGetValue(out long divisor) && divisor <= 0) || (a.TryGetValue(out long dividend) && dividend < 0) ? null : Dim.FloorDiv(a, b);
+
+    /// <summary>Tensors wrap where dims overflow: such a result is left to be computed.</summary>
+    private static Dim? Try(Func<Dim?> function)
+    {
+        try
+        {
+            return function();
+        }
+        catch (OverflowException)
+        {
+            return null;
+        }
+    }
 
     private static Dim? Remainder(Dim a, Dim b) => Divide(a, b) is { } quotient ? a - quotient * b : null;
 
