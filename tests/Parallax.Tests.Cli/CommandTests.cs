@@ -101,7 +101,8 @@ public sealed class CommandTests : IDisposable
         string model = folder.Write("chain.onnx", new ModelBuilder().Input("x", DType.Float32, "n").Node("Exp", ["x"], ["p"]).Node("Sin", ["p"], ["q"]).Output("q").Build());
         CliRun run = CliRun.Of("run", model, "--dim", "n=100000", "--memory-budget", "64KiB");
         Assert.Equal(1, run.Code);
-        Assert.Contains("64.0 KiB", run.Error);
+        Assert.Single(run.Error.TrimEnd().Split('\n'));
+        Assert.Contains("budget", run.Error);
         Assert.Equal(0, CliRun.Of("run", model, "--dim", "n=100000", "--memory-budget", "64MiB").Code);
         Assert.Equal(0, CliRun.Of("run", model, "--dim", "n=100000", "--memory-budget", "auto", "--margin", "0.4").Code);
     }

@@ -33,7 +33,6 @@ internal static class BenchCommand
             progress.Report($"{name}: loading");
             ProcessMemory.ResetPeak();
             using ReadyModel model = ReadyModel.Load(name, settings);
-            settings.CheckBudget(name, model.Session.Summarize(model.Inputs));
             results.Add(BenchResult.Measure(model, warmup, runs, i => progress.Report(i < 0 ? $"{name}: warming up, {-i} to go" : $"{name}: run {i}"), cancellation));
         }
         progress.Clear();

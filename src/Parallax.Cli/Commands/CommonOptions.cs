@@ -1,24 +1,24 @@
 using System.CommandLine;
 using System.Globalization;
 using Parallax.Cli.Output;
+using Parallax.Planning;
 
 namespace Parallax.Cli.Commands;
 
 /// <summary>The options that most commands share, read once.</summary>
 /// <param name="Threads">0: all physical cores.</param>
-/// <param name="MemoryBudgetBytes">Null: no budget was asked for.</param>
+/// <param name="MemoryBudgetBytes">Null: what is free, less the margin.</param>
 /// <param name="Json">Null: output is for people.</param>
-internal sealed record CommonSettings(int Threads, int Seed, long? MemoryBudgetBytes, IReadOnlyDictionary<string, long> Dims,
+internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, long? MemoryBudgetBytes, double Margin, IReadOnlyDictionary<string, long> Dims,
     IReadOnlyDictionary<string, long[]> Shapes, JsonTarget? Json)
 {
-    internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new() { Threads = Threads, Dimensions = dimensions };
+    /// <summary>What holds where the call says nothing.</summary>
+    internal static CommonSettings Default { get; } = new(0, ScheduleMode.Auto, 1, null, 0.4, new Dictionary<string, long>(), new Dictionary<string, long[]>(), null);
 
-    /// <exception cref="MemoryBudgetException">The plan needs more than the budget.</exception>
-    internal void CheckBudget(string model, PlanSummary plan)
+    internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new()
     {
-        if (MemoryBudgetBytes is { } budget && plan.ArenaBytes > budget)
-            throw new MemoryBudgetException($"{model}: a run needs an arena of {Numbers.Bytes(plan.ArenaBytes)}, the memory budget is {Numbers.Bytes(budget)}", plan.ArenaBytes, budget);
-    }
+        Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions,
+    };
 }
 
 /// <summary>Declares and reads the shared options. Values are read by us, not by the parser, for errors that say what was expected.</summary>
@@ -34,7 +34,7 @@ internal static class CommonOptions
     private static readonly Option<string[]> Shape = Many("--shape", "INPUT=1x3x640x640", "The shape of an input; may be repeated.");
     private static readonly Option<string> Json = new("--json") { Description = "Machine-readable output; to standard output where no file is named.", HelpName = "FILE", Arity = ArgumentArity.ZeroOrOne };
 
-    private static readonly string[] Modes = ["auto", "parallel", "layered", "sequential"], Devices = ["cpu", "opencl", "auto"];
+    private static readonly string[] Devices = ["cpu", "opencl", "auto"];
 
     internal static void AddTo(Command command)
     {
@@ -69,13 +69,14 @@ internal static class CommonOptions
 
     internal static CommonSettings Read(ParseResult parsed)
     {
-        if (Value(parsed, Mode) is { } mode) CheckMode(mode);
         if (Value(parsed, Device) is { } device) CheckDevice(device);
         double margin = Value(parsed, Margin) is { } share ? Real("--margin", share, 0, 1) : 0.4;
         return new CommonSettings(
             Value(parsed, Threads) is { } threads ? (int)Whole("--threads", threads, 0, 4096) : 0,
+            Value(parsed, Mode) is { } mode ? ReadMode(mode) : ScheduleMode.Auto,
             Value(parsed, Seed) is { } seed ? (int)Whole("--seed", seed, int.MinValue, int.MaxValue) : 1,
-            Value(parsed, MemoryBudget) is { } budget ? Budget(budget, margin) : null,
+            Value(parsed, MemoryBudget) is { } budget ? Budget(budget) : null,
+            margin,
             Values(parsed, Dim).Select(d => Pair("--dim", d, "NAME=VALUE")).ToDictionaryOnce("--dim", d => d.Name, d => Whole($"--dim {d.Name}", d.Value, 0, long.MaxValue)),
             Values(parsed, Shape).Select(s => Pair("--shape", s, "INPUT=1x3x640x640")).ToDictionaryOnce("--shape", s => s.Name, s => Dims(s.Name, s.Value)),
             parsed.GetResult(Json) is not { Implicit: false } ? null : new JsonTarget(parsed.GetValue(Json) is { Length: > 0 } file and not "-" ? file : null));
@@ -114,11 +115,14 @@ internal static class CommonOptions
         return result;
     }
 
-    private static void CheckMode(string mode)
+    private static ScheduleMode ReadMode(string text) => text switch
     {
-        if (!Modes.Contains(mode)) throw new InvalidInputException($"--mode must be {string.Join(", ", Modes)}, got '{mode}'");
-        if (mode is "parallel" or "layered") throw new InvalidInputException($"--mode {mode} is not available; available: auto, sequential");
-    }
+        "auto" => ScheduleMode.Auto,
+        "parallel" => ScheduleMode.Parallel,
+        "layered" => ScheduleMode.Layered,
+        "sequential" => ScheduleMode.Sequential,
+        _ => throw new InvalidInputException($"--mode must be auto, parallel, layered or sequential, got '{text}'"),
+    };
 
     private static void CheckDevice(string device)
     {
@@ -126,9 +130,9 @@ internal static class CommonOptions
         if (device == "opencl") throw new InvalidInputException("--device opencl is not available; available: cpu");
     }
 
-    private static long Budget(string text, double margin)
+    private static long? Budget(string text)
     {
-        if (text == "auto") return (long)((1 - margin) * Measuring.ProcessMemory.AvailableBytes());
+        if (text == "auto") return null;
         (string suffix, long unit)[] units = [("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000), ("B", 1), ("", 1)];
         (string suffix, long factor) = units.First(u => text.EndsWith(u.suffix, StringComparison.OrdinalIgnoreCase));
         if (double.TryParse(text[..^suffix.Length], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count) && count * factor < long.MaxValue) return (long)(count * factor);

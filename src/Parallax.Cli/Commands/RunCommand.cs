@@ -33,7 +33,6 @@ internal static class RunCommand
         Expectation? expectation = ReadExpectation(parsed);
         using ReadyModel model = ReadyModel.Load(parsed.GetValue(Model)!, settings, CommonOptions.Values(parsed, Input), CommonOptions.Value(parsed, Image));
         cancellation.ThrowIfCancellationRequested();
-        settings.CheckBudget(model.Name, model.Session.Summarize(model.Inputs));
         using RunResult result = model.Session.Run(model.Inputs, cancellation);
         if (folder is not null) WriteOutputs(result, folder, cancellation);
         OutputSummary[] summaries = [.. result.SelectMany(o => OutputSummary.Of(o.Key, o.Value))];

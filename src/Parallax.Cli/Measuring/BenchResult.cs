@@ -7,9 +7,12 @@ using Parallax.Runtime.Cpu;
 namespace Parallax.Cli.Measuring;
 
 /// <summary>What one model took on this machine.</summary>
-internal sealed record BenchResult(string Model, int Threads, string Mode, double LoadMs, double FirstRunMs, Latencies Times, PlanSummary Plan,
+internal sealed record BenchResult(string Model, int Threads, double LoadMs, double FirstRunMs, Latencies Times, PlanSummary Plan,
     long PeakRssBytes, double AllocatedBytesPerRun, double CpuMsPerRun)
 {
+    /// <summary>The mode that ran, where the planner had the choice too.</summary>
+    internal string Mode => Plan.Mode.ToString().ToLowerInvariant();
+
     internal double Gflops => 2.0 * Plan.Macs / (Times.Percentile(50) * 1e6);
 
     /// <summary>Runs a loaded model: once for the first run, then <paramref name="warmup"/> times unmeasured, then <paramref name="runs"/> times.</summary>
@@ -39,7 +42,7 @@ internal sealed record BenchResult(string Model, int Threads, string Mode, doubl
         cpu = process.TotalProcessorTime - cpu;
         first.Dispose();
         int threads = model.Session.Options.Threads == 0 ? Processor.PhysicalCores : model.Session.Options.Threads;
-        return new BenchResult(model.Name, threads, "sequential", model.LoadMs, firstRunMs, new Latencies(times), model.Session.Summarize(model.Inputs),
+        return new BenchResult(model.Name, threads, model.LoadMs, firstRunMs, new Latencies(times), model.Session.Summarize(model.Inputs),
             ProcessMemory.PeakResidentBytes(), (double)allocated / runs, cpu.TotalMilliseconds / runs);
     }
 

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Parallax.Cli.Measuring;
 
-/// <summary>Memory of this process and of the machine, as the operating system tells.</summary>
+/// <summary>Memory of this process, as the operating system tells.</summary>
 internal static class ProcessMemory
 {
     /// <summary>The most memory that was resident since the process began or <see cref="ResetPeak"/>.</summary>
@@ -27,20 +27,11 @@ internal static class ProcessMemory
         }
     }
 
-    /// <summary>What the machine has free, or the process's control group where that is less.</summary>
-    internal static long AvailableBytes()
-    {
-        long machine = KiB("/proc/meminfo", "MemAvailable:") * 1024 ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        return Number("/sys/fs/cgroup/memory.max") is { } limit && Number("/sys/fs/cgroup/memory.current") is { } used ? Math.Min(machine, Math.Max(0, limit - used)) : machine;
-    }
-
     private static long? KiB(string file, string key)
     {
         string? line = Lines(file).FirstOrDefault(l => l.StartsWith(key, StringComparison.Ordinal));
         return line is not null && long.TryParse(line[key.Length..].Replace("kB", "").Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long kib) ? kib : null;
     }
-
-    private static long? Number(string file) => long.TryParse(Lines(file).FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out long value) ? value : null;
 
     private static string[] Lines(string file)
     {

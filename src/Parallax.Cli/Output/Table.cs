@@ -11,7 +11,8 @@ internal static class Tables
     internal static void Print(TextWriter output, IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         bool isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, ColorSystem = isTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors });
+        using var plain = new StringWriter();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(isTerminal ? output : plain), Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, ColorSystem = isTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors });
         if (!isTerminal) console.Profile.Width = PipeWidth;
         var table = new Table { Border = isTerminal ? TableBorder.Rounded : TableBorder.None };
         foreach (string column in columns)
@@ -21,6 +22,7 @@ internal static class Tables
         }
         foreach (IReadOnlyList<string> row in rows) table.AddRow(row.Select(cell => new Text(cell)));
         console.Write(table);
+        foreach (string line in plain.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)) output.WriteLine(line.TrimEnd());
     }
 }
 
