@@ -103,6 +103,31 @@ public sealed class ElementwiseModelTests
     }
 
     [Fact]
+    public void Gelus_of_com_microsoft_take_a_bias()
+    {
+        float[] x = [-2f, -0.5f, 0.25f, 3f], bias = [0.5f, -1f];
+        ModelBuilder model = new ModelBuilder().Input("x", DType.Float32, 2, 2).Constant("b", Floats(bias))
+            .MicrosoftNode("BiasGelu", ["x", "b"], ["bias"]).MicrosoftNode("FastGelu", ["x", "b"], ["fast"]).MicrosoftNode("FastGelu", ["x"], ["plain"]).MicrosoftNode("QuickGelu", ["x"], ["quick"])
+            .Output("bias").Output("fast").Output("plain").Output("quick");
+        Tensor[] results = Run(model, ("x", Tensor.From(x, [2, 2])));
+        for (int i = 0; i < 4; i++)
+        {
+            double biased = x[i] + bias[i % 2];
+            Assert.Equal(ActivationReference.Apply(Activation.GeluErf, biased), results[0].Span<float>()[i], 1e-6);
+            Assert.Equal(ActivationReference.Apply(Activation.GeluTanh, biased), results[1].Span<float>()[i], 1e-6);
+            Assert.Equal(ActivationReference.Apply(Activation.GeluTanh, x[i]), results[2].Span<float>()[i], 1e-6);
+            Assert.Equal(ActivationReference.Apply(Activation.QuickGelu(), x[i]), results[3].Span<float>()[i], 1e-6);
+        }
+    }
+
+    [Fact]
+    public void A_missing_input_is_named()
+    {
+        byte[] model = new ModelBuilder().Input("x", DType.Float32, 2).MicrosoftNode("QLinearAdd", ["x"], ["y"]).Output("y").Build();
+        Assert.Contains("input 1 is missing", Assert.Throws<InvalidModelException>(() => new InferenceSession(model)).Message);
+    }
+
+    [Fact]
     public void Integer_products_come_back_as_floats()
     {
         Tensor x = Tensor.From([-1f, 0f, 2f, 4f], [2, 2]);
