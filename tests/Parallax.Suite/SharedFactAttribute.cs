@@ -3,6 +3,7 @@ using Xunit;
 namespace Parallax.Suite;
 
 /// <summary>A test that needs files outside the repository; skipped, visibly, where they are absent.</summary>
+[AttributeUsage(AttributeTargets.Method)]
 public sealed class SharedFactAttribute : FactAttribute
 {
     /// <param name="parts">The file or folder below <see cref="SharedData.Folder"/>.</param>
