@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Parallax.Graphs;
@@ -46,9 +47,11 @@ public sealed class Graph
 {
     private readonly List<Node?> nodes = [];
     private readonly List<Value?> values = [];
-    private readonly List<List<NodeId>> consumers = [];
+    private readonly List<ReaderList> consumers = [];
     private readonly List<ValueId> inputs = [];
     private readonly List<GraphOutput> outputs = [];
+    private readonly HashSet<ValueId> inputSet = [];
+    private readonly Dictionary<ValueId, List<int>> outputPositions = [];
 
     internal Graph(string name) => Name = name;
 
@@ -57,9 +60,9 @@ public sealed class Graph
         Name = other.Name;
         nodes.AddRange(other.nodes);
         values.AddRange(other.values);
-        consumers.AddRange(other.consumers.Select(c => new List<NodeId>(c)));
-        inputs.AddRange(other.inputs);
-        outputs.AddRange(other.outputs);
+        consumers.AddRange(other.consumers.Select(c => new ReaderList(c)));
+        foreach (ValueId input in other.inputs) AddInput(input);
+        foreach (GraphOutput output in other.outputs) AddOutput(output.Name, output.Value);
         NodeCount = other.NodeCount;
     }
 
@@ -105,7 +108,10 @@ public sealed class Graph
     /// <summary>The nodes that read a value, once per use.</summary>
     public IReadOnlyList<NodeId> Consumers(ValueId id) => consumers[id.Index];
 
-    public bool IsOutput(ValueId id) => outputs.Exists(o => o.Value == id);
+    public bool IsOutput(ValueId id) => outputPositions.ContainsKey(id);
+
+    /// <summary>Whether <paramref name="reader"/> is among the <see cref="Consumers"/> of a value.</summary>
+    internal bool IsConsumer(NodeId reader, ValueId id) => consumers[id.Index].Contains(reader);
 
     /// <summary>Whether exactly one node input reads the value and no graph output shows it: it may vanish into its reader.</summary>
     public bool HasSingleUse(ValueId id) => consumers[id.Index].Count == 1 && !IsOutput(id);
@@ -156,13 +162,27 @@ public sealed class Graph
     {
         var id = new ValueId(values.Count);
         values.Add(new Value(id, name, fact, producer));
-        consumers.Add([]);
+        consumers.Add(new ReaderList());
         return id;
     }
 
-    internal void AddInput(ValueId id) => inputs.Add(id);
+    internal void AddInput(ValueId id)
+    {
+        inputs.Add(id);
+        inputSet.Add(id);
+    }
 
-    internal void AddOutput(string name, ValueId id) => outputs.Add(new GraphOutput(name, id));
+    internal void AddOutput(string name, ValueId id)
+    {
+        outputs.Add(new GraphOutput(name, id));
+        PositionsOf(id).Add(outputs.Count - 1);
+    }
+
+    private List<int> PositionsOf(ValueId output)
+    {
+        if (!outputPositions.TryGetValue(output, out List<int>? positions)) outputPositions[output] = positions = [];
+        return positions;
+    }
 
     /// <summary>Adds a node whose outputs are new values with the given names and facts; a null name makes an unwanted output.</summary>
     internal Node AddNode(string name, Op op, ImmutableArray<ValueId> nodeInputs, IReadOnlyList<string?> outputNames, ImmutableArray<Fact> facts)
@@ -187,15 +207,21 @@ public sealed class Graph
     internal List<NodeId> Redirect(ValueId old, ValueId by)
     {
         List<NodeId> readers = [.. consumers[old.Index].Distinct()];
+        consumers[old.Index].Clear();
         foreach (NodeId reader in readers)
         {
             Node node = this[reader];
-            nodes[reader.Index] = node with { Inputs = [.. node.Inputs.Select(i => i == old ? by : i)] };
-            consumers[by.Index].AddRange(node.Inputs.Where(i => i == old).Select(_ => reader));
+            ValueId[] reads = [.. node.Inputs];
+            for (int i = Array.IndexOf(reads, old); i >= 0; i = Array.IndexOf(reads, old, i + 1))
+            {
+                reads[i] = by;
+                consumers[by.Index].Add(reader);
+            }
+            nodes[reader.Index] = node with { Inputs = ImmutableCollectionsMarshal.AsImmutableArray(reads) };
         }
-        consumers[old.Index].Clear();
-        for (int i = 0; i < outputs.Count; i++)
-            if (outputs[i].Value == old) outputs[i] = outputs[i] with { Value = by };
+        if (!outputPositions.Remove(old, out List<int>? shown)) return readers;
+        foreach (int position in shown) outputs[position] = outputs[position] with { Value = by };
+        PositionsOf(by).AddRange(shown);
         return readers;
     }
 
@@ -216,7 +242,7 @@ public sealed class Graph
                 consumers[input.Index].Remove(id);
                 if (consumers[input.Index].Count > 0 || IsOutput(input)) continue;
                 if (this[input].Producer is { } producer) queue.Push(producer);
-                else if (!inputs.Contains(input)) values[input.Index] = null;
+                else if (!inputSet.Contains(input)) values[input.Index] = null;
             }
         }
     }

@@ -9,7 +9,7 @@ public static class GraphChecker
         foreach (Node node in graph.TopologicalOrder())
         {
             foreach (ValueId input in node.Inputs)
-                if (!input.IsNone && !graph.Consumers(input).Contains(node.Id))
+                if (!input.IsNone && !graph.IsConsumer(node.Id, input))
                     throw new InvalidModelException($"graph '{graph.Name}': {node} reads {graph[input].Name}, which does not know it");
             foreach (ValueId output in node.Outputs)
                 if (!output.IsNone && graph[output].Producer != node.Id)

@@ -8,6 +8,7 @@ internal static class ConvolutionImports
     [
         new("Conv", 1.., n => new Conv(Window(n), n.Int("group", 1))),
         new("ConvTranspose", 1.., n => new ConvTranspose(Window(n), n.Int("group", 1), [.. n.Ints("output_padding") ?? []], [.. n.Ints("output_shape") ?? []])),
+        new("DeformConv", 19.., n => new DeformConv(Window(n), n.Int("group", 1), n.Int("offset_group", 1))),
     ];
 
     internal static SpatialWindow Window(ImportNode n) => new(

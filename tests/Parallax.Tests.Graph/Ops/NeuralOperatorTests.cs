@@ -143,4 +143,15 @@ public sealed class NeuralOperatorTests
         static void Refused(Op op, string because, params Fact?[] inputs) =>
             Assert.Contains(because, Assert.Throws<InvalidModelException>(() => Infer(op, 1, inputs)).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void DeformConvHasTheShapeOfAConvolutionAndChecksItsOffsets()
+    {
+        var op = new DeformConv(new SpatialWindow([], [], [], []), OffsetGroups: 2);
+        Assert.Equal(["[batchx6x5x7]"], Infer(op, 1, Float(Batch, 4, 7, 9), Float(6, 4, 3, 3), Float(Batch, 36, 5, 7), null, Float(Batch, 18, 5, 7)));
+        Assert.Throws<InvalidModelException>(() => Infer(op, 1, Float(Batch, 4, 7, 9), Float(6, 4, 3, 3), Float(Batch, 18, 5, 7)));
+        Assert.Throws<InvalidModelException>(() => Infer(op, 1, Float(Batch, 4, 7, 9), Float(6, 4, 3, 3), Float(Batch, 36, 5, 7), null, Float(Batch, 36, 5, 7)));
+        Assert.Throws<InvalidModelException>(() => Infer(op with { OffsetGroups = 3 }, 1, Float(Batch, 4, 7, 9), Float(6, 4, 3, 3), Float(Batch, 54, 5, 7)));
+        Assert.Throws<UnsupportedModelException>(() => Infer(op, 1, Float(Batch, 4, 7, 9, 9), Float(6, 4, 3, 3, 3), Float(Batch, 36, 5, 7)));
+    }
 }

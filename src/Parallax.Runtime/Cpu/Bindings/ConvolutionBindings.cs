@@ -10,6 +10,7 @@ internal static class ConvolutionBindings
     [
         Binding.Kernel<Conv>(PrepareConv),
         Binding.Kernel<ConvTranspose>(PrepareTranspose),
+        Binding.Kernel<DeformConv>(PrepareDeformed),
     ];
 
     private static Kernel PrepareConv(Conv op, PrepareContext x)
@@ -45,6 +46,17 @@ internal static class ConvolutionBindings
             axes[i] = new TransposeAxis(dims[i + 2], results[i + 2], weights[i + 2], window.Stride(i), window.Dilation(i), op.PadsOf(i, dims[i + 2], x.Inputs[1]!.Shape!.Value).Begin);
         var problem = new ConvTransposeProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)results[1]), axes) { HasBias = x.Has(2) };
         return ConvKernels.CreateTranspose(problem, x.Constant(1) is { } constant ? (float*)constant.Address : null);
+    }
+
+    private static Kernel PrepareDeformed(DeformConv op, PrepareContext x)
+    {
+        long[] dims = x.Dims(0);
+        return DeformConvProblem.Create(x.Type(0), new DeformConvProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)op.OffsetGroups),
+            checked((int)dims[1]), checked((int)x.Dims(1)[0]), Windows.Over(op.WindowOver(x.Inputs[1]!.Shape!.Value), dims))
+        {
+            HasBias = x.Has(3),
+            HasMask = x.Has(4),
+        });
     }
 
     private readonly struct DirectFactory(ConvProblem problem) : INumberKernelFactory
