@@ -18,6 +18,9 @@ public static class ZooCatalog
     [
         new("yolov8n", "YOLOv8n, object detection, 640 x 640", 3_151_904, Yolov8n.Build,
             Dims(("batch", 1), ("height", 640), ("width", 640)), Dims()),
+        new("yolov8n-nms", "YOLOv8n and non-maximum suppression: boxes, scores and classes, as many as there are", 3_151_904, Yolov8n.BuildWithSuppression,
+            Dims(("height", 640), ("width", 640)), Dims()),
+        new("whisper-tiny", "Whisper-Tiny from log-mel to tokens: the encoder, and greedy decoding in a loop with a cache", 37_760_640, WhisperTiny.BuildGreedy, Dims(), Dims()),
         new("whisper-tiny-encoder", "Whisper-Tiny's encoder, 30 s of speech", 8_208_384, WhisperTiny.BuildEncoder, Dims(("batch", 1)), Dims()),
         new("whisper-tiny-decoder", "Whisper-Tiny's decoder over all tokens so far", 29_552_256, WhisperTiny.BuildDecoder,
             Dims(("batch", 1), ("tokens", 16)), Dims(("input_ids", 51865))),

@@ -10,11 +10,14 @@ internal sealed class NetBuilder(string name, int seed)
 {
     private const int Opset = 17, IrVersion = 8;
 
+    /// <summary>The network that this one is a body of; weights and constants are its.</summary>
+    private NetBuilder? outer;
+
     private readonly List<NodeProto> nodes = [];
     private readonly List<TensorProto> initializers = [];
     private readonly List<ValueInfoProto> inputs = [], outputs = [];
     private readonly Dictionary<string, int> namesUsed = [];
-    private readonly Dictionary<string, NetValue> constants = [];
+    private readonly Dictionary<string, string> constants = [];
     private readonly Stack<string> modules = new();
 
     /// <summary>Elements of all weights made so far.</summary>
@@ -26,6 +29,21 @@ internal sealed class NetBuilder(string name, int seed)
         modules.Push(module);
         return new ModuleEnd(modules);
     }
+
+    /// <summary>The graph of a control-flow operator: its names are unique in the whole model, and it belongs to the current module.</summary>
+    public NetBuilder Body(string body)
+    {
+        var inner = new NetBuilder(body, seed) { outer = this };
+        foreach (string module in modules.Reverse()) inner.modules.Push(module);
+        return inner;
+    }
+
+    /// <summary>A value of this network or of one around it, as this one sees it.</summary>
+    public NetValue Capture(NetValue value) => new(this, value.Name);
+
+    /// <summary>The graph as an attribute of the operator that runs it.</summary>
+    public AttributeProto AsAttribute(string attribute) =>
+        new(attribute, new GraphProto { Name = name, Nodes = nodes, Initializers = initializers, Inputs = inputs, Outputs = outputs });
 
     public NetValue Input(string input, DType type, params DimensionProto[] dims)
     {
@@ -62,29 +80,31 @@ internal sealed class NetBuilder(string name, int seed)
         string full = Path('.') + weight;
         Tensor tensor = Tensor.Allocate(DType.Float32, dims);
         SeededFloats.Fill(tensor.Span<float>(), seed, full, mean, deviation * MathF.Sqrt(3));
-        Parameters += tensor.ElementCount;
-        initializers.Add(TensorProto.From(tensor, full));
-        return new NetValue(this, full);
+        return AddWeight(tensor, full);
     }
 
     /// <summary>A weight whose values the architecture fixes.</summary>
     public NetValue Weight(string weight, float[] values, params ReadOnlySpan<long> dims)
     {
-        Parameters += values.Length;
-        initializers.Add(TensorProto.From(Tensor.From(values, dims), Path('.') + weight));
-        return new NetValue(this, Path('.') + weight);
+        return AddWeight(Tensor.From(values, dims), Path('.') + weight);
+    }
+
+    private NetValue AddWeight(Tensor tensor, string full)
+    {
+        Root.Parameters += tensor.ElementCount;
+        Root.initializers.Add(TensorProto.From(tensor, full));
+        return new NetValue(this, full);
     }
 
     /// <summary>A tensor that the architecture fixes; small ones of equal contents are one initializer.</summary>
     public NetValue Constant<T>(T[] values, params ReadOnlySpan<long> dims) where T : unmanaged
     {
         string key = values.Length <= 16 ? $"{typeof(T).Name}[{string.Join(',', dims.ToArray())}]{string.Join(',', values)}" : "";
-        if (key.Length > 0 && constants.TryGetValue(key, out NetValue? known)) return known;
+        if (key.Length > 0 && Root.constants.TryGetValue(key, out string? known)) return new NetValue(this, known);
         string constant = $"{Unique($"/{Path('/')}Constant")}_output_0";
-        initializers.Add(TensorProto.From(Tensor.From(values, dims), constant));
-        var value = new NetValue(this, constant);
-        if (key.Length > 0) constants.Add(key, value);
-        return value;
+        Root.initializers.Add(TensorProto.From(Tensor.From(values, dims), constant));
+        if (key.Length > 0) Root.constants.Add(key, constant);
+        return new NetValue(this, constant);
     }
 
     public NetValue Scalar<T>(T value) where T : unmanaged => Constant([value], []);
@@ -111,13 +131,15 @@ internal sealed class NetBuilder(string name, int seed)
         Graph = new GraphProto { Name = name, Nodes = nodes, Initializers = initializers, Inputs = inputs, Outputs = outputs },
     };
 
+    private NetBuilder Root => outer?.Root ?? this;
+
     private string Path(char separator) => string.Concat(modules.Reverse().Select(m => m + separator));
 
     /// <summary>As exporters count: <c>Add</c>, <c>Add_1</c>, <c>Add_2</c>.</summary>
     private string Unique(string wanted)
     {
-        int count = namesUsed.GetValueOrDefault(wanted);
-        namesUsed[wanted] = count + 1;
+        int count = Root.namesUsed.GetValueOrDefault(wanted);
+        Root.namesUsed[wanted] = count + 1;
         return count == 0 ? wanted : $"{wanted}_{count}";
     }
 

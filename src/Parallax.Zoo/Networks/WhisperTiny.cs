@@ -3,7 +3,7 @@ using Parallax.Onnx;
 namespace Parallax.Zoo;
 
 /// <summary>Whisper-Tiny, speech recognition: 4 layers of width 384 with 6 heads in the encoder and in the decoder.</summary>
-internal static class WhisperTiny
+internal static partial class WhisperTiny
 {
     private const int Width = 384, Heads = 6, HeadSize = 64, Hidden = 1536, LayerCount = 4;
     private const int MelBands = 80, MelFrames = 3000, Frames = 1500, Vocabulary = 51865, MaxTokens = 448;
@@ -37,29 +37,9 @@ internal static class WhisperTiny
     {
         var net = new NetBuilder("whisper-tiny-decoder-kv", options.Seed);
         NetValue tokens = net.Input("input_ids", DType.Int64, "batch", 1);
-        var pasts = Enumerable.Range(0, LayerCount).Select(i => (Self: Pair(i, "decoder", "past"), Cross: Pair(i, "encoder", Frames))).ToArray();
-        List<(NetValue Key, NetValue Value)> presents = [];
-        NetValue x, table;
-        using (net.Module("decoder"))
-        {
-            NetValue past = pasts[0].Self.Key.Size(2);
-            (x, table) = Embed(tokens, past, past + tokens.Size(1));
-            for (int i = 0; i < LayerCount; i++)
-            {
-                using IDisposable _ = net.Module($"layers.{i}");
-                NetValue normal = x.LayerNorm("self_attn_layer_norm", Width);
-                x += Attention.ApplyTo("self_attn", normal, () =>
-                {
-                    var (key, value) = Attention.Project(normal);
-                    presents.Add((net.Concat(2, pasts[i].Self.Key, key), net.Concat(2, pasts[i].Self.Value, value)));
-                    return presents[^1];
-                });
-                x += Attention.ApplyTo("encoder_attn", x.LayerNorm("encoder_attn_layer_norm", Width), () => pasts[i].Cross);
-                x = FeedForward(x);
-            }
-            x = x.LayerNorm("layer_norm", Width);
-        }
-        net.Output("logits", Logits(x, table), DType.Float32, "batch", 1, Vocabulary);
+        LayerCache[] pasts = [.. Enumerable.Range(0, LayerCount).Select(i => new LayerCache(Pair(i, "decoder", "past"), Pair(i, "encoder", Frames)))];
+        var (logits, presents) = DecodeOne(tokens, pasts);
+        net.Output("logits", logits, DType.Float32, "batch", 1, Vocabulary);
         for (int i = 0; i < LayerCount; i++)
         {
             net.Output($"present.{i}.decoder.key", presents[i].Key, DType.Float32, "batch", Heads, "past + 1", HeadSize);
@@ -111,6 +91,34 @@ internal static class WhisperTiny
         return Logits(x, table);
     }
 
+    /// <summary>The decoder for one token behind those of a cache: its logits, and the cache with its own keys and values.</summary>
+    private static (NetValue Logits, List<(NetValue Key, NetValue Value)> Presents) DecodeOne(NetValue token, IReadOnlyList<LayerCache> caches)
+    {
+        NetBuilder net = token.Net;
+        List<(NetValue Key, NetValue Value)> presents = [];
+        NetValue x, table;
+        using (net.Module("decoder"))
+        {
+            NetValue past = caches[0].Self.Key.Size(2);
+            (x, table) = Embed(token, past, past + token.Size(1));
+            for (int i = 0; i < LayerCount; i++)
+            {
+                using IDisposable _ = net.Module($"layers.{i}");
+                NetValue normal = x.LayerNorm("self_attn_layer_norm", Width);
+                x += Attention.ApplyTo("self_attn", normal, () =>
+                {
+                    var (key, value) = Attention.Project(normal);
+                    presents.Add((net.Concat(2, caches[i].Self.Key, key), net.Concat(2, caches[i].Self.Value, value)));
+                    return presents[^1];
+                });
+                x += Attention.ApplyTo("encoder_attn", x.LayerNorm("encoder_attn_layer_norm", Width), () => caches[i].Cross);
+                x = FeedForward(x);
+            }
+            x = x.LayerNorm("layer_norm", Width);
+        }
+        return (Logits(x, table), presents);
+    }
+
     /// <summary>Token and position embeddings added; the positions are those from <paramref name="start"/> below <paramref name="end"/>. Also the tokens' table.</summary>
     private static (NetValue X, NetValue Table) Embed(NetValue tokens, Extent start, Extent end)
     {
@@ -132,4 +140,7 @@ internal static class WhisperTiny
         using IDisposable _ = x.Net.Module("proj_out");
         return x.MatMul(table.Transpose(1, 0));
     }
+
+    /// <summary>Keys and values of one layer: of the tokens so far, and of the encoder's states.</summary>
+    private sealed record LayerCache((NetValue Key, NetValue Value) Self, (NetValue Key, NetValue Value) Cross);
 }

@@ -6,7 +6,7 @@ namespace Parallax.Zoo;
 /// YOLOv8n, the detector: images [batch, 3, height, width] to output0 [batch, 84, anchors], of each anchor the box (center x and y, width, height, in pixels)
 /// and the scores of 80 classes. Batch normalization is folded into the convolutions. Sides are multiples of 32.
 /// </summary>
-internal static class Yolov8n
+internal static partial class Yolov8n
 {
     private const int Classes = 80, Bins = 16, BoxWidth = 64, ImageSide = 640;
 
