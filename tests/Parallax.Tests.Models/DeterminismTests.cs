@@ -39,7 +39,9 @@ public sealed class DeterminismTests
         using InferenceSession reference = open(new SessionOptions { Threads = 1, Mode = ScheduleMode.Sequential });
         Dictionary<string, Datum> inputs = inputsOf(reference);
         byte[] expected = Run(reference, inputs);
-        long arena = reference.Summarize(inputs).ArenaBytes;
+        // Bodies of control flow have arenas of their own, of which the summary does not tell.
+        long bodies = reference.Graph.Nodes.Any(n => n.Op.IsControlFlow) ? 16 << 20 : 0;
+        long arena = reference.Summarize(inputs).ArenaBytes + bodies;
         SessionOptions[] others =
         [
             new() { Threads = 2, Mode = ScheduleMode.Parallel },
