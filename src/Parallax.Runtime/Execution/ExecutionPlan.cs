@@ -13,7 +13,7 @@ internal sealed class ExecutionPlan : IDisposable
     /// <summary>Run states that are kept for later runs; more callers at once make more, which are freed when they end.</summary>
     private const int MaxIdle = 16;
 
-    private readonly List<Schedule> schedules = [];
+    private readonly List<BudgetedSchedule> schedules = [];
     private readonly List<RunState> idle = [];
 
     internal required Partition Partition { get; init; }
@@ -82,19 +82,45 @@ internal sealed class ExecutionPlan : IDisposable
         run.Dispose();
     }
 
-    /// <summary>The schedule for the budget of the moment; one is made where none of those at hand is both within the budget and the best for it.</summary>
+    /// <summary>The schedule for the budget of the moment; one is made where none of those at hand is known to be the best for it.</summary>
     internal Schedule ScheduleFor(RunSettings settings)
     {
-        long budget = settings.Budget.Room(IdleBytes());
+        long idleBytes = IdleBytes(), budget = settings.Budget.Room(idleBytes);
         lock (schedules)
         {
-            foreach (Schedule known in schedules)
-                if (known.Memory.ArenaBytes <= budget) return known;
-            Schedule made = Scheduler.Schedule(Memory, Times, new ScheduleOptions(settings.Workers, settings.Mode, budget));
-            schedules.Add(made);
-            schedules.Sort((a, b) => b.Memory.ArenaBytes.CompareTo(a.Memory.ArenaBytes));
+            foreach (BudgetedSchedule known in schedules)
+                if (known.Schedule.Memory.ArenaBytes <= budget && budget <= known.BestUpTo) return known.Schedule;
+            Schedule made = MakeSchedule(settings, budget, idleBytes);
+            foreach (BudgetedSchedule known in schedules)
+                if (known.Schedule.Memory.ArenaBytes == made.Memory.ArenaBytes && known.Schedule.Mode == made.Mode)
+                {
+                    known.BestUpTo = Math.Max(known.BestUpTo, budget);
+                    return known.Schedule;
+                }
+            schedules.Add(new BudgetedSchedule(made, budget));
             return made;
         }
+    }
+
+    private Schedule MakeSchedule(RunSettings settings, long budget, long idleBytes)
+    {
+        try
+        {
+            return Scheduler.Schedule(Memory, Times, new ScheduleOptions(settings.Workers, settings.Mode, budget));
+        }
+        catch (MemoryBudgetException e) when (e.NeededBytes <= settings.Budget.HardRoom(idleBytes))
+        {
+            // The margin is for choosing among plans; where only the narrowest is left, it may have all that is free.
+            return Scheduler.Schedule(Memory, Times, new ScheduleOptions(settings.Workers, settings.Mode, e.NeededBytes));
+        }
+    }
+
+    /// <summary>A schedule and the largest budget for which it is known to be the best; the smallest is what it needs.</summary>
+    private sealed class BudgetedSchedule(Schedule schedule, long bestUpTo)
+    {
+        internal Schedule Schedule { get; } = schedule;
+
+        internal long BestUpTo { get; set; } = bestUpTo;
     }
 
     private long IdleBytes()

@@ -10,12 +10,16 @@ internal sealed class MemoryBudget(long? fixedBytes, double margin)
     private readonly Lock gate = new();
     private long held;
 
-    /// <summary>What one more arena may take now.</summary>
-    /// <param name="reusable">Bytes of idle arenas, which a new one may replace.</param>
-    internal long Room(long reusable)
+    /// <summary>What one more arena should take at most now.</summary>
+    /// <param name="reusable">Bytes of idle arenas, which a new one may replace: they count as free, so that they are given back as memory gets scarce.</param>
+    internal long Room(long reusable) => fixedBytes ?? (long)((1 - margin) * HardRoom(reusable));
+
+    /// <summary>What one more arena can take at all: the number, or everything that is free.</summary>
+    internal long HardRoom(long reusable)
     {
         if (fixedBytes is { } number) return number;
-        return (long)((1 - margin) * FreeMemory.Bytes()) + reusable;
+        long free = FreeMemory.Bytes();
+        return free > long.MaxValue - reusable ? free : free + reusable;
     }
 
     /// <summary>Takes the bytes of an arena from a fixed budget; waits while other runs hold too much of it.</summary>
