@@ -51,6 +51,24 @@ internal sealed class CompiledGraph : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Run"/>, and notes when each step ran.</summary>
+    internal StepRecorder RunRecorded(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
+    {
+        ExecutionPlan plan = PlanFor(inputs);
+        var recorder = new StepRecorder(plan);
+        RunState run = plan.Rent(settings, cancellation);
+        try
+        {
+            run.Recorder = recorder;
+            run.Run(inputs, outputs, cancellation);
+        }
+        finally
+        {
+            plan.Return(run, settings);
+        }
+        return recorder;
+    }
+
     internal ExecutionPlan PlanFor(ReadOnlySpan<Datum?> inputs)
     {
         foreach (PlanEntry entry in Volatile.Read(ref entries))
@@ -64,6 +82,9 @@ internal sealed class CompiledGraph : IDisposable
             return made.Plan;
         }
     }
+
+    /// <summary>A plan that no run uses; the caller disposes it.</summary>
+    internal ExecutionPlan BuildPlan(IReadOnlyList<Fact> facts, RunSettings planned) => PlanBuilder.Build(graph, facts, planned, weights, CompileBody);
 
     private PlanEntry MakeEntry(ReadOnlySpan<Datum?> inputs)
     {

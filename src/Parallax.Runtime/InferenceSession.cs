@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Parallax.Graphs;
 using Parallax.Graphs.Passes;
 using Parallax.Onnx;
@@ -8,6 +9,7 @@ using Parallax.Runtime.Compilation;
 using Parallax.Runtime.Cpu;
 using Parallax.Runtime.Execution;
 using Parallax.Runtime.Memory;
+using Parallax.Runtime.Reporting;
 
 namespace Parallax;
 
@@ -21,6 +23,8 @@ public sealed class InferenceSession : IDisposable
     private readonly CompiledGraph compiled;
     private readonly WeightCache weights = new();
     private readonly string[] inputNames, outputNames;
+    private readonly Lock planGate = new();
+    private PlanReport? plan;
     private int disposed;
 
     /// <summary>Loads a model file; its weights are mapped, not read.</summary>
@@ -123,6 +127,71 @@ public sealed class InferenceSession : IDisposable
     /// <summary>Runs the model on a thread of the pool.</summary>
     public Task<RunResult> RunAsync(Dictionary<string, Datum> inputs, CancellationToken cancellationToken = default) =>
         Task.Run(() => Run(inputs, cancellationToken), cancellationToken);
+
+    /// <summary>What is decided for the shapes that the model declares, and why; dims that it leaves open make what depends on them dynamic.</summary>
+    /// <exception cref="MemoryBudgetException">Not even the sequential plan fits the memory budget.</exception>
+    public PlanReport Plan
+    {
+        get
+        {
+            lock (planGate) return plan ??= Explain();
+        }
+    }
+
+    /// <summary>As <see cref="Plan"/>, for another machine where one is given.</summary>
+    /// <exception cref="MemoryBudgetException">Not even the sequential plan fits the memory budget.</exception>
+    public PlanReport Explain(PlanOptions? machine = null)
+    {
+        ObjectDisposedException.ThrowIf(disposed != 0, this);
+        return Explain([.. compiled.Graph.Inputs.Select(compiled.Graph.Fact)], machine);
+    }
+
+    /// <summary>What is decided for inputs of the shapes of these, and why.</summary>
+    /// <inheritdoc cref="Explain(PlanOptions?)" path="/exception"/>
+    public PlanReport Explain(Dictionary<string, Datum> inputs, PlanOptions? machine = null)
+    {
+        if (machine is not null)
+        {
+            var data = new Datum?[inputNames.Length];
+            Collect(inputs, data);
+            return Explain([.. data.Select((d, i) => d is Tensor t ? new TensorFact(t.DType, t.Shape) : compiled.Graph.Fact(compiled.Graph.Inputs[i]))], machine);
+        }
+        ExecutionPlan found = PlanFor(inputs);
+        long budget = compiled.Settings.Budget.Room(0);
+        return PlanReporter.Describe(compiled.Graph.Name, found, found.ScheduleFor(compiled.Settings), compiled.Settings.Workers, budget, Fusions);
+    }
+
+    private PlanReport Explain(List<Fact> inputs, PlanOptions? machine)
+    {
+        RunSettings settings = compiled.Settings with { Workers = machine?.Workers ?? compiled.Settings.Workers, Accelerators = machine?.Accelerators ?? [] };
+        using ExecutionPlan made = compiled.BuildPlan(inputs, settings);
+        return PlanReporter.Describe(compiled.Graph.Name, made, made.ScheduleFor(settings), settings.Workers, settings.Budget.Room(0), Fusions);
+    }
+
+    /// <summary>Runs the model and measures each of its steps.</summary>
+    /// <param name="inputs">Null: zeros, which takes a model whose inputs have known shapes.</param>
+    /// <param name="runs">So many runs, one after another; to warm up, run the session before.</param>
+    /// <exception cref="InvalidInputException">An input is missing, unknown, or has the wrong type or shape.</exception>
+    public RunProfile Profile(Dictionary<string, Datum>? inputs = null, int runs = 1, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(runs, 1);
+        var data = new Datum?[inputNames.Length];
+        Collect(inputs ?? Inputs.ToDictionary(i => i.Name, Zeros), data);
+        var profiler = new Profiler();
+        for (int i = 0; i < runs; i++)
+        {
+            var outputs = new Datum?[outputNames.Length];
+            long start = Stopwatch.GetTimestamp();
+            StepRecorder recorder = compiled.RunRecorded(data, outputs, cancellationToken);
+            profiler.Add(recorder, start, Stopwatch.GetTimestamp());
+            new RunResult(outputNames, outputs!).Dispose();
+        }
+        return profiler.ToProfile();
+    }
+
+    private static Datum Zeros(ValueInfo input) => input is { Kind: "tensor", Shape: { } shape } && shape.All(d => d.IsKnown)
+        ? Tensor.Zeros(input.DType, shape.ToArray())
+        : throw new InvalidInputException($"input '{input.Name}' must be given: its shape is not known");
 
     /// <summary>The steps that inputs like these take, as text.</summary>
     public string DumpPlan(Dictionary<string, Datum> inputs)

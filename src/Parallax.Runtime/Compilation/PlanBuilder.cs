@@ -31,7 +31,7 @@ internal sealed class PlanBuilder
         this.graph = graph;
         this.weights = weights;
         this.compileBody = compileBody;
-        partition = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, []));
+        partition = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, settings.Accelerators));
         slotOf = new Slot?[graph.ValueIdBound];
         lifetimes = new ValueLifetimes(partition, IsStaticView);
     }
@@ -55,6 +55,7 @@ internal sealed class PlanBuilder
             Partition = partition,
             Branches = branches,
             FinalCopies = [.. finalCopies],
+            StepCount = Number(branches),
             Slots = slots,
             Memory = new MemoryProblem(partition.BranchGraph, [.. branches.Select(b => Math.Max(1, b.Length))], buffers.ToImmutable(),
                 [.. partition.Branches.Select(b => b.Placement.PredictedUs)]),
@@ -232,6 +233,13 @@ internal sealed class PlanBuilder
         foreach (Step step in branches.SelectMany(b => b))
             foreach (Slot slot in step.DatumReads) slot.Uses++;
         foreach ((_, Slot slot) in datumOutputs) slot.Uses = 0;
+    }
+
+    private int Number(Step[][] branches)
+    {
+        int count = 0;
+        foreach (Step step in branches.SelectMany(b => b).Concat(finalCopies)) step.Index = count++;
+        return count;
     }
 
     /// <summary>Names the copies that <see cref="CollectOutputs"/> adds.</summary>

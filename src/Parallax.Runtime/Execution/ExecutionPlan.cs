@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using Parallax.Planning;
 using Parallax.Runtime.Memory;
@@ -23,6 +24,8 @@ internal sealed class ExecutionPlan : IDisposable
 
     /// <summary>Copies of outputs that lie elsewhere too; they run last.</summary>
     internal required CopyStep[] FinalCopies { get; init; }
+
+    internal required int StepCount { get; init; }
 
     internal required List<Slot> Slots { get; init; }
 
@@ -169,4 +172,8 @@ internal sealed class ExecutionPlan : IDisposable
 /// <summary>What all runs of a session have in common.</summary>
 /// <param name="Workers">Threads that may work on one run.</param>
 /// <param name="IsNested">Whether the runs happen inside of another run, as those of a loop's body do.</param>
-internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mode, CostModel CostModel, MemoryBudget Budget, bool IsNested = false);
+internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mode, CostModel CostModel, MemoryBudget Budget, bool IsNested = false)
+{
+    /// <summary>Accelerators that a partition may use; what they get is only ever planned.</summary>
+    internal ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
+}

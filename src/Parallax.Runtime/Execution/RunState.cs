@@ -53,6 +53,9 @@ internal sealed unsafe class RunState : IDisposable
 
     internal CancellationToken Cancellation { get; private set; }
 
+    /// <summary>Notes the times of steps; null where nobody wants them.</summary>
+    internal StepRecorder? Recorder { get; set; }
+
     /// <summary>Runs the plan's steps. Outputs that are null are allocated; others are the caller's buffers.</summary>
     internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
     {
@@ -65,13 +68,16 @@ internal sealed unsafe class RunState : IDisposable
             if (branchRun is not null) branchRun.Run(Pool);
             else
                 foreach (int branch in Branches.Order) RunBranch(branch, lane, Branches.MaxWorkers[branch]);
-            foreach (CopyStep copy in plan.FinalCopies) copy.Run(new StepRun(this, lane, Workers));
+            foreach (CopyStep copy in plan.FinalCopies)
+                if (Recorder is null) copy.Run(new StepRun(this, lane, Workers));
+                else Recorder.Run(copy, new StepRun(this, lane, Workers));
             TakeOutputs(outputs);
         }
         finally
         {
             Array.Clear(data);
             Cancellation = default;
+            Recorder = null;
         }
     }
 
@@ -84,7 +90,8 @@ internal sealed unsafe class RunState : IDisposable
             Cancellation.ThrowIfCancellationRequested();
             try
             {
-                step.Run(new StepRun(this, own, workers));
+                if (Recorder is null) step.Run(new StepRun(this, own, workers));
+                else Recorder.Run(step, new StepRun(this, own, workers));
             }
             catch (InvalidModelException e)
             {

@@ -11,6 +11,9 @@ internal abstract class Step(Node node, Operand?[] inputs, Operand?[] outputs)
 {
     internal Node Node { get; } = node;
 
+    /// <summary>Its number among the steps of the plan.</summary>
+    internal int Index { get; set; }
+
     /// <summary>Null where an optional input is absent.</summary>
     internal Operand?[] Inputs { get; } = inputs;
 

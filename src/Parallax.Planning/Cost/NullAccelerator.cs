@@ -1,0 +1,35 @@
+using Parallax.Graphs;
+
+namespace Parallax.Planning;
+
+/// <summary>
+/// An accelerator that computes nothing: it shows what a partition would be with one, and what the cost model says of it. It supports what the
+/// delegates of phones do: static shapes, floats of 32 bits or fewer, small integers, no control flow.
+/// </summary>
+public sealed class NullAccelerator(AcceleratorModel model) : IRegionBackend
+{
+    /// <summary>All models with constants of their own.</summary>
+    public static IReadOnlyList<AcceleratorModel> Presets { get; } = [AcceleratorModel.Snapdragon8Gen1, AcceleratorModel.Ideal];
+
+    public string Name => model.Name;
+
+    public AcceleratorModel Model => model;
+
+    public string? WhyNot(Graph graph, Node node)
+    {
+        if (node.Op.IsControlFlow) return "control flow stays on the CPU";
+        foreach (ValueId value in node.Inputs.Concat(node.Outputs))
+        {
+            if (value.IsNone || graph.Constant(value) is not null) continue;
+            if (graph.Fact(value) is not TensorFact tensor) return "only tensors are supported";
+            if (!IsSupported(tensor.Type)) return $"{tensor.Type} is not supported";
+        }
+        return null;
+    }
+
+    /// <exception cref="InvalidInputException">There is no such preset.</exception>
+    public static NullAccelerator OfPreset(string name) => new(Presets.FirstOrDefault(p => p.Name == name)
+        ?? throw new InvalidInputException($"no accelerator '{name}'; there are {string.Join(", ", Presets.Select(p => p.Name))}"));
+
+    private static bool IsSupported(DType type) => type is DType.Float32 or DType.Float16 or DType.Int8 or DType.UInt8 or DType.Int32 or DType.Bool;
+}

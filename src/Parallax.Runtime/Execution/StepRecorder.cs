@@ -1,0 +1,34 @@
+using System.Diagnostics;
+
+namespace Parallax.Runtime.Execution;
+
+/// <summary>When a step ran, in ticks of <see cref="Stopwatch"/>, and on which thread.</summary>
+internal record struct StepTime(long Start, long End, int Thread);
+
+/// <summary>
+/// Notes when each step of a plan runs. Every step is run by one thread, which alone writes its entry; a recorder belongs to one run at a time.
+/// </summary>
+internal sealed class StepRecorder(ExecutionPlan plan)
+{
+    private readonly StepTime[] times = new StepTime[plan.StepCount];
+    private readonly long[]?[]?[] dims = new long[]?[]?[plan.StepCount];
+
+    internal ExecutionPlan Plan { get; } = plan;
+
+    /// <summary>By <see cref="Step.Index"/>.</summary>
+    internal ReadOnlySpan<StepTime> Times => times;
+
+    internal void Run(Step step, StepRun run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        step.Run(run);
+        times[step.Index] = new StepTime(start, Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId);
+        if (step is DynamicStep) dims[step.Index] = [.. step.Inputs.Concat(step.Outputs).Select(o => o is { } operand ? DimsOf(operand, run.State) : null)];
+    }
+
+    /// <summary>The dims that an operand had: an index among the step's inputs, then its outputs. Null where it is no tensor.</summary>
+    internal long[]? Dims(Step step, int operand) =>
+        dims[step.Index] is { } known ? known[operand] : (operand < step.Inputs.Length ? step.Inputs[operand] : step.Outputs[operand - step.Inputs.Length])?.Dims;
+
+    private static long[]? DimsOf(Operand operand, RunState state) => operand.Dims ?? (state.Datum(operand) as Tensor)?.Dims.ToArray();
+}

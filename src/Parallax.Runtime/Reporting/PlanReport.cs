@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Parallax.Planning;
+using Parallax.Runtime.Reporting;
+
+namespace Parallax;
+
+/// <summary>A chain of nodes that runs as one, or a delegate region.</summary>
+/// <param name="Nodes">Names, in the order in which they run.</param>
+/// <param name="Macs">Multiply-accumulates, as far as shapes are known.</param>
+/// <param name="PeakBytes">The peak of what the branch computes and still needs.</param>
+/// <param name="Dynamic">Whether a shape in it is known only when it runs.</param>
+/// <param name="PredictedUs">With one worker.</param>
+/// <param name="Layer">The level among the branches.</param>
+/// <param name="Predecessors">The branches whose results it reads.</param>
+/// <param name="Operators">By node, what it computes and the kernel that does.</param>
+public sealed record PlanBranch(
+    int Id, ImmutableArray<string> Nodes, long Macs, long PeakBytes, bool Dynamic, string Device, string Why, double PredictedUs,
+    int Layer, ImmutableArray<int> Predecessors, [property: JsonIgnore] ImmutableArray<string> Operators);
+
+/// <summary>A delegate region that was grown, kept or not.</summary>
+/// <param name="Nodes">Operators that do any work.</param>
+public sealed record PlanRegion(int Nodes, long Macs, long BoundaryBytes, bool Kept, string Why, double PredictedCpuUs, double PredictedOffloadUs, string Device);
+
+/// <summary>One plan of the ladder from the freest to the most sequential.</summary>
+/// <param name="Width">So many branches run at once at most.</param>
+/// <param name="ControlEdges">Dependencies added to save bytes.</param>
+public sealed record PlanRung(int Width, long Bytes, int ControlEdges, double PredictedUs, string Why);
+
+/// <summary>A place in the arena, and when it is in use.</summary>
+/// <param name="Name">The node that writes it first; of its scratch space, <c>scratch of</c> that node.</param>
+/// <param name="Branch">The branch of that node.</param>
+/// <param name="StartUs">When it is first written, as predicted.</param>
+/// <param name="EndUs">When it has been read for the last time, as predicted.</param>
+public sealed record PlanBuffer(string Name, int Branch, long Offset, long Bytes, double StartUs, double EndUs);
+
+/// <param name="NoReuseBytes">All buffers side by side.</param>
+/// <param name="PlannedBytes">The arena of the chosen schedule.</param>
+/// <param name="LowerBoundBytes">No layout for the same order of branches takes fewer.</param>
+/// <param name="SequentialGreedyBytes">Greedy-by-size offsets for branches that run one after another.</param>
+/// <param name="Buffers">Values of known size between inputs and outputs, and scratch space.</param>
+public sealed record PlanMemory(
+    long NoReuseBytes, long PlannedBytes, long LowerBoundBytes, long SequentialGreedyBytes, ImmutableArray<PlanRung> Ladder,
+    [property: JsonIgnore] ImmutableArray<PlanBuffer> Buffers);
+
+/// <summary>When a branch is predicted to run.</summary>
+/// <param name="Workers">The most workers that it has at once; 0 on a device.</param>
+public sealed record PlanSlot(int Branch, double StartUs, double EndUs, int Workers);
+
+/// <param name="Mode">How the branches run; never auto.</param>
+/// <param name="Workers">Of the machine that was planned for.</param>
+/// <param name="Alternatives">What was considered, the chosen one included.</param>
+public sealed record PlanSchedule(
+    ScheduleMode Mode, int Workers, double PredictedUs, string Why, ImmutableArray<Alternative> Alternatives, ImmutableArray<PlanSlot> Timeline);
+
+/// <summary>Everything that was decided about a model for one set of input shapes, and why: what <c>parallax inspect</c> shows. Bodies of control flow are not in it.</summary>
+public sealed record PlanReport
+{
+    public required string Model { get; init; }
+
+    /// <summary>Of the graph after all passes.</summary>
+    public required int Nodes { get; init; }
+
+    public required NodeClassCounts Classes { get; init; }
+
+    /// <summary>In topological order; a branch's id is its index here.</summary>
+    public required ImmutableArray<PlanBranch> Branches { get; init; }
+
+    /// <summary>Levels over the branches.</summary>
+    public required ImmutableArray<ImmutableArray<int>> Layers { get; init; }
+
+    /// <summary>Layers with two branches or more.</summary>
+    public required int ParallelLayers { get; init; }
+
+    public required int MaxBranches { get; init; }
+
+    public required ImmutableArray<PlanRegion> Regions { get; init; }
+
+    public required PlanMemory Memory { get; init; }
+
+    /// <summary>Per graph pass, how often it fired.</summary>
+    public required ImmutableSortedDictionary<string, int> Fusions { get; init; }
+
+    public required PlanSchedule Schedule { get; init; }
+
+    /// <summary>Per accelerator and reason, how many nodes it cannot run.</summary>
+    public required ImmutableSortedDictionary<string, int> Unsupported { get; init; }
+
+    /// <summary>The report as lines of text. Deterministic; numbers are in invariant form.</summary>
+    public string Dump() => PlanReportText.Of(this);
+
+    /// <summary>The report as <c>parallax inspect --json</c> prints it.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, PlanReportJson.Default.PlanReport);
+}
+
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(PlanReport))]
+internal sealed partial class PlanReportJson : JsonSerializerContext;

@@ -1,0 +1,76 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+using Parallax.Planning;
+using Parallax.Runtime.Execution;
+
+namespace Parallax.Runtime.Reporting;
+
+/// <summary>Describes a plan and one schedule of it.</summary>
+internal static class PlanReporter
+{
+    internal static PlanReport Describe(string model, ExecutionPlan plan, Schedule schedule, int workers, long budgetBytes, IReadOnlyDictionary<string, int> fusions)
+    {
+        Partition partition = plan.Partition;
+        return new PlanReport
+        {
+            Model = model,
+            Nodes = partition.Graph.NodeCount,
+            Classes = partition.Classes,
+            Branches = [.. partition.Branches.Select(b => OfBranch(partition.Graph, b, plan.Branches[b.Id.Index]))],
+            Layers = [.. partition.Layers.Select(l => l.Select(b => b.Index).ToImmutableArray())],
+            ParallelLayers = partition.ParallelLayers,
+            MaxBranches = partition.MaxBranches,
+            Regions = [.. partition.Regions.Select(r => new PlanRegion(r.NodeCount, r.Macs, r.BoundaryBytes, r.Kept, r.Why, r.PredictedCpuUs, r.PredictedOffloadUs, r.Backend))],
+            Memory = OfMemory(plan, schedule, workers, budgetBytes),
+            Fusions = fusions.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Schedule = new PlanSchedule(schedule.Mode, workers, schedule.PredictedUs, schedule.Why, schedule.Alternatives,
+                [.. schedule.Timeline.Entries.Select(e => new PlanSlot(e.Branch.Index, e.StartUs, e.EndUs, e.Workers))]),
+            Unsupported = partition.Unsupported,
+        };
+    }
+
+    private static PlanBranch OfBranch(Graph graph, Branch branch, Step[] steps)
+    {
+        Dictionary<NodeId, Step> stepOf = steps.ToDictionary(s => s.Node.Id);
+        return new PlanBranch(
+            branch.Id.Index, [.. branch.Nodes.Select(n => graph[n].Name)], branch.Macs, branch.PeakBytes, branch.IsDynamic, branch.Placement.Backend, branch.Placement.Why,
+            branch.Placement.PredictedUs, branch.Layer, [.. branch.Predecessors.Select(p => p.Index)],
+            [.. branch.Nodes.Select(n => $"{graph[n].Op.Name} {(stepOf.TryGetValue(n, out Step? step) ? step.Implementation : "view")}")]);
+    }
+
+    private static PlanMemory OfMemory(ExecutionPlan plan, Schedule schedule, int workers, long budgetBytes)
+    {
+        MemoryLadder ladder = MemoryPlanner.Ladder(plan.Memory, Math.Max(1, workers), budgetBytes);
+        return new PlanMemory(
+            schedule.Memory.NoReuseBytes, schedule.Memory.ArenaBytes, schedule.Memory.LowerBoundBytes, MemoryPlanner.Sequential(plan.Memory).ArenaBytes,
+            [.. ladder.Rungs.Select(r => new PlanRung(r.Width, r.ArenaBytes, r.ControlEdges.Length, r.MakespanUs, r.Why))], Buffers(plan, schedule));
+    }
+
+    /// <summary>A branch's steps are taken to last equally long: what matters here is their order.</summary>
+    private static ImmutableArray<PlanBuffer> Buffers(ExecutionPlan plan, Schedule schedule)
+    {
+        var names = new string?[plan.Memory.Buffers.Length];
+        foreach (Step step in plan.Branches.SelectMany(b => b))
+        {
+            foreach (Operand? output in step.Outputs)
+                if (output is { Slot: { Kind: SlotKind.Arena } slot }) names[slot.Buffer] ??= step.Node.Name;
+            if (step is KernelStep { Scratch: { } scratch }) names[scratch.Buffer] = $"scratch of {step.Node.Name}";
+        }
+        var buffers = ImmutableArray.CreateBuilder<PlanBuffer>();
+        for (int i = 0; i < names.Length; i++)
+        {
+            ArenaBuffer buffer = plan.Memory.Buffers[i];
+            if (schedule.Memory.Offsets[i] < 0 || buffer.Accesses.IsEmpty) continue;
+            Access first = buffer.Accesses.MinBy(a => TimeOf(a.Branch, a.First));
+            buffers.Add(new PlanBuffer(names[i] ?? $"buffer {i}", first.Branch.Index, schedule.Memory.Offsets[i], buffer.Bytes,
+                TimeOf(first.Branch, first.First), buffer.Accesses.Max(a => TimeOf(a.Branch, a.Last + 1))));
+        }
+        return buffers.ToImmutable();
+
+        double TimeOf(BranchId branch, int step)
+        {
+            TimelineEntry entry = schedule.Timeline.Entries[branch.Index];
+            return entry.StartUs + (entry.EndUs - entry.StartUs) * step / plan.Memory.StepCounts[branch.Index];
+        }
+    }
+}
