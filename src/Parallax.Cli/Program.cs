@@ -52,6 +52,8 @@ internal static class Program
         DemoCommand.Create(),
         RunCommand.Create(),
         BenchCommand.Create(),
+        InspectCommand.Create(),
+        ProfileCommand.Create(),
         ConformanceCommand.Create(),
         DevicesCommand.Create(),
         ZooCommand.Create(),

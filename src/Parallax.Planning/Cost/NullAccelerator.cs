@@ -4,10 +4,12 @@ namespace Parallax.Planning;
 
 /// <summary>
 /// An accelerator that computes nothing: it shows what a partition would be with one, and what the cost model says of it. It supports what the
-/// delegates of phones do: static shapes, floats of 32 bits or fewer, small integers, no control flow.
+/// delegates of phones do: static shapes of at most four dims, floats of 32 bits or fewer, small integers, no control flow.
 /// </summary>
 public sealed class NullAccelerator(AcceleratorModel model) : IRegionBackend
 {
+    private const int MaxRank = 4;
+
     /// <summary>All models with constants of their own.</summary>
     public static IReadOnlyList<AcceleratorModel> Presets { get; } = [AcceleratorModel.Snapdragon8Gen1, AcceleratorModel.Ideal];
 
@@ -23,6 +25,7 @@ public sealed class NullAccelerator(AcceleratorModel model) : IRegionBackend
             if (value.IsNone || graph.Constant(value) is not null) continue;
             if (graph.Fact(value) is not TensorFact tensor) return "only tensors are supported";
             if (!IsSupported(tensor.Type)) return $"{tensor.Type} is not supported";
+            if (tensor.Shape?.Rank > MaxRank) return $"{tensor.Shape?.Rank} dims, at most {MaxRank} are supported";
         }
         return null;
     }

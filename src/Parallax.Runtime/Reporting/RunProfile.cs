@@ -22,7 +22,7 @@ public sealed record ProfiledStep(
 
 /// <summary>The share of one operator type in all runs.</summary>
 /// <param name="Steps">Of one run.</param>
-/// <param name="Us">Of one run, on average.</param>
+/// <param name="Us">Of one run: the sum of the steps' medians.</param>
 /// <param name="Share">Of the time of all steps; 0 to 1.</param>
 public sealed record OperatorTime(string Operator, int Steps, double Us, double Share);
 
@@ -31,15 +31,25 @@ public sealed record OperatorTime(string Operator, int Steps, double Us, double 
 /// <param name="Steps">By run, then by start.</param>
 public sealed record RunProfile(ImmutableArray<(double StartUs, double EndUs)> RunUs, ImmutableArray<ProfiledStep> Steps)
 {
+    /// <summary>Each step of the first run with the median of its times in all runs, longest first.</summary>
+    public ImmutableArray<(ProfiledStep Step, double MedianUs)> ByStep =>
+        [.. Steps.GroupBy(s => s.Index).Select(g => (Step: g.First(), MedianUs: Median([.. g.Select(s => s.Us)]))).OrderByDescending(s => s.MedianUs).ThenBy(s => s.Step.Index)];
+
     /// <summary>Longest first.</summary>
     public ImmutableArray<OperatorTime> ByOperator
     {
         get
         {
-            double all = Math.Max(double.Epsilon, Steps.Sum(s => s.Us));
-            return [.. Steps.GroupBy(s => s.Operator)
-                .Select(g => new OperatorTime(g.Key, g.Count() / RunUs.Length, g.Sum(s => s.Us) / RunUs.Length, g.Sum(s => s.Us) / all))
+            double all = Math.Max(double.Epsilon, ByStep.Sum(s => s.MedianUs));
+            return [.. ByStep.GroupBy(s => s.Step.Operator)
+                .Select(g => new OperatorTime(g.Key, g.Count(), g.Sum(s => s.MedianUs), g.Sum(s => s.MedianUs) / all))
                 .OrderByDescending(o => o.Us).ThenBy(o => o.Operator, StringComparer.Ordinal)];
         }
+    }
+
+    internal static double Median(double[] values)
+    {
+        Array.Sort(values);
+        return (values[(values.Length - 1) / 2] + values[values.Length / 2]) / 2;
     }
 }

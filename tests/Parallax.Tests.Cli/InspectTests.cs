@@ -1,0 +1,108 @@
+using System.Text.Json;
+using Parallax.Suite;
+using Xunit;
+
+namespace Parallax.Tests.Cli;
+
+public class InspectTests
+{
+    [Fact]
+    public void The_json_has_the_documented_keys()
+    {
+        CliRun run = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "4", "--accelerator", "snapdragon-8-gen-1", "--json");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        JsonElement root = JsonDocument.Parse(run.Output).RootElement;
+        Assert.Equal("zoo:yolov8n", root.GetProperty("model").GetString());
+        int nodes = root.GetProperty("nodes").GetInt32();
+        Assert.Equal(nodes, Numbers(root.GetProperty("classes"), "sequential", "splitter", "merger", "splitMerge", "controlFlow").Sum());
+        JsonElement[] branches = [.. root.GetProperty("branches").EnumerateArray()];
+        Assert.Equal(nodes, branches.Sum(b => b.GetProperty("nodes").GetArrayLength()));
+        Assert.All(branches, b =>
+        {
+            Assert.True(b.GetProperty("macs").GetInt64() >= 0 && b.GetProperty("peakBytes").GetInt64() >= 0);
+            Assert.False(b.GetProperty("dynamic").GetBoolean());
+            Assert.NotEqual("", b.GetProperty("device").GetString());
+            Assert.NotEqual("", b.GetProperty("why").GetString());
+        });
+        Assert.Equal(branches.Select(b => b.GetProperty("id").GetInt32()).Order(), root.GetProperty("layers").EnumerateArray().SelectMany(l => l.EnumerateArray().Select(i => i.GetInt32())).Order());
+        Assert.Equal(root.GetProperty("layers").EnumerateArray().Max(l => l.GetArrayLength()), root.GetProperty("maxBranches").GetInt32());
+        Assert.True(root.GetProperty("parallelLayers").GetInt32() >= 0);
+        JsonElement region = root.GetProperty("regions")[0];
+        Assert.All(Numbers(region, "nodes", "macs", "boundaryBytes", "predictedCpuUs", "predictedOffloadUs"), n => Assert.True(n > 0));
+        Assert.True(region.GetProperty("kept").GetBoolean());
+        Assert.NotEqual("", region.GetProperty("why").GetString());
+        double[] memory = Numbers(root.GetProperty("memory"), "lowerBoundBytes", "plannedBytes", "noReuseBytes");
+        Assert.Equal(memory.Order(), memory);
+        Assert.All(root.GetProperty("memory").GetProperty("ladder").EnumerateArray(), r => Assert.All(Numbers(r, "width", "bytes"), n => Assert.True(n > 0)));
+        Assert.True(root.GetProperty("fusions").EnumerateObject().Sum(f => f.Value.GetInt32()) > 0);
+    }
+
+    [Fact]
+    public void More_cores_and_refused_regions_change_the_plan()
+    {
+        CliRun one = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "1"), four = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "4");
+        Assert.Contains("sequential on 1 workers", one.Output);
+        Assert.Contains("on 4 workers", four.Output);
+        CliRun small = CliRun.Of("inspect", "zoo:swinv2-tiny", "--accelerator", "snapdragon-8-gen-1");
+        Assert.Matches("refused F = [0-9.E+]+ multiply-accumulates, at least 1E\\+9 are asked for", small.Output);
+        Assert.Contains("6 dims, at most 4 are supported", small.Output);
+    }
+
+    [Fact]
+    public void A_budget_that_no_plan_fits_fails_with_its_numbers()
+    {
+        CliRun run = CliRun.Of("inspect", "zoo:yolov8n", "--memory-budget", "1MiB");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("the budget is 1048576", run.Error);
+    }
+
+    [Fact]
+    public void Wrong_calls_are_refused()
+    {
+        CliRun.Refused(["inspect", "zoo:yolov8n", "--cores", "0"], "--cores", "0");
+        CliRun.Refused(["inspect", "zoo:yolov8n", "--accelerator", "warp-drive"], "warp-drive", "snapdragon-8-gen-1");
+    }
+
+    [Fact]
+    public void The_dump_of_a_small_plan_is_as_it_was()
+    {
+        byte[] model = new ModelBuilder()
+            .Input("x", DType.Float32, 4, 64)
+            .Node("Relu", ["x"], ["stem"])
+            .Node("Exp", ["stem"], ["left"])
+            .Node("Sigmoid", ["left"], ["left2"])
+            .Node("Tanh", ["stem"], ["right"])
+            .Node("Mul", ["left2", "right"], ["y"])
+            .Output("y")
+            .Build();
+        using var session = new InferenceSession(model, new SessionOptions { Threads = 2, MemoryBudgetBytes = 1 << 20 });
+        Assert.Equal(Golden.ReplaceLineEndings("\n"), session.Plan.Dump());
+    }
+
+    private const string Golden = """
+        plan test: 5 nodes, 4 branches, 3 layers, 1 of them parallel, at most 2 branches
+        classes: 3 sequential, 1 splitter, 1 merger, 0 split-merge, 0 control flow
+        schedule: Sequential on 2 workers, 2.6 us; parallel is predicted to take 6.6 us, sequential 2.6 us
+          Sequential width 1: 2.6 us, 3072 bytes
+          Parallel width 2: 6.6 us, 3072 bytes
+        memory: 3072 bytes; without reuse 3072, sequential 3072, lower bound 3072
+          width 2: 3072 bytes, 0 control edges, 2.1 us; no control edges; size
+          width 1: 3072 bytes, 1 control edges, 2.6 us; least memory first; size
+        B0 layer 0: cpu, 256 macs, 1024 bytes, 0.5 us; the only backend
+          0 .. 0.5 us on 2 workers
+          stem: Relu relu_float32
+        B1 layer 1 after B0: cpu, 512 macs, 2048 bytes, 1 us; the only backend
+          0.5 .. 1.5 us on 2 workers
+          left: Exp exp_float32
+          left2: Sigmoid sigmoid_float32
+        B2 layer 1 after B0: cpu, 256 macs, 1024 bytes, 0.5 us; the only backend
+          1.5 .. 2 us on 2 workers
+          right: Tanh tanh_float32
+        B3 layer 2 after B1 B2: cpu, 256 macs, 1024 bytes, 0.6 us; the only backend
+          2 .. 2.6 us on 2 workers
+          y: Mul mul_float32
+
+        """;
+
+    private static double[] Numbers(JsonElement parent, params string[] keys) => [.. keys.Select(k => parent.GetProperty(k).GetDouble())];
+}
