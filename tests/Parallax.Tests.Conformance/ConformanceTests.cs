@@ -9,7 +9,7 @@ namespace Parallax.Tests.Conformance;
 public sealed class ConformanceTests(ITestOutputHelper output)
 {
     [SharedFact("onnx-backend-tests", "node")]
-    public void Node_cases_pass() => Check("node", KnownFailures.Node);
+    public void Node_cases_pass() => Check("node", KnownFailures.None);
 
     [SharedFact("onnx-backend-tests", "simple")]
     public void Simple_cases_pass() => Check("simple", KnownFailures.Simple);

@@ -11,14 +11,6 @@ internal static class KnownFailures
         "test_gradient_of_add_and_mul",
     };
 
-    internal static readonly IReadOnlySet<string> Node = new HashSet<string>
-    {
-        "test_basic_deform_conv_with_padding",
-        "test_basic_deform_conv_without_padding",
-        "test_deform_conv_with_mask_bias",
-        "test_deform_conv_with_multiple_offset_groups",
-    };
-
     /// <summary>What they expect was drawn from another generator: they may fail, and may pass by chance.</summary>
     internal static readonly IReadOnlySet<string> Random = new HashSet<string>
     {
