@@ -8,7 +8,7 @@ namespace Parallax.Cli;
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(600);
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(400);
 
     private readonly CancellationTokenSource source = new();
     private readonly PosixSignalRegistration[] registrations;

@@ -10,7 +10,7 @@ namespace Parallax.Cli.Commands;
 /// <summary><c>demo</c>: builds networks of the zoo, plans them and runs them on one thread, on all cores one branch after another, and on all cores with branches in parallel.</summary>
 internal static class DemoCommand
 {
-    private const int Warmup = 2, Runs = 4;
+    private const int Warmup = 1, Runs = 3;
 
     /// <summary>Small enough for a minute on a small machine.</summary>
     private static readonly (string Model, (string Name, long Size)[] Dims)[] Networks =
