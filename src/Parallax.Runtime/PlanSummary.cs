@@ -7,6 +7,7 @@ namespace Parallax;
 /// <summary>What the plan for one set of input shapes amounts to. Bodies of control flow count in the weights, not in the rest.</summary>
 /// <param name="Steps">Units of work that a run goes through.</param>
 /// <param name="Mode">How the branches are run.</param>
+/// <param name="Workers">So many workers at most work on one run.</param>
 /// <param name="Width">So many branches run at once at most.</param>
 /// <param name="ArenaBytes">Memory of one run for values of known size between inputs and outputs.</param>
 /// <param name="ArenaBytesNoReuse">The same, were no byte used twice.</param>
@@ -14,10 +15,10 @@ namespace Parallax;
 /// <param name="WeightBytes">Constants of the model, as they are in the file.</param>
 /// <param name="Macs">Multiply-accumulates of one run, as far as shapes are known.</param>
 public sealed record PlanSummary(
-    int Steps, ScheduleMode Mode, int Width, long ArenaBytes, long ArenaBytesNoReuse, long ArenaBytesLowerBound, long WeightBytes, long Macs)
+    int Steps, ScheduleMode Mode, int Workers, int Width, long ArenaBytes, long ArenaBytesNoReuse, long ArenaBytesLowerBound, long WeightBytes, long Macs)
 {
     internal static PlanSummary Of(ExecutionPlan plan, Schedule schedule, Graph graph) => new(
-        plan.Steps.Count(), schedule.Mode, schedule.Memory.Width, schedule.Memory.ArenaBytes, schedule.Memory.NoReuseBytes, schedule.Memory.LowerBoundBytes,
+        plan.Steps.Count(), schedule.Mode, schedule.Workers, schedule.Memory.Width, schedule.Memory.ArenaBytes, schedule.Memory.NoReuseBytes, schedule.Memory.LowerBoundBytes,
         ConstantBytes(graph), plan.Macs);
 
     private static long ConstantBytes(Graph graph) =>

@@ -11,6 +11,9 @@ public sealed record SessionOptions
     /// <summary>How branches of the graph are run: one after another, by levels, in parallel, or as is predicted to be fastest.</summary>
     public ScheduleMode Mode { get; init; } = ScheduleMode.Auto;
 
+    /// <summary>What the schedule is to be best at: the shortest time, or a short time without workers that add little to it.</summary>
+    public SchedulePolicy Policy { get; init; } = SchedulePolicy.Latency;
+
     /// <summary>What the memory between inputs and outputs may take, in bytes; null: a share of the memory that is free as runs go on.</summary>
     public long? MemoryBudgetBytes { get; init; }
 

@@ -1,120 +1,125 @@
+using System.Collections.Immutable;
 using Parallax.Graphs;
-using Parallax.Graphs.Ops;
 
 namespace Parallax.Planning;
 
-/// <summary>Operators whose speed on a CPU follows the same constants.</summary>
-public enum OpClass
+/// <summary>How fast one class of work goes.</summary>
+/// <param name="UnitsPerSecond">On one core; what a unit is, the <see cref="OpClass"/> says.</param>
+/// <param name="ParallelFraction">The part that several workers share, as in Amdahl's law; 0 to 1. Speaks for worker counts that were not measured.</param>
+/// <param name="Speedup">Measured: entry w is the speed-up of w + 1 workers over one. Empty where nothing was measured.</param>
+public sealed record ClassRate(double UnitsPerSecond, double ParallelFraction, ImmutableArray<double> Speedup = default)
 {
-    /// <summary>One cheap operation an element: memory-bound.</summary>
-    Elementwise,
+    public ImmutableArray<double> Speedup { get; init; } = Speedup.IsDefault ? [] : Speedup;
 
-    /// <summary>Convolution, matrix product, attention, recurrence: bound by multiply-accumulates.</summary>
-    Dense,
+    /// <summary>How many times faster so many workers are than one; never below 1.</summary>
+    public double SpeedupOf(int workers)
+    {
+        if (workers <= 1) return 1;
+        if (workers <= Speedup.Length) return Math.Max(1, Speedup[workers - 1]);
+        double last = Speedup.IsEmpty ? 1 : Math.Max(1, Speedup[^1]);
+        return last * Amdahl(workers) / Amdahl(Math.Max(1, Speedup.Length));
+    }
 
-    /// <summary>Reductions, pooling, normalization, softmax.</summary>
-    Reduction,
+    public double Us(double units, int workers = 1) => units / UnitsPerSecond * 1e6 / SpeedupOf(workers);
 
-    /// <summary>Bytes moved, nothing computed.</summary>
-    Movement,
+    private double Amdahl(int workers) => 1 / (1 - ParallelFraction + ParallelFraction / workers);
 
-    /// <summary>No work at all: another shape over the same bytes.</summary>
-    View,
+    internal bool IsSound => IsPositive(UnitsPerSecond) && ParallelFraction is >= 0 and <= 1 && Speedup.All(IsPositive);
 
-    /// <summary>Bodies that run inside a node.</summary>
-    ControlFlow,
+    internal static bool IsPositive(double value) => double.IsFinite(value) && value > 0;
 }
 
-/// <summary>Constants of one operator class on one core.</summary>
-/// <param name="MacsPerSecond">Multiply-accumulates (elementwise: results) per second.</param>
-/// <param name="ParallelFraction">The part of a step that several workers share, as in Amdahl's law; 0 to 1.</param>
-public sealed record ClassRate(double MacsPerSecond, double ParallelFraction);
-
 /// <summary>
-/// Predicts the time of a step on the CPU from its multiply-accumulates and bytes: the slower of computing and moving, plus a fixed
-/// overhead. The defaults describe a current core with 256-bit vectors; <c>parallax calibrate</c> replaces them by measured ones.
+/// Predicts the time of a step on the CPU: the slower of computing and moving bytes, plus a fixed overhead. The defaults describe a current core with
+/// 256-bit vectors; <c>parallax calibrate</c> replaces them by measured ones.
 /// </summary>
-/// <param name="BytesPerSecond">What one core reads and writes.</param>
-/// <param name="MemoryParallelism">How many cores' worth of <paramref name="BytesPerSecond"/> the memory gives in all.</param>
+/// <param name="Rates">By class. A class that is missing has the default's rate.</param>
+/// <param name="Cache">Bytes per second of data that another step has just written.</param>
+/// <param name="Memory">Bytes per second of everything else.</param>
+/// <param name="CacheBytes">So many bytes of a step's data are taken to be in a cache.</param>
 /// <param name="StepOverheadUs">Time to start any step.</param>
 /// <param name="ForkUs">Time to hand a part of a step to one more worker.</param>
+/// <param name="DispatchUs">Time to hand a branch to a worker.</param>
 public sealed record CostModel(
-    ClassRate Elementwise,
-    ClassRate Dense,
-    ClassRate Reduction,
-    double BytesPerSecond,
-    double MemoryParallelism,
+    ImmutableSortedDictionary<OpClass, ClassRate> Rates,
+    ClassRate Cache,
+    ClassRate Memory,
+    double CacheBytes,
     double StepOverheadUs,
-    double ForkUs)
+    double ForkUs,
+    double DispatchUs)
 {
+    /// <summary>Kernels cut their work into blocks of about this time: less work is not shared. Used where a kernel's own count of blocks is not at hand.</summary>
+    private const double BlockUs = 10;
+
     public static CostModel Default { get; } = new(
-        Elementwise: new ClassRate(2e9, 0.95),
-        Dense: new ClassRate(3e10, 0.97),
-        Reduction: new ClassRate(1.5e9, 0.9),
-        BytesPerSecond: 1e10,
-        MemoryParallelism: 2.5,
+        ImmutableSortedDictionary.CreateRange(new Dictionary<OpClass, ClassRate>
+        {
+            [OpClass.Elementwise] = new(2.5e9, 0.95),
+            [OpClass.Transcendental] = new(8e8, 0.97),
+            [OpClass.Dense] = new(3e10, 0.97),
+            [OpClass.FewRows] = new(5e9, 0.9),
+            [OpClass.Convolution] = new(2.5e10, 0.97),
+            [OpClass.Depthwise] = new(4e9, 0.95),
+            [OpClass.Attention] = new(1.5e10, 0.97),
+            [OpClass.Softmax] = new(5e8, 0.97),
+            [OpClass.Normalization] = new(1e9, 0.95),
+            [OpClass.Reduction] = new(2e9, 0.95),
+            [OpClass.Pooling] = new(4e9, 0.95),
+            [OpClass.Resampling] = new(1e9, 0.97),
+            [OpClass.Movement] = new(2e10, 0.9),
+            [OpClass.Rearrangement] = new(5e9, 0.9),
+        }),
+        Cache: new ClassRate(3e10, 0.95),
+        Memory: new ClassRate(1e10, 0.6),
+        CacheBytes: 2 << 20,
         StepOverheadUs: 0.3,
-        ForkUs: 1.5);
+        ForkUs: 1.5,
+        DispatchUs: 1.5);
 
-    public static OpClass ClassOf(Op op) => op switch
-    {
-        { IsControlFlow: true } => OpClass.ControlFlow,
-        { IsView: true } => OpClass.View,
-        Conv or ConvTranspose or MatMul or Gemm or Einsum or Attention or LinearAttention or Recurrent or CausalConvWithState or Dft or Stft => OpClass.Dense,
-        Reduce or ArgReduce or Softmax or Pool or GlobalPool or MaxRoiPool or TopK or Cumulative or LayerNormalization or RMSNormalization or GroupNormalization
-            or InstanceNormalization or BatchNormalization or LpNormalization or LocalResponseNormalization or MeanVarianceNormalization => OpClass.Reduction,
-        Concat or Split or Slice or Transpose or Gather or GatherElements or GatherND or ScatterElements or ScatterND or TensorScatter or Pad or CenterCropPad or Tile or Expand
-            or Identity or Reshape or DepthToSpace or SpaceToDepth or ReverseSequence or Compress or Trilu or ConstantOfShape => OpClass.Movement,
-        _ => OpClass.Elementwise,
-    };
+    /// <summary>The class as the operator alone tells; <see cref="StepWork.ClassOf"/> looks at shapes too.</summary>
+    public static OpClass ClassOf(Op op) => OpClasses.Of(op);
 
-    /// <summary>Predicted microseconds of one step on <paramref name="workers"/> workers. Symbolic costs count as nothing.</summary>
-    public double PredictUs(Op op, Cost cost, int workers = 1)
+    /// <summary>The rate of a class; control flow goes at that of dense products.</summary>
+    public ClassRate Rate(OpClass opClass)
     {
-        cost.Macs.TryGetValue(out long macs);
-        cost.Bytes.TryGetValue(out long bytes);
-        return PredictUs(ClassOf(op), macs, bytes, workers);
+        if (opClass is OpClass.ControlFlow or OpClass.View) opClass = OpClass.Dense;
+        return Rates.TryGetValue(opClass, out ClassRate? rate) ? rate : Default.Rates[opClass];
     }
 
-    /// <inheritdoc cref="PredictUs(Op, Cost, int)"/>
-    public double PredictUs(OpClass opClass, long macs, long bytes, int workers = 1)
+    /// <summary>Predicted microseconds of a step of a class of so much work.</summary>
+    public double PredictUs(OpClass opClass, long macs, long bytes, int workers = 1) => PredictUs(new StepWork(opClass, macs, bytes), workers);
+
+    /// <summary>Predicted microseconds of a step.</summary>
+    /// <param name="blocks">Parts that workers can share, where the kernel is known.</param>
+    public double PredictUs(in StepWork work, int workers = 1, int? blocks = null)
     {
-        if (opClass == OpClass.View) return 0;
-        ClassRate? rate = opClass switch
-        {
-            OpClass.Dense or OpClass.ControlFlow => Dense,
-            OpClass.Reduction => Reduction,
-            OpClass.Movement => null,
-            _ => Elementwise,
-        };
-        double computeUs = rate is null ? 0 : macs / rate.MacsPerSecond * 1e6, moveUs = bytes / BytesPerSecond * 1e6;
-        double alone = Math.Max(computeUs, moveUs);
-        if (workers <= 1) return StepOverheadUs + alone;
-        double fraction = rate?.ParallelFraction ?? Elementwise.ParallelFraction;
-        double together = Math.Max(
-            computeUs * (1 - fraction + fraction / workers),
-            moveUs * (1 - fraction + fraction / Math.Min(workers, MemoryParallelism)));
-        return StepOverheadUs + Math.Min(alone, together + ForkUs * (workers - 1));
+        if (work.Class == OpClass.View) return 0;
+        double alone = Us(work, 1);
+        int parts = blocks ?? (int)Math.Clamp(alone / BlockUs, 1, int.MaxValue);
+        int used = Math.Min(workers, parts);
+        if (used <= 1) return StepOverheadUs + alone;
+        // The slowest worker has the most blocks, however the blocks divide.
+        int most = (parts + used - 1) / used;
+        double together = Math.Max(Us(work, used), alone * most / parts);
+        return StepOverheadUs + Math.Min(alone, together + ForkUs * (used - 1));
     }
 
-    /// <summary>Multiply-accumulates and bytes of a node; control flow counts its heaviest body once, for trip counts are not known.</summary>
-    public static (long Macs, long Bytes) Work(Graph graph, Node node)
+    private double Us(in StepWork work, int workers)
     {
-        Cost cost = graph.Cost(node);
-        cost.Macs.TryGetValue(out long macs);
-        cost.Bytes.TryGetValue(out long bytes);
-        long bodyMacs = 0, bodyBytes = 0;
-        foreach (Graph body in node.Op.Bodies)
-        {
-            (long Macs, long Bytes) sum = (0, 0);
-            foreach (Node inner in body.Nodes)
-            {
-                (long innerMacs, long innerBytes) = Work(body, inner);
-                sum = (sum.Macs + innerMacs, sum.Bytes + innerBytes);
-            }
-            bodyMacs = Math.Max(bodyMacs, sum.Macs);
-            bodyBytes = Math.Max(bodyBytes, sum.Bytes);
-        }
-        return (macs + bodyMacs, bytes + bodyBytes);
+        double compute = Rate(work.Class).Us(work.Units, workers) + Rate(OpClass.Transcendental).Us(work.EpilogueResults, workers);
+        double warm = work.Bytes - work.ColdBytes, cached = Math.Min(warm, CacheBytes);
+        double move = Cache.Us(cached, workers) + Memory.Us(work.ColdBytes + warm - cached, workers);
+        return Math.Max(compute, move);
+    }
+
+    /// <summary>Why the constants cannot be used; null where they can.</summary>
+    internal string? Fault()
+    {
+        foreach ((OpClass opClass, ClassRate? rate) in Rates)
+            if (rate is not { IsSound: true }) return $"the rate of {opClass} must be positive numbers";
+        if (Cache is not { IsSound: true } || Memory is not { IsSound: true }) return "the rates of cache and memory must be positive numbers";
+        return double.IsFinite(CacheBytes) && CacheBytes >= 0 && double.IsFinite(StepOverheadUs) && StepOverheadUs >= 0 && double.IsFinite(ForkUs) && ForkUs >= 0
+            && double.IsFinite(DispatchUs) && DispatchUs >= 0 ? null : "overheads must be numbers of 0 or more";
     }
 }

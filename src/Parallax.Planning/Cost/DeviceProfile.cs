@@ -22,12 +22,13 @@ public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, I
         {
             profile = JsonSerializer.Deserialize(json, PlanningJson.Default.DeviceProfile);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
-            throw new InvalidInputException($"not a device profile: {e.Message}", e);
+            throw new InvalidInputException($"not a device profile: {e.Message.ReplaceLineEndings(" ")}", e);
         }
-        if (profile?.Cpu is not { Dense: not null, Elementwise: not null, Reduction: not null })
+        if (profile?.Cpu is not { Rates: not null, Cache: not null, Memory: not null } || profile.Machine is null)
             throw new InvalidInputException("not a device profile: it has no constants of the CPU");
+        if (profile.Cpu.Fault() is { } fault) throw new InvalidInputException($"not a usable device profile: {fault}");
         return profile with { Accelerators = profile.Accelerators.IsDefault ? [] : profile.Accelerators };
     }
 }

@@ -26,8 +26,8 @@ internal static class BranchBuilder
                 Ids(branchGraph.Successors(b)),
                 levels[b],
                 count,
-                members[b].Sum(i => nodes.Macs[i]),
-                members[b].Sum(i => nodes.Bytes[i]),
+                members[b].Sum(i => nodes.Work[i].Macs),
+                members[b].Sum(i => nodes.Work[i].Bytes),
                 peaks[b],
                 members[b].Exists(nodes.IsDynamic),
                 region < 0 ? null : region,
@@ -46,7 +46,7 @@ internal static class BranchBuilder
     }
 
     private static double CpuUs(NodeTable nodes, List<int> members, CostModel cpu) =>
-        members.Sum(i => cpu.PredictUs(CostModel.ClassOf(nodes.Nodes[i].Op), nodes.Macs[i], nodes.Bytes[i]));
+        members.Sum(i => cpu.PredictUs(nodes.Work[i]));
 
     private static string WhyCpu(NodeTable nodes, List<int> members, ImmutableArray<Region> regions)
     {

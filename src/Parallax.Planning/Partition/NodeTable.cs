@@ -15,9 +15,7 @@ internal sealed class NodeTable
         PositionOf = new int[graph.NodeIdBound];
         for (int i = 0; i < Nodes.Length; i++) PositionOf[Nodes[i].Id.Index] = i;
         Dag = new Dag(Nodes.Length, Edges());
-        Macs = new long[Nodes.Length];
-        Bytes = new long[Nodes.Length];
-        for (int i = 0; i < Nodes.Length; i++) (Macs[i], Bytes[i]) = CostModel.Work(graph, Nodes[i]);
+        Work = [.. Nodes.Select(n => StepWork.Of(graph, n))];
     }
 
     internal Graph Graph { get; }
@@ -30,9 +28,7 @@ internal sealed class NodeTable
 
     internal Dag Dag { get; }
 
-    internal long[] Macs { get; }
-
-    internal long[] Bytes { get; }
+    internal StepWork[] Work { get; }
 
     internal bool IsOutput(ValueId id) => outputs.Contains(id);
 

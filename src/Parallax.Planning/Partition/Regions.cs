@@ -76,10 +76,10 @@ internal static class Regions
     {
         AcceleratorModel model = backend.Model;
         int count = members.Count(m => !nodes.Nodes[m].Op.IsView);
-        long macs = members.Sum(m => nodes.Macs[m]), boundary = BoundaryBytes(nodes, members);
+        long macs = members.Sum(m => nodes.Work[m].Macs), boundary = BoundaryBytes(nodes, members);
         double cpuUs = model.CpuMacsPerSecond is { } rate
             ? macs / rate * 1e6
-            : members.Sum(m => cpu.PredictUs(CostModel.ClassOf(nodes.Nodes[m].Op), nodes.Macs[m], nodes.Bytes[m]));
+            : members.Sum(m => cpu.PredictUs(nodes.Work[m]));
         double offloadUs = model.PredictUs(macs, boundary);
         string? refusal = Refusal(model, count, macs, boundary, cpuUs, offloadUs);
         string why = refusal ?? string.Create(CultureInfo.InvariantCulture, $"{backend.Name} is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us");

@@ -25,7 +25,8 @@ public sealed class BranchTimes
     public double Us(int branch, int workers) => us[branch][Math.Clamp(workers, 1, us[branch].Length) - 1];
 
     /// <summary>The CPU's cost model over each node of a branch; a delegate region takes what its placement says.</summary>
-    public static BranchTimes Of(Partition partition, CostModel model, int workers)
+    /// <param name="blocksOf">Into how many parts a node's kernel is cut; null where that is not known.</param>
+    public static BranchTimes Of(Partition partition, CostModel model, int workers, Func<NodeId, int?>? blocksOf = null)
     {
         var us = new ImmutableArray<double>[partition.Branches.Length];
         foreach (Branch branch in partition.Branches)
@@ -35,9 +36,9 @@ public sealed class BranchTimes
             else
                 foreach (NodeId id in branch.Nodes)
                 {
-                    Node node = partition.Graph[id];
-                    (long macs, long bytes) = CostModel.Work(partition.Graph, node);
-                    for (int w = 0; w < times.Length; w++) times[w] += model.PredictUs(CostModel.ClassOf(node.Op), macs, bytes, w + 1);
+                    StepWork work = StepWork.Of(partition.Graph, partition.Graph[id]);
+                    int? blocks = blocksOf?.Invoke(id);
+                    for (int w = 0; w < times.Length; w++) times[w] += model.PredictUs(work, w + 1, blocks);
                 }
             us[branch.Id.Index] = [.. times];
         }

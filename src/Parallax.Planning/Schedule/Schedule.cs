@@ -20,14 +20,26 @@ public enum ScheduleMode
     Parallel,
 }
 
+/// <summary>What a schedule is to be best at.</summary>
+public enum SchedulePolicy
+{
+    /// <summary>The shortest time.</summary>
+    Latency,
+
+    /// <summary>A short time without workers that add little to it: each worker must be worth a part of a worker, to branches and to the whole run.</summary>
+    Efficiency,
+}
+
 /// <summary>What a schedule is made for.</summary>
 /// <param name="Workers">Workers in all, the calling thread included.</param>
 /// <param name="BudgetBytes">What the arena may take.</param>
 /// <param name="Beta">Bundles of one layer may differ in predicted time by this factor.</param>
 /// <param name="DispatchUs">What it costs to start a branch on a worker.</param>
 /// <param name="MinGain">The part of the sequential time that running in parallel must save, to be worth its memory.</param>
+/// <param name="MinWorkerGain">What each further worker must add to the predicted speed-up, where the policy is efficiency: 1 would be linear.</param>
 public sealed record ScheduleOptions(
-    int Workers, ScheduleMode Mode = ScheduleMode.Auto, long BudgetBytes = long.MaxValue, double Beta = 1.5, double DispatchUs = 1.5, double MinGain = 0.03);
+    int Workers, ScheduleMode Mode = ScheduleMode.Auto, long BudgetBytes = long.MaxValue, double Beta = 1.5, double DispatchUs = 1.5, double MinGain = 0.03,
+    SchedulePolicy Policy = SchedulePolicy.Latency, double MinWorkerGain = 0.6);
 
 /// <summary>A schedule that was considered.</summary>
 public sealed record Alternative(ScheduleMode Mode, int Width, long ArenaBytes, double PredictedUs, bool FitsBudget);
@@ -49,6 +61,9 @@ public sealed record Schedule
     /// <summary>By branch, the most workers that may work on it at once.</summary>
     public required ImmutableArray<int> MaxWorkers { get; init; }
 
+    /// <summary>The most workers that may work on the whole run at once.</summary>
+    public required int Workers { get; init; }
+
     public required Timeline Timeline { get; init; }
 
     /// <summary>What was considered, the chosen one included.</summary>
@@ -61,7 +76,7 @@ public sealed record Schedule
     public string Dump()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"schedule: {Mode}, {PredictedUs:0.#} us, {Memory.ArenaBytes} bytes; {Why}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"schedule: {Mode}, {PredictedUs:0.#} us, {Memory.ArenaBytes} bytes, {Workers} workers; {Why}");
         foreach (Alternative a in Alternatives)
             text.AppendLine(CultureInfo.InvariantCulture, $"  {a.Mode} width {a.Width}: {a.PredictedUs:0.#} us, {a.ArenaBytes} bytes{(a.FitsBudget ? "" : ", above the budget")}");
         foreach (TimelineEntry entry in Timeline.Entries.OrderBy(e => e.StartUs).ThenBy(e => e.Branch.Index))

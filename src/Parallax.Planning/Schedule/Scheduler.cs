@@ -40,6 +40,7 @@ public static class Scheduler
     private sealed class Search(MemoryProblem problem, BranchTimes times, ScheduleOptions options)
     {
         private readonly List<Alternative> considered = [];
+        private readonly WorkerLimits limits = WorkerLimits.Of(problem.Branches, times, options);
         private Schedule? sequential;
 
         internal Schedule Sequential()
@@ -49,7 +50,7 @@ public static class Scheduler
             if (plan.ArenaBytes > options.BudgetBytes) plan = MemoryPlanner.Ladder(problem).Sequential;
             var dag = new Dag(problem.Branches.Count, plan.Order.Zip(plan.Order.Skip(1), (a, b) => (a.Index, b.Index)));
             int[] priority = BranchRanks.Invert([.. plan.Order.Select(b => b.Index)]);
-            return sequential = Consider(ScheduleMode.Sequential, plan, priority, Simulator.Run(dag, times, options.Workers, priority), "one branch after another");
+            return sequential = Consider(ScheduleMode.Sequential, plan, priority, Simulator.Run(dag, times, limits.OfRun, priority, limits.OfBranch), "one branch after another");
         }
 
         internal Schedule Layered()
@@ -57,7 +58,7 @@ public static class Scheduler
             int[] level = problem.Branches.Levels();
             var layers = Enumerable.Range(0, level.Length).GroupBy(b => level[b]).OrderBy(l => l.Key).Select(l => (IReadOnlyList<int>)[.. l]);
             var demand = new BranchDemand(problem);
-            var (edges, parallel) = Layering.Edges(layers, times, demand.PeakBytes, Math.Max(1, options.Workers), options.Beta, options.BudgetBytes);
+            var (edges, parallel) = Layering.Edges(layers, times, demand.PeakBytes, limits.OfRun, options.Beta, options.BudgetBytes);
             MemoryPlan plan = MemoryPlanner.WithEdges(problem, edges, "level by level");
             if (plan.ArenaBytes > options.BudgetBytes)
                 return Finish(Sequential(), string.Create(CultureInfo.InvariantCulture, $"level by level needs {plan.ArenaBytes} bytes, the budget is {options.BudgetBytes}"));
@@ -66,7 +67,7 @@ public static class Scheduler
 
         internal Schedule Parallel()
         {
-            List<Schedule> rungs = [.. MemoryPlanner.Ladder(problem, options.Workers, options.BudgetBytes).Rungs
+            List<Schedule> rungs = [.. MemoryPlanner.Ladder(problem, limits.OfRun, options.BudgetBytes).Rungs
                 .Where(r => r.Width > 1 || problem.Branches.Count <= 1)
                 .Select(r => Simulate(ScheduleMode.Parallel, r, RankPriority(r)))];
             List<Schedule> fitting = [.. rungs.Where(r => r.Memory.ArenaBytes <= options.BudgetBytes)];
@@ -79,7 +80,7 @@ public static class Scheduler
         internal Schedule Auto()
         {
             Schedule plain = Sequential();
-            string? pointless = problem.Branches.Count <= 1 ? "there is one branch" : options.Workers <= 1 && times.Devices.All(d => d is null) ? "there is one worker" : null;
+            string? pointless = problem.Branches.Count <= 1 ? "there is one branch" : limits.OfRun <= 1 && times.Devices.All(d => d is null) ? options.Workers <= 1 ? "there is one worker" : "no second worker is worth having" : null;
             if (pointless is not null) return Finish(plain, pointless);
             Schedule parallel = Parallel();
             string numbers = string.Create(CultureInfo.InvariantCulture, $"parallel is predicted to take {parallel.PredictedUs:0.#} us, sequential {plain.PredictedUs:0.#} us");
@@ -90,7 +91,7 @@ public static class Scheduler
 
         private Schedule Simulate(ScheduleMode mode, MemoryPlan plan, int[] priority)
         {
-            Timeline timeline = Simulator.Run(Constrained(plan), times, options.Workers, priority, dispatchUs: options.DispatchUs);
+            Timeline timeline = Simulator.Run(Constrained(plan), times, limits.OfRun, priority, limits.OfBranch, options.DispatchUs);
             return Consider(mode, plan, priority, timeline, "");
         }
 
@@ -102,7 +103,8 @@ public static class Scheduler
                 Mode = mode,
                 Memory = plan,
                 Priority = [.. priority],
-                MaxWorkers = [.. Enumerable.Repeat(Math.Max(1, options.Workers), times.Count)],
+                MaxWorkers = limits.OfBranch,
+                Workers = limits.OfRun,
                 Timeline = timeline,
                 Alternatives = [],
                 Why = why,
@@ -118,13 +120,13 @@ public static class Scheduler
         /// <summary>Gives the longest branches one worker each where the whole run gains by it; accepts the best change until none is left.</summary>
         private Schedule LimitWorkers(Schedule schedule)
         {
-            if (options.Workers <= 1) return schedule;
+            if (limits.OfRun <= 1) return schedule;
             Dag dag = Constrained(schedule.Memory);
-            List<int> open = [.. Enumerable.Range(0, times.Count).OrderByDescending(b => times.Us(b, 1)).Take(SearchedBranches)];
+            List<int> open = [.. Enumerable.Range(0, times.Count).OrderByDescending(b => times.Us(b, 1)).Where(b => schedule.MaxWorkers[b] > 1).Take(SearchedBranches)];
             while (open.Count > 0)
             {
                 var trials = open.Select(b => (Branch: b, Limits: schedule.MaxWorkers.SetItem(b, 1)))
-                    .Select(t => (t.Branch, t.Limits, Timeline: Simulator.Run(dag, times, options.Workers, schedule.Priority, t.Limits, options.DispatchUs)));
+                    .Select(t => (t.Branch, t.Limits, Timeline: Simulator.Run(dag, times, limits.OfRun, schedule.Priority, t.Limits, options.DispatchUs)));
                 var best = trials.MinBy(t => t.Timeline.MakespanUs);
                 if (best.Timeline.MakespanUs >= schedule.PredictedUs * 0.995) break;
                 schedule = schedule with { MaxWorkers = best.Limits, Timeline = best.Timeline };

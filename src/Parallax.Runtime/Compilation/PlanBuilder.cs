@@ -59,7 +59,7 @@ internal sealed class PlanBuilder
             Slots = slots,
             Memory = new MemoryProblem(partition.BranchGraph, [.. branches.Select(b => Math.Max(1, b.Length))], buffers.ToImmutable(),
                 [.. partition.Branches.Select(b => b.Placement.PredictedUs)]),
-            Times = BranchTimes.Of(partition, settings.CostModel, settings.Workers),
+            Times = BranchTimes.Of(partition, settings.CostModel, settings.Workers, Blocks(branches)),
             TableLength = tableLength,
             InputSlots = [.. graph.Inputs.Select(i => slotOf[i.Index]!)],
             OutputSlots = [.. outputSlots],
@@ -68,6 +68,15 @@ internal sealed class PlanBuilder
             Uses = [.. slots.Select(s => s.Uses)],
             Macs = partition.Branches.Sum(b => b.Macs),
         };
+    }
+
+    /// <summary>Into how many blocks the kernels of nodes are cut, at most: so many workers have something to do. A run-time preparation may cut anyhow.</summary>
+    private static Func<NodeId, int?> Blocks(Step[][] branches)
+    {
+        var blocks = new Dictionary<NodeId, int>();
+        foreach (KernelStep step in branches.SelectMany(b => b).OfType<KernelStep>())
+            blocks[step.Node.Id] = Enumerable.Range(0, step.Kernel.PhaseCount).Select(step.Kernel.BlockCount).DefaultIfEmpty(0).Max();
+        return id => blocks.TryGetValue(id, out int count) ? count : null;
     }
 
     private bool IsStatic(ValueId id) => graph.TensorFact(id) is { IsStatic: true } fact && fact.Type != DType.String;

@@ -16,6 +16,9 @@ internal sealed class BranchRun(RunState run) : PoolJob
     private int readyCount, running, remaining;
     private Exception? error;
 
+    /// <summary>Branches that run at this moment.</summary>
+    internal int Running => Volatile.Read(ref running);
+
     internal override bool HasWork => Volatile.Read(ref readyCount) > 0;
 
     internal override bool IsLeaf => false;

@@ -109,12 +109,12 @@ internal sealed class ExecutionPlan : IDisposable
     {
         try
         {
-            return Scheduler.Schedule(Memory, Times, new ScheduleOptions(settings.Workers, settings.Mode, budget));
+            return Scheduler.Schedule(Memory, Times, settings.Schedule(budget));
         }
         catch (MemoryBudgetException e) when (e.NeededBytes <= settings.Budget.HardRoom(idleBytes))
         {
             // The margin is for choosing among plans; where only the narrowest is left, it may have all that is free.
-            return Scheduler.Schedule(Memory, Times, new ScheduleOptions(settings.Workers, settings.Mode, e.NeededBytes));
+            return Scheduler.Schedule(Memory, Times, settings.Schedule(e.NeededBytes));
         }
     }
 
@@ -176,4 +176,8 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
 {
     /// <summary>Accelerators that a partition may use; what they get is only ever planned.</summary>
     internal ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
+
+    internal SchedulePolicy Policy { get; init; }
+
+    internal ScheduleOptions Schedule(long budgetBytes) => new(Workers, Mode, budgetBytes, DispatchUs: CostModel.DispatchUs, Policy: Policy);
 }

@@ -15,13 +15,15 @@ internal sealed unsafe class RunState : IDisposable
     private readonly NativeStorage arena;
     private readonly Lane lane = new();
     private readonly BranchRun? branchRun;
+    private readonly bool isCapped;
 
     internal RunState(ExecutionPlan plan, Schedule schedule, WorkerPool pool, int workers)
     {
         this.plan = plan;
         Schedule = schedule;
         Pool = pool;
-        Workers = workers;
+        Workers = Math.Min(workers, schedule.Workers);
+        isCapped = schedule.Workers < workers;
         Branches = new BranchTable(plan.Memory.Branches, schedule);
         data = new Datum?[plan.Slots.Count];
         usesLeft = new int[plan.Slots.Count];
@@ -32,7 +34,7 @@ internal sealed unsafe class RunState : IDisposable
             if (slot.Kind == SlotKind.Arena) Point(slot, ArenaAddress(slot));
             else if (slot.Kind == SlotKind.Constant) Point(slot, slot.Constant!.Address);
         }
-        if (Branches.Width > 1 && workers > 1) branchRun = new BranchRun(this);
+        if (Branches.Width > 1 && Workers > 1) branchRun = new BranchRun(this);
     }
 
     ~RunState() => NativeMemory.Free(Table);
@@ -90,8 +92,10 @@ internal sealed unsafe class RunState : IDisposable
             Cancellation.ThrowIfCancellationRequested();
             try
             {
-                if (Recorder is null) step.Run(new StepRun(this, own, workers));
-                else Recorder.Run(step, new StepRun(this, own, workers));
+                // Where the pool has more workers than this run may use, the branches that run share what it may use.
+                var stepRun = new StepRun(this, own, isCapped && branchRun is not null ? Math.Clamp(Workers / Math.Max(1, branchRun.Running), 1, workers) : workers);
+                if (Recorder is null) step.Run(stepRun);
+                else Recorder.Run(step, stepRun);
             }
             catch (InvalidModelException e)
             {

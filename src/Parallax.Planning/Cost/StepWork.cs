@@ -1,0 +1,80 @@
+using Parallax.Graphs;
+using Parallax.Graphs.Ops;
+
+namespace Parallax.Planning;
+
+/// <summary>What a node has to do, as far as its time depends on it. Symbolic costs count as nothing.</summary>
+/// <param name="Macs">Multiply-accumulates (elementwise: results).</param>
+/// <param name="Bytes">Bytes read and written.</param>
+/// <param name="ColdBytes">Those of <paramref name="Bytes"/> that are constants: read once a run, they come from memory.</param>
+/// <param name="EpilogueResults">Results that go through a transcendental function before they are stored.</param>
+public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, long ColdBytes = 0, long EpilogueResults = 0)
+{
+    /// <summary>What the rate of the class counts.</summary>
+    public long Units => Class is OpClass.Movement or OpClass.Rearrangement ? Bytes : Macs;
+
+    /// <summary>The work of a node; control flow counts its heaviest body once, for trip counts are not known.</summary>
+    public static StepWork Of(Graph graph, Node node)
+    {
+        Cost cost = graph.Cost(node);
+        cost.Macs.TryGetValue(out long macs);
+        cost.Bytes.TryGetValue(out long bytes);
+        long bodyMacs = 0, bodyBytes = 0;
+        foreach (Graph body in node.Op.Bodies)
+        {
+            (long Macs, long Bytes) sum = (0, 0);
+            foreach (Node inner in body.Nodes)
+            {
+                StepWork work = Of(body, inner);
+                sum = (sum.Macs + work.Macs, sum.Bytes + work.Bytes);
+            }
+            bodyMacs = Math.Max(bodyMacs, sum.Macs);
+            bodyBytes = Math.Max(bodyBytes, sum.Bytes);
+        }
+        return new StepWork(ClassOf(graph, node), macs + bodyMacs, bytes + bodyBytes, Math.Min(bytes, ConstantBytes(graph, node)), EpilogueOf(graph, node));
+    }
+
+    /// <summary>The class of a node, with its shapes looked at where they decide.</summary>
+    public static OpClass ClassOf(Graph graph, Node node) => (OpClasses.Of(node.Op), node.Op) switch
+    {
+        (OpClass.Dense, _) when Rows(graph, node) is { } rows and <= OpClasses.FewRows => OpClass.FewRows,
+        (OpClass.Convolution, Conv { Groups: > 1 } or IntegerConv { Groups: > 1 }) when WeightDims(graph, node) is { } w && w[1] < OpClasses.FewChannels => OpClass.Depthwise,
+        (OpClass.Convolution, Conv or IntegerConv) when WeightDims(graph, node) is { } w && w[2..].All(d => d == 1) => OpClass.Dense,
+        (OpClass of, _) => of,
+    };
+
+    /// <summary>Rows of the left-hand matrix, those of a batch that shares one right-hand matrix included; null where they are not known.</summary>
+    private static long? Rows(Graph graph, Node node)
+    {
+        if (Dims(graph, node, 0) is not { Length: > 0 } a) return null;
+        switch (node.Op)
+        {
+            case Gemm gemm:
+                return a.Length == 2 ? a[gemm.TransposeA ? 1 : 0] : null;
+            case MatMul or IntegerMatMul:
+                if (a.Length == 1) return 1;
+                bool shared = Dims(graph, node, node.Op is IntegerProduct product ? product.B : 1) is { Length: 2 };
+                long own = a[^(node.Op is MatMul { TransposeA: true } ? 1 : 2)];
+                return shared ? own * Shape.Count(a.AsSpan(..^2)) : own;
+            default:
+                return null;
+        }
+    }
+
+    private static long[]? WeightDims(Graph graph, Node node) =>
+        Dims(graph, node, node.Op is IntegerProduct product ? product.B : 1) is { Length: > 2 } dims ? dims : null;
+
+    private static long[]? Dims(Graph graph, Node node, int input) =>
+        input < node.Inputs.Length && graph.TensorFact(node.Inputs[input]) is { Shape: { IsKnown: true } shape } ? shape.ToArray() : null;
+
+    private static long ConstantBytes(Graph graph, Node node)
+    {
+        long bytes = 0;
+        foreach (ValueId input in node.Inputs) bytes += graph.Constant(input)?.ByteCount ?? 0;
+        return bytes;
+    }
+
+    private static long EpilogueOf(Graph graph, Node node) =>
+        node.Op is IFusible { Activation.Kind: ActivationKind.Sigmoid or ActivationKind.Tanh or ActivationKind.Silu or ActivationKind.GeluErf or ActivationKind.GeluTanh or ActivationKind.QuickGelu }
+            && CostOf.Elements(graph.Fact(node.Outputs[0])).TryGetValue(out long results) ? results : 0;
+}
