@@ -14,8 +14,11 @@ internal sealed class ExecutionPlan : IDisposable
     /// <summary>Run states that are kept for later runs; more callers at once make more, which are freed when they end.</summary>
     private const int MaxIdle = 16;
 
+    private const int BudgetSteps = 16;
+
     private readonly List<BudgetedSchedule> schedules = [];
     private readonly List<RunState> idle = [];
+    private Schedule? narrowest;
 
     internal required Partition Partition { get; init; }
 
@@ -86,37 +89,60 @@ internal sealed class ExecutionPlan : IDisposable
     }
 
     /// <summary>The schedule for the budget of the moment; one is made where none of those at hand is known to be the best for it.</summary>
+    /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
     internal Schedule ScheduleFor(RunSettings settings)
     {
         long idleBytes = IdleBytes(), budget = settings.Budget.Room(idleBytes);
         lock (schedules)
         {
+            if (narrowest is not null && budget < narrowest.Memory.ArenaBytes)
+                return narrowest.Memory.ArenaBytes <= settings.Budget.HardRoom(idleBytes) ? narrowest : throw BelowNarrowest(narrowest.Memory.ArenaBytes, budget);
+            long step = Quantize(budget);
             foreach (BudgetedSchedule known in schedules)
-                if (known.Schedule.Memory.ArenaBytes <= budget && budget <= known.BestUpTo) return known.Schedule;
-            Schedule made = MakeSchedule(settings, budget, idleBytes);
-            foreach (BudgetedSchedule known in schedules)
-                if (known.Schedule.Memory.ArenaBytes == made.Memory.ArenaBytes && known.Schedule.Mode == made.Mode)
-                {
-                    known.BestUpTo = Math.Max(known.BestUpTo, budget);
-                    return known.Schedule;
-                }
-            schedules.Add(new BudgetedSchedule(made, budget));
-            return made;
+                if (known.Schedule.Memory.ArenaBytes <= step && step <= known.BestUpTo) return known.Schedule;
+            return MakeSchedule(settings, step, idleBytes);
         }
+    }
+
+    /// <summary>Free memory changes all the time: below the largest arena, budgets are looked at in sixteenths of it, so that few schedules serve them all.</summary>
+    private long Quantize(long budget)
+    {
+        long top = 0;
+        foreach (BudgetedSchedule known in schedules) top = Math.Max(top, known.Schedule.Memory.ArenaBytes);
+        if (budget >= top) return budget;
+        long step = top / BudgetSteps * (budget / Math.Max(1, top / BudgetSteps));
+        return narrowest is null ? step : Math.Max(step, narrowest.Memory.ArenaBytes);
     }
 
     private Schedule MakeSchedule(RunSettings settings, long budget, long idleBytes)
     {
         try
         {
-            return Scheduler.Schedule(Memory, Times, settings.Schedule(budget));
+            return Remember(Scheduler.Schedule(Memory, Times, settings.Schedule(budget)), budget);
         }
-        catch (MemoryBudgetException e) when (e.NeededBytes <= settings.Budget.HardRoom(idleBytes))
+        catch (MemoryBudgetException e)
         {
+            if (e.NeededBytes > settings.Budget.HardRoom(idleBytes)) throw;
             // The margin is for choosing among plans; where only the narrowest is left, it may have all that is free.
-            return Scheduler.Schedule(Memory, Times, settings.Schedule(e.NeededBytes));
+            return narrowest = Remember(Scheduler.Schedule(Memory, Times, settings.Schedule(e.NeededBytes) with { Mode = ScheduleMode.Sequential }), e.NeededBytes);
         }
     }
+
+    /// <summary>The schedule, or an equal one that is known already.</summary>
+    private Schedule Remember(Schedule made, long budget)
+    {
+        foreach (BudgetedSchedule known in schedules)
+            if (known.Schedule.Memory.ArenaBytes == made.Memory.ArenaBytes && known.Schedule.Mode == made.Mode)
+            {
+                known.BestUpTo = Math.Max(known.BestUpTo, budget);
+                return known.Schedule;
+            }
+        schedules.Add(new BudgetedSchedule(made, budget));
+        return made;
+    }
+
+    private static MemoryBudgetException BelowNarrowest(long needed, long budget) =>
+        new($"the narrowest plan needs {needed} bytes, the budget is {budget}", needed, budget);
 
     /// <summary>A schedule and the largest budget for which it is known to be the best; the smallest is what it needs.</summary>
     private sealed class BudgetedSchedule(Schedule schedule, long bestUpTo)
