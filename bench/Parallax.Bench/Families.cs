@@ -73,7 +73,7 @@ public class Rows : KernelBenchmark
         from @case in (KernelCase[])
         [
             KernelCase.Moving(
-                $"Softmax {shape.Rows}x{shape.Count}", () => SoftmaxKernels.Create(SoftmaxFunction.Softmax, DType.Float32, shape.Rows, shape.Count, 1), [count], count),
+                $"Softmax {shape.Rows}x{shape.Count}", () => SoftmaxKernels.Create(SoftmaxKind.Softmax, DType.Float32, shape.Rows, shape.Count, 1), [count], count),
             KernelCase.Moving($"LayerNorm {shape.Rows}x{shape.Count}", () => NormKernels.Rows(DType.Float32, problem), [count, shape.Count], count),
         ]
         select @case;

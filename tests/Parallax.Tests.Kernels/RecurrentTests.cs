@@ -7,23 +7,23 @@ namespace Parallax.Tests.Kernels;
 
 public sealed class RecurrentTests
 {
-    private static readonly GateFunction Sigmoid = new(GateKind.Sigmoid), Tanh = new(GateKind.Tanh);
+    private static readonly CellActivation Sigmoid = new(CellFunction.Sigmoid), Tanh = new(CellFunction.Tanh);
 
     private static readonly RecurrentProblem[] Problems =
     [
         new(RecurrentCell.Rnn, 4, 1, 3, 5) { Reversed = [false], Functions = [Tanh] },
-        new(RecurrentCell.Rnn, 5, 3, 4, 33) { Reversed = [false, true], Functions = [new(GateKind.Affine, 0.5f, 0.1f), new(GateKind.Softsign)], HasBias = true, HasLengths = true, HasInitialHidden = true },
+        new(RecurrentCell.Rnn, 5, 3, 4, 33) { Reversed = [false, true], Functions = [new(CellFunction.Affine, 0.5f, 0.1f), new(CellFunction.Softsign)], HasBias = true, HasLengths = true, HasInitialHidden = true },
         new(RecurrentCell.Lstm, 1, 1, 1, 1) { Reversed = [false], Functions = [Sigmoid, Tanh, Tanh], HasBias = true },
         new(RecurrentCell.Lstm, 6, 2, 7, 18) { Reversed = [true], Functions = [Sigmoid, Tanh, Tanh], HasBias = true, HasPeepholes = true, HasInitialHidden = true, HasInitialCell = true, BatchFirst = true },
         new(RecurrentCell.Lstm, 4, 20, 5, 35)
         {
             Reversed = [false, true], HasBias = true, HasLengths = true, HasPeepholes = true, HasInitialCell = true, Clip = 0.6f,
-            Functions = [new(GateKind.HardSigmoid, 0.3f, 0.4f), Tanh, new(GateKind.ScaledTanh, 1.1f, 0.9f), Sigmoid, new(GateKind.Elu, 0.7f), Tanh],
+            Functions = [new(CellFunction.HardSigmoid, 0.3f, 0.4f), Tanh, new(CellFunction.ScaledTanh, 1.1f, 0.9f), Sigmoid, new(CellFunction.Elu, 0.7f), Tanh],
         },
-        new(RecurrentCell.Lstm, 3, 2, 4, 6) { Reversed = [false], Functions = [Sigmoid, new(GateKind.LeakyRelu, 0.1f), new(GateKind.Relu)], InputForget = true },
+        new(RecurrentCell.Lstm, 3, 2, 4, 6) { Reversed = [false], Functions = [Sigmoid, new(CellFunction.LeakyRelu, 0.1f), new(CellFunction.Relu)], InputForget = true },
         new(RecurrentCell.Gru, 5, 1, 4, 9) { Reversed = [false], Functions = [Sigmoid, Tanh], HasBias = true },
-        new(RecurrentCell.Gru, 5, 17, 4, 33) { Reversed = [false, true], Functions = [Sigmoid, Tanh, Sigmoid, new(GateKind.Softplus)], HasBias = true, HasLengths = true, HasInitialHidden = true },
-        new(RecurrentCell.Gru, 4, 3, 6, 16) { Reversed = [true], Functions = [Sigmoid, new(GateKind.ThresholdedRelu, 0.2f)], HasBias = true, LinearBeforeReset = true, BatchFirst = true, HasLengths = true },
+        new(RecurrentCell.Gru, 5, 17, 4, 33) { Reversed = [false, true], Functions = [Sigmoid, Tanh, Sigmoid, new(CellFunction.Softplus)], HasBias = true, HasLengths = true, HasInitialHidden = true },
+        new(RecurrentCell.Gru, 4, 3, 6, 16) { Reversed = [true], Functions = [Sigmoid, new(CellFunction.ThresholdedRelu, 0.2f)], HasBias = true, LinearBeforeReset = true, BatchFirst = true, HasLengths = true },
     ];
 
     public static TheoryData<int> Cases() => [.. Enumerable.Range(0, Problems.Length)];
@@ -81,7 +81,7 @@ public sealed class RecurrentTests
         int n = p.HiddenSize;
         float[] input = x.ToArray();
         double[] old = h, oldC = c, next = new double[n], nextC = new double[n];
-        GateFunction[] f = p.Functions[(d * p.FunctionsPerDirection)..((d + 1) * p.FunctionsPerDirection)];
+        CellActivation[] f = p.Functions[(d * p.FunctionsPerDirection)..((d + 1) * p.FunctionsPerDirection)];
         double[] reset = p.Cell == RecurrentCell.Gru ? [.. Enumerable.Range(0, n).Select(i => Apply(f[0], p.Clip, X(1, i) + R(1, i, old)) * old[i])] : [];
         for (int i = 0; i < n; i++)
             switch (p.Cell)
@@ -109,21 +109,21 @@ public sealed class RecurrentTests
         double P(int g, int i) => p.HasPeepholes ? inputs[7].Span<float>()[(d * 3 + g) * n + i] : 0;
     }
 
-    private static double Apply(GateFunction function, double clip, double x)
+    private static double Apply(CellActivation function, double clip, double x)
     {
         if (clip > 0) x = Math.Clamp(x, -clip, clip);
-        return function.Kind switch
+        return function.Function switch
         {
-            GateKind.Relu => Math.Max(0, x),
-            GateKind.Tanh => Math.Tanh(x),
-            GateKind.Sigmoid => 1 / (1 + Math.Exp(-x)),
-            GateKind.Affine => function.Alpha * x + function.Beta,
-            GateKind.LeakyRelu => x < 0 ? function.Alpha * x : x,
-            GateKind.ThresholdedRelu => x >= function.Alpha ? x : 0,
-            GateKind.ScaledTanh => function.Alpha * Math.Tanh(function.Beta * x),
-            GateKind.HardSigmoid => Math.Clamp(function.Alpha * x + function.Beta, 0, 1),
-            GateKind.Elu => x < 0 ? function.Alpha * (Math.Exp(x) - 1) : x,
-            GateKind.Softsign => x / (1 + Math.Abs(x)),
+            CellFunction.Relu => Math.Max(0, x),
+            CellFunction.Tanh => Math.Tanh(x),
+            CellFunction.Sigmoid => 1 / (1 + Math.Exp(-x)),
+            CellFunction.Affine => function.Alpha * x + function.Beta,
+            CellFunction.LeakyRelu => x < 0 ? function.Alpha * x : x,
+            CellFunction.ThresholdedRelu => x >= function.Alpha ? x : 0,
+            CellFunction.ScaledTanh => function.Alpha * Math.Tanh(function.Beta * x),
+            CellFunction.HardSigmoid => Math.Clamp(function.Alpha * x + function.Beta, 0, 1),
+            CellFunction.Elu => x < 0 ? function.Alpha * (Math.Exp(x) - 1) : x,
+            CellFunction.Softsign => x / (1 + Math.Abs(x)),
             _ => Math.Log(1 + Math.Exp(x)),
         };
     }

@@ -14,22 +14,22 @@ public sealed class ReduceTests
         ([300_001], [0]), ([70_000, 3], [0]), ([3, 2, 50_000], [0, 2]), ([2, 0, 3], [1]), ([0, 3], [1]), ([2, 0, 3], [0]),
     ];
 
-    public static TheoryData<Reduction, int> Cases()
+    public static TheoryData<ReduceKind, int> Cases()
     {
-        var cases = new TheoryData<Reduction, int>();
-        foreach (Reduction reduction in Enum.GetValues<Reduction>())
+        var cases = new TheoryData<ReduceKind, int>();
+        foreach (ReduceKind reduction in Enum.GetValues<ReduceKind>())
             for (int i = 0; i < Problems.Length; i++)
-                if (reduction != Reduction.Prod || Shape.Count(Problems[i].Dims) <= 10_000) cases.Add(reduction, i); // long products leave float's range
+                if (reduction != ReduceKind.Prod || Shape.Count(Problems[i].Dims) <= 10_000) cases.Add(reduction, i); // long products leave float's range
         return cases;
     }
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Float32FollowsTheDefinition(Reduction reduction, int problem)
+    public void Float32FollowsTheDefinition(ReduceKind reduction, int problem)
     {
         (long[] dims, int[] axes) = Problems[problem];
         var random = new Random(17 + problem);
-        float[] data = [.. Enumerable.Range(0, (int)Shape.Count(dims)).Select(_ => reduction == Reduction.Prod ? 0.5f + random.NextSingle() : 4 * random.NextSingle() - 1.5f)];
+        float[] data = [.. Enumerable.Range(0, (int)Shape.Count(dims)).Select(_ => reduction == ReduceKind.Prod ? 0.5f + random.NextSingle() : 4 * random.NextSingle() - 1.5f)];
         double[] expected = Naive(reduction, Array.ConvertAll(data, v => (double)v), dims, axes, out long[] outDims);
         using Kernel kernel = ReduceKernels.Create(reduction, DType.Float32, dims, axes);
         Span<float> actual = KernelRun.Run(kernel, DType.Float32, outDims, Tensor.From(data, dims)).Span<float>();
@@ -40,13 +40,13 @@ public sealed class ReduceTests
     public void IntegersWrapAndBoolsAreLogical()
     {
         Tensor ints = Tensor.From([1, -2, 3, int.MaxValue, 1, 5], [2, 3]);
-        Assert.Equal([2, unchecked(int.MaxValue + 6)], KernelRun.Run(ReduceKernels.Create(Reduction.Sum, DType.Int32, [2, 3], [1]), DType.Int32, [2], ints).Span<int>());
-        Assert.Equal([int.MaxValue, 1, 5], KernelRun.Run(ReduceKernels.Create(Reduction.Max, DType.Int32, [2, 3], [0]), DType.Int32, [3], ints).Span<int>());
+        Assert.Equal([2, unchecked(int.MaxValue + 6)], KernelRun.Run(ReduceKernels.Create(ReduceKind.Sum, DType.Int32, [2, 3], [1]), DType.Int32, [2], ints).Span<int>());
+        Assert.Equal([int.MaxValue, 1, 5], KernelRun.Run(ReduceKernels.Create(ReduceKind.Max, DType.Int32, [2, 3], [0]), DType.Int32, [3], ints).Span<int>());
         Tensor bools = Tensor.From([true, true, false, false], [2, 2]);
-        Assert.Equal([true, false], KernelRun.Run(ReduceKernels.Create(Reduction.Min, DType.Bool, [2, 2], [1]), DType.Bool, [2], bools).Span<bool>());
+        Assert.Equal([true, false], KernelRun.Run(ReduceKernels.Create(ReduceKind.Min, DType.Bool, [2, 2], [1]), DType.Bool, [2], bools).Span<bool>());
         Tensor none = Tensor.Allocate(DType.Bool, [0]);
-        Assert.True(KernelRun.Run(ReduceKernels.Create(Reduction.Min, DType.Bool, [0], [0]), DType.Bool, [], none).Span<bool>()[0]);
-        Assert.False(KernelRun.Run(ReduceKernels.Create(Reduction.Max, DType.Bool, [0], [0]), DType.Bool, [], none).Span<bool>()[0]);
+        Assert.True(KernelRun.Run(ReduceKernels.Create(ReduceKind.Min, DType.Bool, [0], [0]), DType.Bool, [], none).Span<bool>()[0]);
+        Assert.False(KernelRun.Run(ReduceKernels.Create(ReduceKind.Max, DType.Bool, [0], [0]), DType.Bool, [], none).Span<bool>()[0]);
     }
 
     [Theory]
@@ -85,7 +85,7 @@ public sealed class ReduceTests
     {
         var random = new Random(5);
         float[] data = [.. Enumerable.Range(0, outer * count * inner).Select(_ => 2000 + 10 * random.NextSingle())];
-        foreach (SoftmaxFunction function in Enum.GetValues<SoftmaxFunction>())
+        foreach (SoftmaxKind function in Enum.GetValues<SoftmaxKind>())
             foreach (DType type in (DType[])[DType.Float32, DType.Float64])
             {
                 using Kernel kernel = SoftmaxKernels.Create(function, type, outer, count, inner);
@@ -99,7 +99,7 @@ public sealed class ReduceTests
             }
     }
 
-    private static void CheckSoftmax(SoftmaxFunction function, float[] data, double[] actual, int start, int count, int stride)
+    private static void CheckSoftmax(SoftmaxKind function, float[] data, double[] actual, int start, int count, int stride)
     {
         double[] run = [.. Enumerable.Range(0, count).Select(c => (double)data[start + c * stride])];
         double largest = run.Max(), sum = run.Sum(v => Math.Exp(v - largest));
@@ -107,15 +107,15 @@ public sealed class ReduceTests
         {
             double expected = function switch
             {
-                SoftmaxFunction.Softmax => Math.Exp(run[c] - largest) / sum,
-                SoftmaxFunction.LogSoftmax => run[c] - largest - Math.Log(sum),
+                SoftmaxKind.Softmax => Math.Exp(run[c] - largest) / sum,
+                SoftmaxKind.LogSoftmax => run[c] - largest - Math.Log(sum),
                 _ => c == Array.IndexOf(run, largest) ? 1 : 0,
             };
             AssertClose(expected, actual[start + c * stride], $"{function} of {count} by {stride} at {c}");
         }
     }
 
-    private static double[] Naive(Reduction reduction, double[] data, long[] dims, int[] axes, out long[] outDims)
+    private static double[] Naive(ReduceKind reduction, double[] data, long[] dims, int[] axes, out long[] outDims)
     {
         outDims = [.. dims.Where((_, i) => !axes.Contains(i))];
         long[] strides = Shape.Strides(dims), outStrides = Shape.Strides(outDims);
@@ -126,15 +126,15 @@ public sealed class ReduceTests
             groups[kept.Select((axis, k) => i / strides[axis] % dims[axis] * outStrides[k]).Sum()].Add(data[i]);
         return Array.ConvertAll(groups, g => reduction switch
         {
-            Reduction.Sum => g.Sum(),
-            Reduction.Mean => g.Sum() / g.Count,
-            Reduction.Max => g.DefaultIfEmpty(double.NegativeInfinity).Max(),
-            Reduction.Min => g.DefaultIfEmpty(double.PositiveInfinity).Min(),
-            Reduction.Prod => g.Aggregate(1.0, (a, b) => a * b),
-            Reduction.L1 => g.Sum(Math.Abs),
-            Reduction.L2 => Math.Sqrt(g.Sum(v => v * v)),
-            Reduction.LogSum => Math.Log(g.Sum()),
-            Reduction.SumSquare => g.Sum(v => v * v),
+            ReduceKind.Sum => g.Sum(),
+            ReduceKind.Mean => g.Sum() / g.Count,
+            ReduceKind.Max => g.DefaultIfEmpty(double.NegativeInfinity).Max(),
+            ReduceKind.Min => g.DefaultIfEmpty(double.PositiveInfinity).Min(),
+            ReduceKind.Prod => g.Aggregate(1.0, (a, b) => a * b),
+            ReduceKind.L1 => g.Sum(Math.Abs),
+            ReduceKind.L2 => Math.Sqrt(g.Sum(v => v * v)),
+            ReduceKind.LogSum => Math.Log(g.Sum()),
+            ReduceKind.SumSquare => g.Sum(v => v * v),
             _ => Math.Log(g.Sum(Math.Exp)),
         });
     }

@@ -64,7 +64,7 @@ internal sealed unsafe class RowAttentionKernel<T>(AttentionProblem problem) : A
     {
         T largest = scores.IsEmpty ? T.NegativeInfinity : TensorPrimitives.Max<T>(scores);
         if (T.IsNegativeInfinity(largest)) scores.Clear();
-        else SoftmaxKernels.Run<T>(SoftmaxFunction.Softmax, scores, scores);
+        else SoftmaxKernels.Run<T>(SoftmaxKind.Softmax, scores, scores);
     }
 
     private void Weigh(ReadOnlySpan<T> probabilities, in HeadBlock block, T* output)

@@ -33,11 +33,11 @@ public static class PoolKernels
     /// <summary>One result per plane.</summary>
     public static Kernel CreateGlobal(Pooling pooling, DType type, long planes, long spatial, double p = 2)
     {
-        Reduction? reduction = pooling switch
+        ReduceKind? reduction = pooling switch
         {
-            Pooling.Max => Reduction.Max,
-            Pooling.Average => Reduction.Mean,
-            _ => p == 2 ? Reduction.L2 : p == 1 ? Reduction.L1 : null,
+            Pooling.Max => ReduceKind.Max,
+            Pooling.Average => ReduceKind.Mean,
+            _ => p == 2 ? ReduceKind.L2 : p == 1 ? ReduceKind.L1 : null,
         };
         return reduction is { } direct
             ? ReduceKernels.Create(direct, type, [planes, spatial], [1])

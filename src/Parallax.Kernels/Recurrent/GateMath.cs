@@ -6,15 +6,15 @@ namespace Parallax.Kernels.Recurrent;
 internal static unsafe class GateMath<V> where V : struct, IVec<V>
 {
     /// <summary>f(clip(x)), in place.</summary>
-    internal static void Apply(GateFunction function, float clip, float* data, int n)
+    internal static void Apply(CellActivation function, float clip, float* data, int n)
     {
         if (clip > 0) Clip(data, n, clip);
-        switch (function.Kind)
+        switch (function.Function)
         {
-            case GateKind.Sigmoid:
+            case CellFunction.Sigmoid:
                 for (int i = 0; i < n; i += V.Count) V.Store(data + i, FloatMath.Sigmoid(V.Load(data + i)));
                 break;
-            case GateKind.Tanh:
+            case CellFunction.Tanh:
                 for (int i = 0; i < n; i += V.Count) V.Store(data + i, FloatMath.Tanh(V.Load(data + i)));
                 break;
             default:
@@ -66,17 +66,17 @@ internal static unsafe class GateMath<V> where V : struct, IVec<V>
         for (int i = 0; i < n; i += V.Count) V.Store(data + i, Vec.Clamp(V.Load(data + i), V.Create(-clip), V.Create(clip)));
     }
 
-    private static float Scalar(GateFunction function, float x) => function.Kind switch
+    private static float Scalar(CellActivation function, float x) => function.Function switch
     {
-        GateKind.Relu => x < 0 ? 0 : x,
-        GateKind.Affine => function.Alpha * x + function.Beta,
-        GateKind.LeakyRelu => x < 0 ? function.Alpha * x : x,
-        GateKind.ThresholdedRelu => x >= function.Alpha ? x : 0,
-        GateKind.ScaledTanh => function.Alpha * MathF.Tanh(function.Beta * x),
-        GateKind.HardSigmoid => Math.Clamp(function.Alpha * x + function.Beta, 0, 1),
-        GateKind.Elu => x < 0 ? function.Alpha * (MathF.Exp(x) - 1) : x,
-        GateKind.Softsign => x / (1 + Math.Abs(x)),
-        GateKind.Softplus => x > 20 ? x : MathF.Log(1 + MathF.Exp(x)),
-        _ => throw new InvalidOperationException($"{function.Kind} has a vector form"),
+        CellFunction.Relu => x < 0 ? 0 : x,
+        CellFunction.Affine => function.Alpha * x + function.Beta,
+        CellFunction.LeakyRelu => x < 0 ? function.Alpha * x : x,
+        CellFunction.ThresholdedRelu => x >= function.Alpha ? x : 0,
+        CellFunction.ScaledTanh => function.Alpha * MathF.Tanh(function.Beta * x),
+        CellFunction.HardSigmoid => Math.Clamp(function.Alpha * x + function.Beta, 0, 1),
+        CellFunction.Elu => x < 0 ? function.Alpha * (MathF.Exp(x) - 1) : x,
+        CellFunction.Softsign => x / (1 + Math.Abs(x)),
+        CellFunction.Softplus => x > 20 ? x : MathF.Log(1 + MathF.Exp(x)),
+        _ => throw new InvalidOperationException($"{function.Function} has a vector form"),
     };
 }

@@ -161,7 +161,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
         for (; i < hidden; i++) target[i] += source[i];
     }
 
-    private GateFunction Function(in Cell cell, int index) => problem.Functions[cell.Direction * problem.FunctionsPerDirection + index];
+    private CellActivation Function(in Cell cell, int index) => problem.Functions[cell.Direction * problem.FunctionsPerDirection + index];
 
     // z and r of all items; the reset state times R where the reset comes first.
     private void Gru(in Cell cell)
@@ -209,7 +209,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
     private void Lstm(in Cell cell, float* row, float* h, float* c, float* temp)
     {
         float* i = row, o = row + Stride, f = o + Stride, candidate = f + Stride;
-        GateFunction gate = Function(cell, 0);
+        CellActivation gate = Function(cell, 0);
         if (problem.HasPeepholes) GateMath<V>.AddProduct(i, cell.Peepholes, c, padded);
         GateMath<V>.Apply(gate, problem.Clip, i, padded);
         if (problem.InputForget)

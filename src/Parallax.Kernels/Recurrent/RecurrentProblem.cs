@@ -8,24 +8,6 @@ public enum RecurrentCell
     Gru,
 }
 
-/// <summary>A function inside a cell.</summary>
-public enum GateKind
-{
-    Relu,
-    Tanh,
-    Sigmoid,
-    Affine,
-    LeakyRelu,
-    ThresholdedRelu,
-    ScaledTanh,
-    HardSigmoid,
-    Elu,
-    Softsign,
-    Softplus,
-}
-
-public readonly record struct GateFunction(GateKind Kind, float Alpha = 0, float Beta = 0);
-
 /// <summary>
 /// A recurrent layer in float32. Inputs by position: X, W [directions, gates * hidden, input], R [directions, gates * hidden, hidden],
 /// 3 biases, 4 lengths (int32), 5 initial h, 6 initial c, 7 peepholes; outputs Y, last h, last c, each where the flags say so.
@@ -36,7 +18,7 @@ public sealed record RecurrentProblem(RecurrentCell Cell, int Steps, int Batch, 
     public required bool[] Reversed { get; init; }
 
     /// <summary>The functions of each direction, one after the other.</summary>
-    public required GateFunction[] Functions { get; init; }
+    public required CellActivation[] Functions { get; init; }
 
     /// <summary>0 for none.</summary>
     public float Clip { get; init; }

@@ -3,17 +3,10 @@ using System.Numerics.Tensors;
 
 namespace Parallax.Kernels.Reduce;
 
-public enum SoftmaxFunction
-{
-    Softmax,
-    LogSoftmax,
-    Hardmax,
-}
-
 /// <summary>Softmax and its kin along the middle of [outer, count, inner]. Float32 and float64.</summary>
 public static class SoftmaxKernels
 {
-    public static Kernel Create(SoftmaxFunction function, DType type, long outer, long count, long inner) => type switch
+    public static Kernel Create(SoftmaxKind function, DType type, long outer, long count, long inner) => type switch
     {
         DType.Float32 => Vec.Widest switch
         {
@@ -27,17 +20,17 @@ public static class SoftmaxKernels
     };
 
     /// <summary>One run, from <paramref name="x"/> to <paramref name="y"/>, which may be the same.</summary>
-    internal static void Run<T>(SoftmaxFunction function, ReadOnlySpan<T> x, Span<T> y) where T : unmanaged, IFloatingPointIeee754<T>
+    internal static void Run<T>(SoftmaxKind function, ReadOnlySpan<T> x, Span<T> y) where T : unmanaged, IFloatingPointIeee754<T>
     {
         T largest = TensorPrimitives.Max(x);
         switch (function)
         {
-            case SoftmaxFunction.Softmax:
+            case SoftmaxKind.Softmax:
                 TensorPrimitives.Subtract(x, largest, y);
                 TensorPrimitives.Exp(y, y);
                 TensorPrimitives.Multiply(y, T.One / VectorFold.Sum<T>(y), y);
                 break;
-            case SoftmaxFunction.LogSoftmax:
+            case SoftmaxKind.LogSoftmax:
                 LogSoftmax(x, largest, y);
                 break;
             default:
@@ -70,15 +63,15 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
     // Narrow inner runs are gathered and scattered; wide ones are computed side by side.
     private const int ColumnCount = 256, NarrowInner = 16;
 
-    private readonly SoftmaxFunction function;
+    private readonly SoftmaxKind function;
     private readonly long outer, inner, chunks, unitsPerBlock;
     private readonly int count;
     private readonly bool across;
 
-    internal SoftmaxKernel(SoftmaxFunction function, long outer, long count, long inner)
+    internal SoftmaxKernel(SoftmaxKind function, long outer, long count, long inner)
     {
         (this.function, this.outer, this.count, this.inner) = (function, outer, checked((int)count), inner);
-        across = inner >= NarrowInner && function != SoftmaxFunction.Hardmax;
+        across = inner >= NarrowInner && function != SoftmaxKind.Hardmax;
         chunks = across ? (inner + ColumnCount - 1) / ColumnCount : inner;
         unitsPerBlock = Math.Max(1, 8192 / Math.Max(1, count * (across ? Math.Min(inner, ColumnCount) : 1)));
     }
@@ -121,17 +114,17 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
         sum.Clear();
         for (long i = 0; i < count; i++)
         {
-            Span<T> row = new(y + i * inner, width), exponentials = function == SoftmaxFunction.Softmax ? row : temp;
+            Span<T> row = new(y + i * inner, width), exponentials = function == SoftmaxKind.Softmax ? row : temp;
             TensorPrimitives.Subtract(new ReadOnlySpan<T>(x + i * inner, width), largest, row);
             TensorPrimitives.Exp(row, exponentials);
             TensorPrimitives.Add(sum, exponentials, sum);
         }
-        if (function == SoftmaxFunction.LogSoftmax) TensorPrimitives.Log<T>(sum, sum);
+        if (function == SoftmaxKind.LogSoftmax) TensorPrimitives.Log<T>(sum, sum);
         else TensorPrimitives.Reciprocal<T>(sum, sum);
         for (long i = 0; i < count; i++)
         {
             Span<T> row = new(y + i * inner, width);
-            if (function == SoftmaxFunction.LogSoftmax) TensorPrimitives.Subtract(row, sum, row);
+            if (function == SoftmaxKind.LogSoftmax) TensorPrimitives.Subtract(row, sum, row);
             else TensorPrimitives.Multiply(row, sum, row);
         }
     }

@@ -6,20 +6,20 @@ namespace Parallax.Kernels.Reduce;
 /// <summary>Softmax and its kin of one contiguous run; the result may lie where the run does.</summary>
 internal unsafe interface ISoftmaxRun<T> where T : unmanaged
 {
-    static abstract void Run(SoftmaxFunction function, T* x, T* y, int n);
+    static abstract void Run(SoftmaxKind function, T* x, T* y, int n);
 }
 
 internal readonly unsafe struct PlainSoftmax<T> : ISoftmaxRun<T> where T : unmanaged, IFloatingPointIeee754<T>
 {
-    public static void Run(SoftmaxFunction function, T* x, T* y, int n) => SoftmaxKernels.Run(function, new ReadOnlySpan<T>(x, n), new Span<T>(y, n));
+    public static void Run(SoftmaxKind function, T* x, T* y, int n) => SoftmaxKernels.Run(function, new ReadOnlySpan<T>(x, n), new Span<T>(y, n));
 }
 
 /// <summary>Float32 in three passes: largest, exponentials with their sum, scaling. The rest behind the last whole vector is padded with -infinity.</summary>
 internal readonly unsafe struct VectorSoftmax<V> : ISoftmaxRun<float> where V : struct, IVec<V>
 {
-    public static void Run(SoftmaxFunction function, float* x, float* y, int n)
+    public static void Run(SoftmaxKind function, float* x, float* y, int n)
     {
-        if (function == SoftmaxFunction.Hardmax)
+        if (function == SoftmaxKind.Hardmax)
         {
             PlainSoftmax<float>.Run(function, x, y, n);
             return;
@@ -29,7 +29,7 @@ internal readonly unsafe struct VectorSoftmax<V> : ISoftmaxRun<float> where V : 
         V.Store(rest, V.Create(float.NegativeInfinity));
         for (int i = whole; i < n; i++) rest[i - whole] = x[i];
         V shift = V.Create(Largest(x, whole, rest));
-        if (function == SoftmaxFunction.Softmax) Softmax(x, y, whole, n, rest, shift);
+        if (function == SoftmaxKind.Softmax) Softmax(x, y, whole, n, rest, shift);
         else LogSoftmax(x, y, whole, n, rest, shift);
     }
 

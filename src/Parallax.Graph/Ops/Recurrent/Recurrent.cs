@@ -16,24 +16,6 @@ public enum RecurrentDirection
     Bidirectional,
 }
 
-/// <summary>A function inside a recurrent cell, by ONNX's names.</summary>
-public enum CellFunction
-{
-    Relu,
-    Tanh,
-    Sigmoid,
-    Affine,
-    LeakyRelu,
-    ThresholdedRelu,
-    ScaledTanh,
-    HardSigmoid,
-    Elu,
-    Softsign,
-    Softplus,
-}
-
-public readonly record struct CellActivation(CellFunction Function, float Alpha = 0, float Beta = 0);
-
 /// <summary>
 /// RNN, LSTM and GRU. Inputs: X [steps, batch, input], W [directions, gates * hidden, input], R [directions, gates * hidden, hidden], and
 /// optionally B [directions, 2 * gates * hidden], lengths (int32 [batch]), initial h [directions, batch, hidden], and for LSTM initial c

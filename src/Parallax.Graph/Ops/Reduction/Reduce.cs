@@ -2,21 +2,6 @@ using System.Collections.Immutable;
 
 namespace Parallax.Graphs.Ops;
 
-/// <summary>What a reduction makes of the elements along its axes.</summary>
-public enum ReduceKind
-{
-    Sum,
-    Mean,
-    Max,
-    Min,
-    Prod,
-    L1,
-    L2,
-    LogSum,
-    LogSumExp,
-    SumSquare,
-}
-
 /// <summary>
 /// ReduceSum and its kin. Inputs: data, axes (int64, optional; absent or empty means all axes, or none with <paramref name="NoopWithEmptyAxes"/>).
 /// A reduction over no axes still squares, takes logarithms and so on.

@@ -2,18 +2,6 @@ using System.Collections.Immutable;
 
 namespace Parallax.Graphs.Ops;
 
-public enum SoftmaxKind
-{
-    /// <summary>exp(x) / sum(exp(x)).</summary>
-    Softmax,
-
-    /// <summary>log(softmax(x)).</summary>
-    LogSoftmax,
-
-    /// <summary>1 at the first largest element, 0 elsewhere.</summary>
-    Hardmax,
-}
-
 /// <summary>Softmax, LogSoftmax and Hardmax along an axis.</summary>
 /// <param name="Flatten">Whether the axis and all after it count as one, as before opset 13.</param>
 public sealed record Softmax(SoftmaxKind Kind, long Axis = -1, bool Flatten = false) : Op

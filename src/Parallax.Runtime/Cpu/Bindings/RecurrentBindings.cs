@@ -24,7 +24,7 @@ internal static class RecurrentBindings
                 RecurrentDirection.Reverse => [true],
                 _ => [false, true],
             },
-            Functions = [.. op.Functions.Select(f => new GateFunction((GateKind)f.Function, f.Alpha, f.Beta))],
+            Functions = [.. op.Functions],
             Clip = op.Clip,
             BatchFirst = op.BatchFirst,
             LinearBeforeReset = op.LinearBeforeReset,

@@ -14,7 +14,7 @@ internal static class ReductionBindings
         Binding.Kernel<Softmax>((op, x) =>
         {
             (long outer, long count, long inner) = op.View(x.Dims(0));
-            return SoftmaxKernels.Create((SoftmaxFunction)op.Kind, x.Type(0), outer, count, inner);
+            return SoftmaxKernels.Create(op.Kind, x.Type(0), outer, count, inner);
         }),
     ];
 
@@ -22,7 +22,7 @@ internal static class ReductionBindings
     {
         x.TryGetInts(1, out long[] axes);
         long[] dims = x.Dims(0);
-        return ReduceKernels.Create(Function(op.Kind), x.Type(0), dims, op.Axes(axes, dims.Length));
+        return ReduceKernels.Create(op.Kind, x.Type(0), dims, op.Axes(axes, dims.Length));
     }
 
     private static Kernel ArgReduce(ArgReduce op, PrepareContext x)
@@ -32,18 +32,4 @@ internal static class ReductionBindings
         int axis = ShapeRules.Axis(op.Axis, dims.Length);
         return ReduceKernels.CreateArg(op.Largest, op.SelectLastIndex, x.Type(0), Shape.Count(dims.AsSpan(0, axis)), dims[axis], Shape.Count(dims.AsSpan(axis + 1)));
     }
-
-    private static Reduction Function(ReduceKind kind) => kind switch
-    {
-        ReduceKind.Sum => Reduction.Sum,
-        ReduceKind.Mean => Reduction.Mean,
-        ReduceKind.Max => Reduction.Max,
-        ReduceKind.Min => Reduction.Min,
-        ReduceKind.Prod => Reduction.Prod,
-        ReduceKind.L1 => Reduction.L1,
-        ReduceKind.L2 => Reduction.L2,
-        ReduceKind.LogSum => Reduction.LogSum,
-        ReduceKind.SumSquare => Reduction.SumSquare,
-        _ => Reduction.LogSumExp,
-    };
 }
