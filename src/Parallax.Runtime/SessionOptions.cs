@@ -2,6 +2,18 @@ using Parallax.Planning;
 
 namespace Parallax;
 
+/// <summary>How the memory between inputs and outputs is watched, to find errors of kernels and plans.</summary>
+public enum ArenaCheck
+{
+    None,
+
+    /// <summary>Filled with NaN before every run: a read before the first write shows in the result.</summary>
+    Poisoned,
+
+    /// <summary>Poisoned, and every value in memory of its own with an unreadable page behind it: a write past a value's end ends the process.</summary>
+    Guarded,
+}
+
 /// <summary>How a session runs. Immutable once given to a session.</summary>
 public sealed record SessionOptions
 {
@@ -19,6 +31,9 @@ public sealed record SessionOptions
 
     /// <summary>The share of the free memory that is left alone where no budget is given: 0 to less than 1.</summary>
     public double MemoryMargin { get; init; } = 0.4;
+
+    /// <summary>Slow checks of the memory between inputs and outputs, for finding errors.</summary>
+    public ArenaCheck ArenaCheck { get; init; }
 
     /// <summary>Stops rewriting the graph after so many rewrites; bisects a wrong answer.</summary>
     public int MaxRewrites { get; init; } = int.MaxValue;

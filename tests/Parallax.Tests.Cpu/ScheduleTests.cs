@@ -97,6 +97,22 @@ public sealed class ScheduleTests
         });
     }
 
+    [Theory]
+    [InlineData(ArenaCheck.Poisoned)]
+    [InlineData(ArenaCheck.Guarded)]
+    public void Nothing_is_read_before_it_is_written_or_touched_past_its_end(ArenaCheck check)
+    {
+        for (int seed = 1; seed <= 6; seed++)
+        {
+            byte[] model = BranchyNetwork.Build(seed);
+            Tensor image = BranchyNetwork.Image(8, 23, 19);
+            using var plain = new InferenceSession(model, new SessionOptions { Threads = 2 });
+            using var watched = new InferenceSession(model, new SessionOptions { Threads = 2, Mode = ScheduleMode.Parallel, ArenaCheck = check });
+            byte[] expected = Run(plain, image);
+            for (int run = 0; run < 3; run++) Assert.True(Run(watched, image).AsSpan().SequenceEqual(expected), $"seed {seed}, run {run}");
+        }
+    }
+
     [Fact]
     public void A_steady_parallel_run_allocates_nothing()
     {

@@ -49,6 +49,7 @@ public sealed class DeterminismTests
             new() { Threads = 3, Mode = ScheduleMode.Layered },
             new() { Threads = 8, Mode = ScheduleMode.Auto, MemoryMargin = 0.2 },
             new() { Threads = 8, Mode = ScheduleMode.Parallel, MemoryBudgetBytes = arena },
+            new() { Threads = 2, Mode = ScheduleMode.Parallel, ArenaCheck = ArenaCheck.Guarded },
         ];
         foreach (SessionOptions options in others)
         {

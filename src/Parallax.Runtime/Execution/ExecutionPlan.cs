@@ -73,7 +73,7 @@ internal sealed class ExecutionPlan : IDisposable
                 }
             Trim(); // idle arenas of other schedules: memory became scarcer or freer since they were made
         }
-        return new RunState(this, schedule, settings.Pool, settings.Workers);
+        return new RunState(this, schedule, settings);
     }
 
     internal void Return(RunState run, RunSettings settings)
@@ -204,6 +204,8 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
     internal ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
 
     internal SchedulePolicy Policy { get; init; }
+
+    internal ArenaCheck ArenaCheck { get; init; }
 
     internal ScheduleOptions Schedule(long budgetBytes) => new(Workers, Mode, budgetBytes, DispatchUs: CostModel.DispatchUs, Policy: Policy);
 }

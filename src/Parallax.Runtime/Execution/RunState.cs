@@ -16,18 +16,22 @@ internal sealed unsafe class RunState : IDisposable
     private readonly Lane lane = new();
     private readonly BranchRun? branchRun;
     private readonly bool isCapped;
+    private readonly ArenaCheck arenaCheck;
+    private readonly GuardedArena? guarded;
 
-    internal RunState(ExecutionPlan plan, Schedule schedule, WorkerPool pool, int workers)
+    internal RunState(ExecutionPlan plan, Schedule schedule, RunSettings settings)
     {
         this.plan = plan;
         Schedule = schedule;
-        Pool = pool;
-        Workers = Math.Min(workers, schedule.Workers);
-        isCapped = schedule.Workers < workers;
+        Pool = settings.Pool;
+        Workers = Math.Min(settings.Workers, schedule.Workers);
+        isCapped = schedule.Workers < settings.Workers;
+        arenaCheck = settings.ArenaCheck;
         Branches = new BranchTable(plan.Memory.Branches, schedule);
         data = new Datum?[plan.Slots.Count];
         usesLeft = new int[plan.Slots.Count];
         arena = new NativeStorage(schedule.Memory.ArenaBytes);
+        if (arenaCheck == ArenaCheck.Guarded) guarded = new GuardedArena([.. plan.Memory.Buffers.Select(b => b.Bytes)]);
         Table = (void**)NativeMemory.AllocZeroed((nuint)Math.Max(1, plan.TableLength), (nuint)sizeof(void*));
         foreach (Slot slot in plan.Slots)
         {
@@ -64,6 +68,7 @@ internal sealed unsafe class RunState : IDisposable
         Cancellation = cancellation;
         try
         {
+            if (arenaCheck != ArenaCheck.None) Poison();
             BindInputs(inputs);
             BindOutputs(outputs);
             plan.Uses.CopyTo(usesLeft, 0);
@@ -160,7 +165,13 @@ internal sealed unsafe class RunState : IDisposable
         foreach (int position in CollectionsMarshal.AsSpan(slot.TablePositions)) Table[position] = (void*)address;
     }
 
-    private nint ArenaAddress(Slot slot) => arena.Address + (nint)Schedule.Memory.Offsets[slot.Buffer];
+    private nint ArenaAddress(Slot slot) => guarded?[slot.Buffer] ?? arena.Address + (nint)Schedule.Memory.Offsets[slot.Buffer];
+
+    private void Poison()
+    {
+        if (guarded is null) ArenaPoison.Fill((void*)arena.Address, arena.ByteCount);
+        else guarded.Poison();
+    }
 
     internal void SetDatum(Slot slot, Datum datum)
     {
@@ -200,6 +211,7 @@ internal sealed unsafe class RunState : IDisposable
     public void Dispose()
     {
         arena.Dispose();
+        guarded?.Dispose();
         lane.Dispose();
         NativeMemory.Free(Table);
         GC.SuppressFinalize(this);
