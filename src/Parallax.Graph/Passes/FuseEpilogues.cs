@@ -133,7 +133,8 @@ public sealed class AbsorbTranspose : IPass
         return null;
     }
 
-    private static bool SwapsLastTwo(ImmutableArray<int> permutation, int? inputRank)
+    /// <summary>Whether a transpose swaps the last two axes and moves no other.</summary>
+    internal static bool SwapsLastTwo(ImmutableArray<int> permutation, int? inputRank)
     {
         if (permutation.IsDefaultOrEmpty) return inputRank == 2; // without a permutation all axes are reversed
         int rank = permutation.Length;

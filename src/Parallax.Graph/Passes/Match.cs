@@ -35,6 +35,21 @@ internal static class Match
         return condition(match);
     }
 
+    /// <summary>Whether a node multiplies <paramref name="x"/> by a constant number or divides it by one.</summary>
+    internal static bool TryScaling(Graph graph, Node node, out ValueId x, out double scale)
+    {
+        (x, scale) = (ValueId.None, 0);
+        double factor = 0;
+        if (IsBinary(node, BinaryFunction.Mul) && TrySplit(node, i => TryScalar(graph, i, out factor), out _, out x))
+        {
+            scale = factor;
+            return true;
+        }
+        if (!IsBinary(node, BinaryFunction.Div) || !TryScalar(graph, node.Inputs[1], out factor) || factor == 0) return false;
+        (x, scale) = (node.Inputs[0], 1 / factor);
+        return true;
+    }
+
     internal static bool IsFloat32(Graph graph, ValueId id) => graph.TensorFact(id)?.Type == DType.Float32;
 
     /// <summary>Whether both values are known to have one shape.</summary>
