@@ -23,6 +23,20 @@ public sealed class ControlFlowTests
     }
 
     [Fact]
+    public void AViewOfWhatABranchGaveHasItsOwnShapeAndType()
+    {
+        GraphProto branch = Graph([], "a", Node("Add", "x,x", "a"));
+        using InferenceSession session = Load(Graph([Value("c", DType.Bool), Value("x", DType.Float32, 2, 3)], "y,bits", Constant("dims", Tensor.From([3L, 2], [2])),
+            Node("If", "c", "z", new("then_branch", branch), new("else_branch", branch)), Node("Reshape", "z,dims", "y"),
+            Node("BitCast", "z", "bits", new AttributeProto("to", 6L))), opset: 26);
+        using RunResult result = session.Run(new() { ["c"] = Tensor.Scalar(true), ["x"] = Tensor.From([0f, 1, 2, 3, 4, 5], [2, 3]) });
+        Assert.Equal("Float32[3x2]", result["y"].ToString());
+        Assert.Equal([0f, 2, 4, 6, 8, 10], result["y"].Span<float>().ToArray());
+        Assert.Equal("Int32[2x3]", result["bits"].ToString());
+        Assert.Equal(BitConverter.SingleToInt32Bits(2), result["bits"].Span<int>()[1]);
+    }
+
+    [Fact]
     public void ABranchThatCannotRunDoesNotSpoilTheModel()
     {
         // The else branch transposes a matrix as if it had three axes.

@@ -133,7 +133,8 @@ internal sealed class PlanBuilder
         foreach (NodeId id in branch.Nodes)
         {
             Node node = graph[id];
-            if (IsStaticView(node))
+            // A datum carries its shape with it: a view of one is another datum.
+            if (IsStaticView(node) && slotOf[node.Inputs[0].Index]!.Kind != SlotKind.Datum)
             {
                 slotOf[node.Outputs[0].Index] = slotOf[node.Inputs[0].Index];
                 continue;

@@ -90,7 +90,7 @@ internal sealed unsafe class DynamicStep(Node node, Operand?[] inputs, Operand?[
         ImmutableArray<Fact?> facts = [.. data.Select((d, i) => d is null ? null : FactOf(d, Inputs[i]!.Value))];
         ImmutableArray<Fact> inferred = Node.Op.Infer(new InferContext(facts, Outputs.Length));
         if (Node.Op.IsView && data[0] is Tensor viewed)
-            return [Rename(viewed, ((TensorFact)inferred[0]).Shape ?? throw UnknownShape(0))];
+            return [View(viewed, (TensorFact)inferred[0])];
         var results = new Datum?[Outputs.Length];
         var outputFacts = new TensorFact?[Outputs.Length];
         for (int i = 0; i < results.Length; i++)
@@ -113,7 +113,11 @@ internal sealed unsafe class DynamicStep(Node node, Operand?[] inputs, Operand?[
             : new TensorFact(tensor.DType, tensor.Shape)
         : Fact.Of(datum);
 
-    private static Datum Rename(Tensor tensor, Shape shape) => tensor.Reshape(shape.ToArray());
+    private Tensor View(Tensor tensor, TensorFact fact)
+    {
+        long[] dims = (fact.Shape ?? throw UnknownShape(0)).ToArray();
+        return fact.Type == tensor.DType || fact.Type == DType.Undefined ? tensor.Reshape(dims) : new Tensor(fact.Type, dims, tensor.Storage!, tensor.ByteOffset);
+    }
 
     private InvalidModelException UnknownShape(int output) => new($"the shape of output {output} does not follow from {string.Join(", ", Inputs.Select(i => i?.ToString() ?? "-"))}");
 }
