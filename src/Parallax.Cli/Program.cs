@@ -36,9 +36,12 @@ internal static class Program
                 ParallaxException => Fail(ExitCode.WrongCall, e.Message),
                 OutOfMemoryException => Fail(ExitCode.WorkFailed, "the machine has not enough memory for this"),
                 IOException or UnauthorizedAccessException => Fail(ExitCode.WrongCall, e.Message),
-                _ => Fail(ExitCode.WorkFailed, $"internal error: {e.GetType().Name}: {e.Message}{(Environment.GetEnvironmentVariable("PARALLAX_STACK") is null ? " (PARALLAX_STACK=1 shows where)" : $"{Environment.NewLine}{e}")}"),
+                _ => Fail(ExitCode.WorkFailed, $"internal error: {e.GetType().Name}: {e.Message}{Where(e)}"),
             };
         }
+
+        static string Where(Exception e) =>
+            Environment.GetEnvironmentVariable("PARALLAX_STACK") is null ? " (PARALLAX_STACK=1 shows where)" : $"{Environment.NewLine}{e}";
 
         int Fail(int code, string message)
         {

@@ -86,7 +86,10 @@ public readonly record struct InferContext(ImmutableArray<Fact?> Inputs, int Out
     {
         TensorFact fact = Tensor(index);
         if (fact.Shape is { } shape && (shape.Rank < minRank || shape.Rank > maxRank))
-            throw new InvalidModelException($"input {index} must have rank {(minRank == maxRank ? $"{minRank}" : maxRank == int.MaxValue ? $"{minRank} or more" : $"{minRank} to {maxRank}")}, got {fact}");
+        {
+            string ranks = minRank == maxRank ? $"{minRank}" : maxRank == int.MaxValue ? $"{minRank} or more" : $"{minRank} to {maxRank}";
+            throw new InvalidModelException($"input {index} must have rank {ranks}, got {fact}");
+        }
         return fact.Shape;
     }
 

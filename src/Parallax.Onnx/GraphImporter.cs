@@ -125,7 +125,9 @@ internal sealed class GraphImporter
             node.Inputs.Select(i => i.Length == 0 ? ValueId.None : Find(i, $"{name} ({node.OpType}): input '{i}'")),
             [.. node.Outputs.Select(o => o.Length == 0 ? null : o)],
             Attributes(node, name), builder,
-            (attribute, formal) => ImportBody(Resolve(node.Attribute(attribute), name)?.Graph ?? throw new InvalidModelException($"{name} ({node.OpType}): attribute '{attribute}' is missing"), captured, formal, $"{name}/{attribute}"),
+            (attribute, formal) => ImportBody(
+                Resolve(node.Attribute(attribute), name)?.Graph ?? throw new InvalidModelException($"{name} ({node.OpType}): attribute '{attribute}' is missing"),
+                captured, formal, $"{name}/{attribute}"),
             [.. captured.Select(c => values[c])]);
         ImmutableArray<ValueId> outputs;
         if (rule.Create is { } create)
@@ -283,7 +285,9 @@ internal static class NodeOrder
                     stack.Pop();
                 }
                 else if (state[top.Needs.Current] == 1)
-                    throw new InvalidModelException($"the graph has a cycle through node '{nodes[top.Needs.Current].Name}' ({nodes[top.Needs.Current].OpType}) and node '{nodes[top.Node].Name}' ({nodes[top.Node].OpType})");
+                    throw new InvalidModelException(
+                        $"the graph has a cycle through node '{nodes[top.Needs.Current].Name}' ({nodes[top.Needs.Current].OpType}) "
+                        + $"and node '{nodes[top.Node].Name}' ({nodes[top.Node].OpType})");
                 else if (state[top.Needs.Current] == 0) Push(top.Needs.Current);
             }
         }

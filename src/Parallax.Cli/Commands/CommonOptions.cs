@@ -89,7 +89,8 @@ internal static class CommonOptions
     internal static long Whole(string what, string text, long min, long max)
     {
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) && value >= min && value <= max) return value;
-        throw new InvalidInputException($"{what} must be a whole number{(max == long.MaxValue || max == int.MaxValue ? min == int.MinValue ? "" : $" of {min} or more" : $" from {min} to {max}")}, got '{text}'");
+        string range = max is not (long.MaxValue or int.MaxValue) ? $" from {min} to {max}" : min == int.MinValue ? "" : $" of {min} or more";
+        throw new InvalidInputException($"{what} must be a whole number{range}, got '{text}'");
     }
 
     internal static double Real(string what, string text, double min, double max)

@@ -62,7 +62,8 @@ internal static class DevicesCommand
         json.WriteNumber("threads", threads);
         json.Finite("peakGflops", all, 2);
         json.WriteStartArray("kernels");
-        foreach ((string name, bool supported, bool inUse) in GemmCatalog.Entries.Select(e => (e.Name, e.IsSupported, e == GemmCatalog.Best)).Concat(ConvCatalog.Entries.Select(e => (e.Name, true, true))))
+        IEnumerable<(string, bool, bool)> products = GemmCatalog.Entries.Select(e => (e.Name, e.IsSupported, e == GemmCatalog.Best));
+        foreach ((string name, bool supported, bool inUse) in products.Concat(ConvCatalog.Entries.Select(e => (e.Name, true, true))))
         {
             json.WriteStartObject();
             json.WriteString("name", name);

@@ -40,7 +40,10 @@ internal static class InputShapes
         if (input.Shape is not { } shape) throw new InvalidInputException($"input '{input.Name}' declares no shape: give one with --shape {input.Name}=1x2x3, or the data with --input {input.Name}=FILE");
         string[] open = [.. shape.Where(d => !d.IsKnown).Select(d => d.ToString()).Distinct()];
         if (open.Length == 0) return shape.ToArray();
-        throw new InvalidInputException($"input '{input.Name}' is {input.DType}{shape}, and the size of {string.Join(" and ", open.Select(d => $"'{d}'"))} is not given: add {string.Join(" ", open.Select(d => $"--dim {d}=N"))}, or --shape {input.Name}={string.Join('x', shape.Select(d => d.IsKnown ? d.ToString() : "N"))}");
+        string sizes = string.Join(" and ", open.Select(d => $"'{d}'")), options = string.Join(" ", open.Select(d => $"--dim {d}=N"));
+        string pattern = string.Join('x', shape.Select(d => d.IsKnown ? d.ToString() : "N"));
+        throw new InvalidInputException(
+            $"input '{input.Name}' is {input.DType}{shape}, and the size of {sizes} is not given: add {options}, or --shape {input.Name}={pattern}");
     }
 
     /// <summary>The name of the input that is called so, by its own name or the file-safe form of it.</summary>

@@ -35,7 +35,9 @@ internal sealed record OutputSummary(string Name, string Type, long[]? Dims, dou
 
     internal string ShapeText => Dims is null ? "" : Shape.ToString(Dims);
 
-    internal string[] Row() => Glimpse.Length > 0 ? [Name, Type, ShapeText, "", "", Glimpse] : [Name, Type, ShapeText, Numbers.Value(Min), Numbers.Value(Max), $"{Numbers.Value(Mean)}{(NanCount > 0 ? $" and {NanCount} NaN" : "")}"];
+    internal string[] Row() => Glimpse.Length > 0
+        ? [Name, Type, ShapeText, "", "", Glimpse]
+        : [Name, Type, ShapeText, Numbers.Value(Min), Numbers.Value(Max), $"{Numbers.Value(Mean)}{(NanCount > 0 ? $" and {NanCount} NaN" : "")}"];
 
     internal void Write(Utf8JsonWriter json)
     {

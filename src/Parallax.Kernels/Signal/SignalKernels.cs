@@ -43,7 +43,9 @@ public static class SignalKernels
             edges[i] = (int)Math.Floor((dftLength + 1) * hertz / sampleRate);
         }
         var weights = new double[dftLength / 2 + 1, melBins];
-        if (edges[0] < 0 || edges[^1] > weights.GetLength(0)) throw new InvalidInputException($"mel bins from {lowestHertz} to {highestHertz} Hz do not fit a spectrum of {weights.GetLength(0)} bins at {sampleRate} Hz");
+        if (edges[0] < 0 || edges[^1] > weights.GetLength(0))
+            throw new InvalidInputException(
+                $"mel bins from {lowestHertz} to {highestHertz} Hz do not fit a spectrum of {weights.GetLength(0)} bins at {sampleRate} Hz");
         for (int i = 0; i < melBins; i++)
         {
             (int left, int center, int right) = (edges[i], edges[i + 1], edges[i + 2]);

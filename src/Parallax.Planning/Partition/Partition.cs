@@ -114,11 +114,17 @@ public sealed record Partition
         text.AppendLine($"partition {Graph.Name}: {Graph.NodeCount} nodes, {Branches.Length} branches, {Layers.Length} layers, {ParallelLayers} parallel, at most {MaxBranches} branches");
         text.AppendLine($"  classes: {Classes.Sequential} sequential, {Classes.Splitter} splitter, {Classes.Merger} merger, {Classes.SplitMerge} split-merge, {Classes.ControlFlow} control flow");
         foreach (Region region in Regions)
-            text.AppendLine(CultureInfo.InvariantCulture, $"  region {region.Backend}: N={region.NodeCount} F={region.Macs} B={region.BoundaryBytes} cpu={region.PredictedCpuUs:0.0}us offload={region.PredictedOffloadUs:0.0}us {(region.Kept ? "kept" : "refused")}: {region.Why}");
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"  region {region.Backend}: N={region.NodeCount} F={region.Macs} B={region.BoundaryBytes} cpu={region.PredictedCpuUs:0.0}us "
+                + $"offload={region.PredictedOffloadUs:0.0}us {(region.Kept ? "kept" : "refused")}: {region.Why}");
         foreach ((string reason, int count) in Unsupported) text.AppendLine($"  {count} x {reason}");
         foreach (Branch branch in Branches)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"  {branch.Id} layer {branch.Layer} <- [{string.Join(' ', branch.Predecessors)}] {branch.Placement.Backend} N={branch.NodeCount} F={branch.Macs} M={branch.PeakBytes} {branch.Placement.PredictedUs:0.0}us{(branch.IsDynamic ? " dynamic" : "")}");
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"  {branch.Id} layer {branch.Layer} <- [{string.Join(' ', branch.Predecessors)}] {branch.Placement.Backend} N={branch.NodeCount} "
+                + $"F={branch.Macs} M={branch.PeakBytes} {branch.Placement.PredictedUs:0.0}us{(branch.IsDynamic ? " dynamic" : "")}");
             text.AppendLine($"    {string.Join(", ", branch.Nodes.Select(n => Graph[n].ToString()))}");
         }
         return text.ToString();

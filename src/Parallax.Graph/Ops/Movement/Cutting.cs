@@ -185,7 +185,9 @@ public sealed record Col2Im(ImmutableArray<long> Dilations, ImmutableArray<long>
 
     private void CheckLists(ImmutableArray<Dim> image, long[] block)
     {
-        foreach ((ImmutableArray<long> list, int length, string name) in ((ImmutableArray<long>, int, string)[])[(Dilations, block.Length, "dilations"), (Strides, block.Length, "strides"), (Pads, 2 * block.Length, "pads")])
+        (ImmutableArray<long> List, int Length, string Name)[] lists =
+            [(Dilations, block.Length, "dilations"), (Strides, block.Length, "strides"), (Pads, 2 * block.Length, "pads")];
+        foreach ((ImmutableArray<long> list, int length, string name) in lists)
             if (!list.IsDefaultOrEmpty && list.Length != length) throw new InvalidModelException($"{list.Length} {name} for {block.Length} axes");
         for (int i = 0; i < block.Length; i++)
         {
