@@ -58,6 +58,6 @@ internal static class PlanText
 
     private static void More(TextWriter output, int count, string what)
     {
-        if (count > MaxRows) output.WriteLine($"... and {count - MaxRows} more {what}; --json has all");
+        if (count > MaxRows) output.WriteLine($"... and {count - MaxRows} more {what}; --json and --html have all");
     }
 }

@@ -15,9 +15,10 @@ namespace Parallax;
 /// <param name="Layer">The level among the branches.</param>
 /// <param name="Predecessors">The branches whose results it reads.</param>
 /// <param name="Operators">By node, what it computes and the kernel that does.</param>
+/// <param name="Kind">The class of its node with the most work.</param>
 public sealed record PlanBranch(
     int Id, ImmutableArray<string> Nodes, long Macs, long PeakBytes, bool Dynamic, string Device, string Why, double PredictedUs,
-    int Layer, ImmutableArray<int> Predecessors, [property: JsonIgnore] ImmutableArray<string> Operators);
+    int Layer, ImmutableArray<int> Predecessors, [property: JsonIgnore] ImmutableArray<string> Operators, [property: JsonIgnore] OpClass Kind);
 
 /// <summary>A delegate region that was grown, kept or not.</summary>
 /// <param name="Nodes">Operators that do any work.</param>

@@ -1,0 +1,94 @@
+using System.Text;
+using System.Xml;
+using System.Xml.Linq;
+using Parallax.Cli.Output;
+using Parallax.Planning;
+using static Parallax.Cli.Report.Html;
+
+namespace Parallax.Cli.Report;
+
+/// <summary>Plans as one self-contained page: no network, any width, light and dark.</summary>
+internal static class HtmlReport
+{
+    private static readonly XmlWriterSettings Settings = new() { OmitXmlDeclaration = true, Indent = false, Encoding = new UTF8Encoding(false) };
+
+    /// <param name="intro">What comes before the plans.</param>
+    internal static void Write(Stream stream, IReadOnlyList<PlanReport> plans, IReadOnlyList<XElement>? intro = null)
+    {
+        string title = plans.Count == 1 ? $"Plan of {plans[0].Model}" : "Plans of Parallax";
+        XElement page = Tag("html", At("lang", "en"),
+            Tag("head", Tag("meta", At("charset", "utf-8")), Tag("meta", At("name", "viewport"), At("content", "width=device-width, initial-scale=1")), Tag("title", title), Tag("style", HtmlStyle.Css)),
+            Tag("body",
+                Tag("main", Tag("h1", title), intro,
+                    plans.Count > 1 ? Tag("nav", plans.Select((p, i) => Tag("a", At("href", $"#plan{i}"), p.Model))) : null,
+                    plans.Select((p, i) => Plan(p, i, plans.Count > 1))),
+                Tag("pre", At("id", "tip"), At("hidden", "hidden")), Tag("script", HtmlStyle.Script)));
+        using var writer = XmlWriter.Create(stream, Settings);
+        writer.WriteDocType("html", null, null, null);
+        page.WriteTo(writer);
+    }
+
+    private static XElement Plan(PlanReport plan, int index, bool named) => Tag("section.plan", At("id", $"plan{index}"),
+        named ? Tag("h2.model", plan.Model) : null, Tiles(plan), Legend(plan), Schedule(plan), Graph(plan), Memory(plan), Regions(plan), Branches(plan), Passes(plan));
+
+    private static XElement Tiles(PlanReport plan)
+    {
+        (string Value, string Label)[] tiles =
+        [
+            ($"{plan.Nodes}", "nodes"), ($"{plan.Branches.Length}", "branches"), ($"{plan.Layers.Length}", $"layers, {plan.ParallelLayers} parallel"), ($"{plan.MaxBranches}", "branches side by side"),
+            ($"{Numbers.Ms(plan.Schedule.PredictedUs / 1000)} ms", $"predicted, {plan.Schedule.Workers} workers"), (Numbers.Bytes(plan.Memory.PlannedBytes), $"arena of {Numbers.Bytes(plan.Memory.NoReuseBytes)}"),
+        ];
+        return Tag("div.tiles", tiles.Select(t => Tag("div", Tag("b", t.Value), Tag("span", t.Label))));
+    }
+
+    private static XElement Legend(PlanReport plan) => Tag("p.legend", plan.Branches.Select(b => b.Kind).Distinct().Order().Select(k => Tag($"span.k{k}", Tag("i"), k switch
+    {
+        OpClass.Dense => "products, convolutions",
+        OpClass.Reduction => "reductions, normalizations",
+        OpClass.ControlFlow => "control flow",
+        _ => k.ToString().ToLowerInvariant(),
+    })));
+
+    private static XElement Schedule(PlanReport plan) => Tag("section", Tag("h2", "Schedule"),
+        Tag("p", Tag("b", $"{plan.Schedule.Mode}. "), plan.Schedule.Why, "."),
+        Tag("p.zoom", "Predicted run, and the arena under it: ", ((string[])["1", "4", "16"]).Select(z => Tag("button", At("data-zoom", z), $"{z}x"))),
+        Tag("div.scroll.zoomed", Tag("div.inner", Tag("h3", "Workers; paler where they help with another branch all along"), new TimelineSvg(plan).Draw(), Tag("h3", $"Arena, {Numbers.Bytes(plan.Memory.PlannedBytes)}: a rectangle a buffer, offsets upwards"), MemoryMapSvg.Draw(plan))),
+        Table(["considered", ">width", ">arena", ">predicted", "budget"], plan.Schedule.Alternatives.Select(a => (object?[])
+            [a.Mode.ToString(), a.Width, Numbers.Bytes(a.ArenaBytes), $"{Numbers.Ms(a.PredictedUs / 1000)} ms", a.FitsBudget ? "fits" : "above"])));
+
+    private static XElement Graph(PlanReport plan)
+    {
+        var graph = new BranchGraphSvg(plan);
+        return Tag("section", Tag("h2", "Branches and layers"),
+            Tag("p", $"A row is a layer, a box a branch: a chain of nodes that runs as one. {(graph.IsFolded ? "Layers that repeat are drawn once; sizes may differ from round to round. " : "")}"
+                + $"Nodes by class: {plan.Classes.Sequential} sequential, {plan.Classes.Splitter} splitter, {plan.Classes.Merger} merger, {plan.Classes.SplitMerge} split-merge, {plan.Classes.ControlFlow} control flow."),
+            Tag("div.scroll.tall", graph.Draw()));
+    }
+
+    private static XElement Memory(PlanReport plan)
+    {
+        PlanMemory m = plan.Memory;
+        (string Label, long Bytes)[] bars = [("without reuse", m.NoReuseBytes), ("this plan", m.PlannedBytes), ("sequential, greedy by size", m.SequentialGreedyBytes), ("lower bound of this order", m.LowerBoundBytes)];
+        double most = Math.Max(1, bars.Max(b => b.Bytes));
+        return Tag("section", Tag("h2", "Memory"),
+            Tag("div.bars", bars.Select(b => Tag("div", Tag("span", b.Label), Tag("span.track", Tag("i", At("style", $"width:{Number(100 * b.Bytes / most)}%"))), Tag("b", Numbers.Bytes(b.Bytes))))),
+            Tag("h3", "The ladder"), Tag("p", "From the freest plan to one branch after another; control edges keep branches from running at once, and save bytes. Times are with one worker a branch."),
+            Table([">width", ">arena", ">control edges", ">predicted", "how"], m.Ladder.Select(r => (object?[]) [r.Width, Numbers.Bytes(r.Bytes), r.ControlEdges, $"{Numbers.Ms(r.PredictedUs / 1000)} ms", r.Why])));
+    }
+
+    private static XElement? Regions(PlanReport plan) => plan.Regions.IsEmpty && plan.Unsupported.IsEmpty ? null : Tag("section", Tag("h2", "Delegate regions"),
+        Tag("p", $"{plan.Regions.Count(r => r.Kept)} of {plan.Regions.Length} are kept."),
+        plan.Regions.IsEmpty ? null : Table(["", "why", ">operators", ">MMAC", ">boundary", ">CPU", ">offload", "device"], plan.Regions.OrderByDescending(r => r.Macs).Select(r => (object?[])
+            [r.Kept ? "kept" : "refused", r.Why, r.Nodes, Numbers.Fixed(r.Macs / 1e6), Numbers.Bytes(r.BoundaryBytes), $"{Numbers.Ms(r.PredictedCpuUs / 1000)} ms", $"{Numbers.Ms(r.PredictedOffloadUs / 1000)} ms", r.Device])),
+        plan.Unsupported.IsEmpty ? null : Table([">nodes", "why an accelerator cannot run them"], plan.Unsupported.Select(u => (object?[]) [u.Value, u.Key])));
+
+    private static XElement Branches(PlanReport plan) => Tag("section", Tag("details", Tag("summary", $"All {plan.Branches.Length} branches and their nodes"),
+        Table(["branch", ">layer", ">MMAC", ">peak", ">predicted us", "device", "why", "nodes"], plan.Branches.Select(b => (object?[])
+        [
+            $"B{b.Id}", b.Layer, Numbers.Fixed(b.Macs / 1e6), Numbers.Bytes(b.PeakBytes), Numbers.Fixed(b.PredictedUs), b.Device, $"{b.Why}{(b.Dynamic ? "; dynamic" : "")}",
+            Tag("span.nodes", string.Join("\n", b.Nodes.Select((n, i) => $"{n}: {b.Operators[i]}"))),
+        ]))));
+
+    private static XElement? Passes(PlanReport plan) => plan.Fusions.All(f => f.Value == 0) ? null : Tag("section", Tag("details", Tag("summary", "What the passes changed"),
+        Table(["pass", ">times"], plan.Fusions.Where(f => f.Value > 0).OrderByDescending(f => f.Value).Select(f => (object?[]) [f.Key, f.Value]))));
+}
