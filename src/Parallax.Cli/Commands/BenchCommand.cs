@@ -2,6 +2,7 @@ using System.CommandLine;
 using Parallax.Cli.Measuring;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
+using Parallax.Runtime.Cpu;
 
 namespace Parallax.Cli.Commands;
 
@@ -12,9 +13,14 @@ internal static class BenchCommand
     private static readonly Option<string> Warmup = CommonOptions.Text("--warmup", "N", "Runs that are not measured (default: 5).");
     private static readonly Option<string> Runs = CommonOptions.Text("--runs", "N", "Runs that are measured (default: 20).");
 
+    private static readonly Option<bool> Ablate = new("--ablation")
+    {
+        Description = "All modes, numbers of threads, and margins of 0.2, 0.3, 0.4 and 0.5. With --memory-budget, that is what is available, of which the margin is left alone.",
+    };
+
     internal static Command Create()
     {
-        var command = new Command("bench", "Measures latency and memory of models.") { Models, Warmup, Runs };
+        var command = new Command("bench", "Measures latency and memory of models.") { Models, Warmup, Runs, Ablate };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
@@ -26,6 +32,7 @@ internal static class BenchCommand
         int warmup = CommonOptions.Value(parsed, Warmup) is { } w ? (int)CommonOptions.Whole("--warmup", w, 0, 1_000_000) : 5;
         int runs = CommonOptions.Value(parsed, Runs) is { } r ? (int)CommonOptions.Whole("--runs", r, 1, 1_000_000) : 20;
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
+        if (parsed.GetValue(Ablate)) return RunAblation(parsed, settings, warmup, runs, progress, cancellation);
         var results = new List<BenchResult>();
         foreach (string name in parsed.GetValue(Models)!)
         {
@@ -43,6 +50,23 @@ internal static class BenchCommand
             {
                 json.WriteStartArray();
                 foreach (BenchResult result in results) result.Write(json);
+                json.WriteEndArray();
+            });
+        return ExitCode.Done;
+    }
+
+    private static int RunAblation(ParseResult parsed, CommonSettings settings, int warmup, int runs, Progress progress, CancellationToken cancellation)
+    {
+        int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
+        AblationRow[] rows = [.. parsed.GetValue(Models)!.SelectMany(name => Ablation.Measure(name, settings, threads, warmup, runs, progress, cancellation))];
+        progress.Clear();
+        TextWriter output = parsed.InvocationConfiguration.Output;
+        if (settings.Json is not { Path: null }) Tables.Print(output, AblationRow.Columns, rows.Select(r => r.Row()));
+        if (settings.Json is { } target)
+            JsonOutput.Write(target, output, json =>
+            {
+                json.WriteStartArray();
+                foreach (AblationRow row in rows) row.Write(json);
                 json.WriteEndArray();
             });
         return ExitCode.Done;

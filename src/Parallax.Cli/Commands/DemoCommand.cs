@@ -1,16 +1,19 @@
 using System.CommandLine;
+using System.Xml.Linq;
 using Parallax.Cli.Measuring;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
+using Parallax.Cli.Report;
 using Parallax.Planning;
 using Parallax.Runtime.Cpu;
 
 namespace Parallax.Cli.Commands;
 
-/// <summary><c>demo</c>: builds networks of the zoo, plans them and runs them on one thread, on all cores one branch after another, and on all cores with branches in parallel.</summary>
+/// <summary><c>demo</c>: builds networks of the zoo, plans them, runs their branches one after another and in parallel, and writes a report.</summary>
 internal static class DemoCommand
 {
     private const int Warmup = 1, Runs = 3;
+    private const string ReportFile = "parallax-report.html";
 
     /// <summary>Small enough for a minute on a small machine.</summary>
     private static readonly (string Model, (string Name, long Size)[] Dims)[] Networks =
@@ -22,9 +25,18 @@ internal static class DemoCommand
         ("zoo:distilbert", [("batch", 1), ("sequence", 64)]),
     ];
 
+    private static readonly string[] LatencyColumns = ["network", ">nodes", ">branches", ">GMAC", ">1 thread ms", ">sequential ms", ">parallel ms", ">auto ms", "auto chose", ">speed-up"];
+    private static readonly string[] MemoryColumns = ["network", ">weights", ">without reuse", ">sequential", ">parallel", ">lower bound"];
+
+    /// <summary>A network as it was measured, with the plan of the automatic mode.</summary>
+    private sealed record Network(BenchResult Single, BenchResult Sequential, BenchResult Parallel, BenchResult Auto, PlanReport Plan)
+    {
+        internal BenchResult[] Results => [Single, Sequential, Parallel, Auto];
+    }
+
     internal static Command Create()
     {
-        var command = new Command("demo", "Builds, plans and runs networks of the zoo; needs no files.");
+        var command = new Command("demo", $"Builds, plans and runs networks of the zoo; needs no files. Writes {ReportFile}.");
         CommonOptions.AddBasicsTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
@@ -36,48 +48,68 @@ internal static class DemoCommand
         TextWriter output = parsed.InvocationConfiguration.Output;
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
         int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
-        var networks = new List<BenchResult[]>();
+        var networks = new List<Network>();
         foreach ((string model, (string Name, long Size)[] dims) in Networks)
-        {
-            CommonSettings sized = settings with { Dims = dims.ToDictionary(d => d.Name, d => d.Size) };
-            BenchResult Run(int count, ScheduleMode mode) => Measure(model, sized with { Threads = count, Mode = mode }, progress, cancellation);
-            networks.Add([Run(1, ScheduleMode.Sequential), Run(threads, ScheduleMode.Sequential), Run(threads, ScheduleMode.Parallel)]);
-        }
+            networks.Add(Measure(model, settings with { Dims = dims.ToDictionary(d => d.Name, d => d.Size) }, threads, progress, cancellation));
         progress.Clear();
-        if (settings.Json is not { Path: null }) Print(output, threads, networks);
+        if (settings.Json is not { Path: null })
+        {
+            output.WriteLine($"Latency, median of {Runs} runs. Sequential, parallel and auto are on {threads} threads; sequential runs one branch after another, each on all threads.");
+            Tables.Print(output, LatencyColumns, networks.Select(Latency));
+            output.WriteLine();
+            output.WriteLine("Memory between inputs and outputs. The lower bound is of the sequential order.");
+            Tables.Print(output, MemoryColumns, networks.Select(Memory));
+        }
         if (settings.Json is { } target)
             JsonOutput.Write(target, output, json =>
             {
                 json.WriteStartArray();
-                foreach (BenchResult result in networks.SelectMany(n => n)) result.Write(json);
+                foreach (BenchResult result in networks.SelectMany(n => n.Results)) result.Write(json);
                 json.WriteEndArray();
             });
+        AtomicFile.Write(ReportFile, stream => HtmlReport.Write(stream, [.. networks.Select(n => n.Plan)], Intro(networks, threads)));
+        if (settings.Json is not { Path: null }) output.WriteLine($"{Environment.NewLine}the plans and their reasons are in {Path.GetFullPath(ReportFile)}");
         return ExitCode.Done;
     }
 
-    private static BenchResult Measure(string name, CommonSettings settings, Progress progress, CancellationToken cancellation)
+    private static Network Measure(string name, CommonSettings settings, int threads, Progress progress, CancellationToken cancellation)
     {
-        cancellation.ThrowIfCancellationRequested();
-        progress.Report($"{name}: building and planning, threads {settings.Threads}");
-        ProcessMemory.ResetPeak();
-        using ReadyModel model = ReadyModel.Load(name, settings);
-        return BenchResult.Measure(model, Warmup, Runs, i => progress.Report($"{name}: warming up, {-i} to go"), cancellation);
+        PlanReport? plan = null;
+        BenchResult Run(int count, ScheduleMode mode)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            progress.Report($"{name}: building, planning and running, {AblationRow.Name(mode)} on {count} threads");
+            ProcessMemory.ResetPeak();
+            using ReadyModel model = ReadyModel.Load(name, settings with { Threads = count, Mode = mode });
+            BenchResult result = BenchResult.Measure(model, Warmup, Runs, _ => { }, cancellation);
+            plan = model.Session.Explain(model.Inputs) with { Model = name };
+            return result;
+        }
+        return new Network(Run(1, ScheduleMode.Sequential), Run(threads, ScheduleMode.Sequential), Run(threads, ScheduleMode.Parallel), Run(threads, ScheduleMode.Auto), plan!);
     }
 
-    private static void Print(TextWriter output, int threads, List<BenchResult[]> networks)
+    private static string[] Latency(Network n)
     {
-        string[] columns =
-            ["network", ">steps", ">GMAC", ">weights", ">arena", ">in parallel", ">without reuse", ">1 thread ms", $">{threads} threads ms", ">branches in parallel ms", ">speed-up", ">GFLOP/s"];
-        Tables.Print(output, columns, networks.Select(runs =>
-        {
-            (BenchResult single, BenchResult sequential, BenchResult parallel) = (runs[0], runs[1], runs[2]);
-            double one = single.Times.Percentile(50), best = Math.Min(sequential.Times.Percentile(50), parallel.Times.Percentile(50));
-            return (string[])
-            [
-                single.Model, $"{single.Plan.Steps}", Numbers.Fixed(single.Plan.Macs / 1e9, 2), Numbers.Bytes(single.Plan.WeightBytes), Numbers.Bytes(sequential.Plan.ArenaBytes),
-                Numbers.Bytes(parallel.Plan.ArenaBytes), Numbers.Bytes(single.Plan.ArenaBytesNoReuse), Numbers.Ms(one), Numbers.Ms(sequential.Times.Percentile(50)),
-                Numbers.Ms(parallel.Times.Percentile(50)), $"{Numbers.Fixed(one / best, 2)}x", Numbers.Fixed(Math.Max(sequential.Gflops, parallel.Gflops)),
-            ];
-        }));
+        double single = n.Single.Times.Percentile(50), sequential = n.Sequential.Times.Percentile(50), parallel = n.Parallel.Times.Percentile(50), auto = n.Auto.Times.Percentile(50);
+        return
+        [
+            n.Plan.Model, $"{n.Plan.Nodes}", $"{n.Plan.Branches.Length}", Numbers.Fixed(n.Single.Plan.Macs / 1e9, 2), Numbers.Ms(single), Numbers.Ms(sequential), Numbers.Ms(parallel), Numbers.Ms(auto),
+            n.Auto.Mode, $"{Numbers.Fixed(single / auto, 2)}x",
+        ];
     }
+
+    private static string[] Memory(Network n) =>
+    [
+        n.Plan.Model, Numbers.Bytes(n.Single.Plan.WeightBytes), Numbers.Bytes(n.Sequential.Plan.ArenaBytesNoReuse), Numbers.Bytes(n.Sequential.Plan.ArenaBytes),
+        Numbers.Bytes(n.Parallel.Plan.ArenaBytes), Numbers.Bytes(n.Sequential.Plan.ArenaBytesLowerBound),
+    ];
+
+    private static XElement[] Intro(List<Network> networks, int threads) =>
+    [
+        Html.Tag("p", $"Networks of the zoo, built in code with seeded weights, run on {threads} threads of this machine. Latency is the median of {Runs} runs; speed-up is auto over one thread."),
+        Html.Table(LatencyColumns, networks.Select(n => (object?[])Latency(n))),
+        Html.Tag("p", "Memory between inputs and outputs; the lower bound is of the sequential order."),
+        Html.Table(MemoryColumns, networks.Select(n => (object?[])Memory(n))),
+        Html.Tag("p", "Below: what was decided for each network, and why."),
+    ];
 }

@@ -80,7 +80,7 @@ internal sealed class BranchGraphSvg
         (double x, double y) = place[branch.Id];
         string first = branch.Operators[0].Split(' ')[0], more = branch.Nodes.Length > 1 ? $" +{branch.Nodes.Length - 1}" : "";
         int room = 15 - $"B{branch.Id}".Length - more.Length;
-        return Tag($"g.k{branch.Kind}{(branch.Dynamic ? ".dynamic" : "")}", Tip(BranchTip.Of(plan, branch.Id)),
+        return Tag($"g.k{BranchColors.Of(branch)}{(branch.Dynamic ? ".dynamic" : "")}", Tip(BranchTip.Of(plan, branch.Id)),
             Tag("rect.box", At("x", x), At("y", y), At("width", BoxWidth), At("height", BoxHeight), At("rx", 6)),
             Tag("text.label", At("x", x + 7), At("y", y + 16), Tag("tspan.id", $"B{branch.Id} "), first.Length > room ? first[..room] : first, more));
     }

@@ -2,7 +2,6 @@ using System.Text;
 using System.Xml;
 using System.Xml.Linq;
 using Parallax.Cli.Output;
-using Parallax.Planning;
 using static Parallax.Cli.Report.Html;
 
 namespace Parallax.Cli.Report;
@@ -23,8 +22,8 @@ internal static class HtmlReport
                     plans.Count > 1 ? Tag("nav", plans.Select((p, i) => Tag("a", At("href", $"#plan{i}"), p.Model))) : null,
                     plans.Select((p, i) => Plan(p, i, plans.Count > 1))),
                 Tag("pre", At("id", "tip"), At("hidden", "hidden")), Tag("script", HtmlStyle.Script)));
+        stream.Write("<!DOCTYPE html>\n"u8);
         using var writer = XmlWriter.Create(stream, Settings);
-        writer.WriteDocType("html", null, null, null);
         page.WriteTo(writer);
     }
 
@@ -41,13 +40,8 @@ internal static class HtmlReport
         return Tag("div.tiles", tiles.Select(t => Tag("div", Tag("b", t.Value), Tag("span", t.Label))));
     }
 
-    private static XElement Legend(PlanReport plan) => Tag("p.legend", plan.Branches.Select(b => b.Kind).Distinct().Order().Select(k => Tag($"span.k{k}", Tag("i"), k switch
-    {
-        OpClass.Dense => "products, convolutions",
-        OpClass.Reduction => "reductions, normalizations",
-        OpClass.ControlFlow => "control flow",
-        _ => k.ToString().ToLowerInvariant(),
-    })));
+    private static XElement Legend(PlanReport plan) =>
+        Tag("p.legend", plan.Branches.Select(BranchColors.Of).Distinct().Order(StringComparer.Ordinal).Select(c => Tag($"span.k{c}", Tag("i"), BranchColors.Meaning(c))));
 
     private static XElement Schedule(PlanReport plan) => Tag("section", Tag("h2", "Schedule"),
         Tag("p", Tag("b", $"{plan.Schedule.Mode}. "), plan.Schedule.Why, "."),

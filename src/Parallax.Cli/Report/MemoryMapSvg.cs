@@ -14,7 +14,7 @@ internal static class MemoryMapSvg
         double end = Math.Max(1e-6, plan.Schedule.PredictedUs), arena = Math.Max(1, plan.Memory.PlannedBytes);
         return Tag("svg.time", At("width", "100%"), At("height", Height + AxisHeight),
             Tag("rect.row", At("x", 0.0), At("y", 0.0), At("width", "100%"), At("height", Height)),
-            plan.Memory.Buffers.Where(b => b.Bytes > 0).Select(b => Tag($"g.k{plan.Branches[b.Branch].Kind}", Tip(TipOf(b)),
+            plan.Memory.Buffers.Where(b => b.Bytes > 0).Select(b => Tag($"g.k{BranchColors.Of(plan.Branches[b.Branch])}", Tip(TipOf(b)),
                 Tag("rect.buffer", Percent("x", b.StartUs / end), At("y", Height * (1 - (b.Offset + b.Bytes) / arena)), Percent("width", (b.EndUs - b.StartUs) / end), At("height", Height * b.Bytes / arena)))),
             TimeAxis.Draw(end, Height + AxisHeight));
     }

@@ -60,7 +60,7 @@ internal sealed class TimelineSvg
     private XElement Bar(PlanSlot slot, int row, string style)
     {
         double share = (slot.EndUs - slot.StartUs) / end;
-        return Tag($"g.k{plan.Branches[slot.Branch].Kind}{style}", Tip(BranchTip.Of(plan, slot.Branch)),
+        return Tag($"g.k{BranchColors.Of(plan.Branches[slot.Branch])}{style}", Tip(BranchTip.Of(plan, slot.Branch)),
             Tag("rect.bar", Percent("x", slot.StartUs / end), At("y", row * RowHeight + 2), Percent("width", share), At("height", RowHeight - 4)),
             share > 0.06 && style.Length == 0 ? Tag("text.in", Percent("x", slot.StartUs / end), At("dx", 5), At("y", row * RowHeight + 15), $"B{slot.Branch}") : null);
     }

@@ -36,7 +36,7 @@ internal static class PlanReporter
             branch.Id.Index, [.. branch.Nodes.Select(n => graph[n].Name)], branch.Macs, branch.PeakBytes, branch.IsDynamic, branch.Placement.Backend, branch.Placement.Why,
             branch.Placement.PredictedUs, branch.Layer, [.. branch.Predecessors.Select(p => p.Index)],
             [.. branch.Nodes.Select(n => $"{graph[n].Op.Name} {(stepOf.TryGetValue(n, out Step? step) ? step.Implementation : "view")}")],
-            CostModel.ClassOf(graph[branch.Nodes.MaxBy(n => CostModel.Work(graph, graph[n]))].Op));
+            branch.Nodes.Select(n => StepWork.Of(graph, graph[n])).MaxBy(w => CostModel.Default.PredictUs(w)).Class);
     }
 
     private static PlanMemory OfMemory(ExecutionPlan plan, Schedule schedule, int workers, long budgetBytes)

@@ -1,0 +1,42 @@
+using System.Text.Json;
+using Parallax.Suite;
+using Xunit;
+
+namespace Parallax.Tests.Cli;
+
+public sealed class AblationTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void Every_mode_thread_count_and_margin_is_measured_once()
+    {
+        CliRun run = CliRun.Of("bench", Toy(), "--ablation", "--threads", "2", "--warmup", "0", "--runs", "1", "--json");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        JsonElement[] rows = [.. JsonDocument.Parse(run.Output).RootElement.EnumerateArray()];
+        Assert.Equal(2 * 4 * 4, rows.Select(r => (r.GetProperty("threads").GetInt32(), r.GetProperty("mode").GetString(), r.GetProperty("margin").GetDouble())).Distinct().Count());
+        Assert.All(rows, r => Assert.True(r.GetProperty("fits").GetBoolean() && r.GetProperty("p50Ms").GetDouble() > 0 && r.GetProperty("arenaBytes").GetInt64() > 0));
+    }
+
+    [Fact]
+    public void The_margin_is_taken_off_a_given_budget()
+    {
+        // The sequential plan takes 3072 bytes: 4608 less 0.2 or 0.3 hold it, less 0.4 or 0.5 do not.
+        CliRun run = CliRun.Of("bench", Toy(), "--ablation", "--threads", "1", "--warmup", "0", "--runs", "1", "--memory-budget", "4608", "--json");
+        JsonElement[] rows = [.. JsonDocument.Parse(run.Output).RootElement.EnumerateArray()];
+        Assert.Equal(16, rows.Length);
+        Assert.All(rows, r => Assert.Equal(r.GetProperty("margin").GetDouble() < 0.35, r.GetProperty("fits").GetBoolean()));
+        Assert.Contains("does not fit", CliRun.Of("bench", Toy(), "--ablation", "--threads", "1", "--warmup", "0", "--runs", "1", "--memory-budget", "4608").Output);
+    }
+
+    private string Toy() => folder.Write("toy.onnx", new ModelBuilder()
+        .Input("x", DType.Float32, 4, 64)
+        .Node("Relu", ["x"], ["stem"])
+        .Node("Exp", ["stem"], ["left"])
+        .Node("Tanh", ["stem"], ["right"])
+        .Node("Mul", ["left", "right"], ["y"])
+        .Output("y")
+        .Build());
+}
