@@ -20,7 +20,7 @@ internal static class HtmlStyle
         .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; color: var(--soft); margin: 12px 2px 0; }
         .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; background: var(--k); }
         .kproduct { --k: var(--product); } .kelement { --k: var(--element); } .kreduction { --k: var(--reduction); } .kmovement { --k: var(--movement); } .kview { --k: var(--view); } .kcontrol { --k: var(--control); }
-        .scroll { overflow-x: auto; } .tall { max-height: 72vh; overflow-y: auto; border: 1px solid var(--line); border-radius: 8px; }
+        .scroll { overflow-x: auto; margin-bottom: 10px; } .tall { max-height: 72vh; overflow-y: auto; border: 1px solid var(--line); border-radius: 8px; }
         .graph { display: block; margin: 0 auto; } .time { display: block; }
         .box { fill: var(--card); stroke: var(--k); stroke-width: 1.6; } .dynamic .box { stroke-dasharray: 4 3; }
         .label { font-size: 11px; fill: var(--fg); } .id { fill: var(--soft); }

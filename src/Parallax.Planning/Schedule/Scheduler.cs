@@ -86,7 +86,9 @@ public static class Scheduler
             string numbers = string.Create(CultureInfo.InvariantCulture, $"parallel is predicted to take {parallel.PredictedUs:0.#} us, sequential {plain.PredictedUs:0.#} us");
             return parallel.Mode == ScheduleMode.Parallel && parallel.PredictedUs <= plain.PredictedUs * (1 - options.MinGain)
                 ? Finish(parallel, numbers)
-                : Finish(plain, parallel.Mode == ScheduleMode.Parallel ? numbers : parallel.Why);
+                : Finish(plain, parallel.Mode != ScheduleMode.Parallel ? parallel.Why
+                    : parallel.PredictedUs < plain.PredictedUs ? string.Create(CultureInfo.InvariantCulture, $"{numbers}; a gain below {100 * options.MinGain:0.#} % is not worth its memory")
+                    : numbers);
         }
 
         private Schedule Simulate(ScheduleMode mode, MemoryPlan plan, int[] priority)
