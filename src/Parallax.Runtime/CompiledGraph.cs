@@ -2,6 +2,7 @@ using Parallax.Graphs;
 using Parallax.Runtime.Compilation;
 using Parallax.Runtime.Cpu;
 using Parallax.Runtime.Execution;
+using Parallax.Runtime.Memory;
 
 namespace Parallax.Runtime;
 
@@ -11,8 +12,14 @@ namespace Parallax.Runtime;
 /// </summary>
 internal sealed class CompiledGraph : IDisposable
 {
-    /// <summary>So many sets of shapes get plans of their own before the changing dims are left open.</summary>
-    private const int MaxExactPlans = 6;
+    /// <summary>So many sets of shapes get plans of their own before the changing dims are left open; fewer for a body, which meets one set per iteration.</summary>
+    private const int MaxExactPlans = 6, MaxExactBodyPlans = 2;
+
+    /// <summary>So many plans are kept; the one that was used least recently goes first.</summary>
+    internal const int MaxPlans = 24;
+
+    /// <summary>A new plan is made with no more than so much memory idle in the others.</summary>
+    private const long MaxIdleBytes = 128 << 20;
 
     private readonly Graph graph;
     private readonly WeightCache weights;
@@ -37,48 +44,60 @@ internal sealed class CompiledGraph : IDisposable
     internal RunSettings Settings => settings;
 
     /// <summary>Computes the outputs. An output that is not null is a caller's buffer of the right type and shape; the others are allocated.</summary>
-    internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
+    /// <param name="outer">For a body, the region of the run around it: see <see cref="RunState.Run"/>.</param>
+    internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation, RunRegion? outer = null)
     {
-        ExecutionPlan plan = PlanFor(inputs);
-        RunState run = plan.Rent(settings, cancellation);
-        try
-        {
-            run.Run(inputs, outputs, cancellation);
-        }
-        finally
-        {
-            plan.Return(run, settings);
-        }
+        using ExecutionPlan plan = HoldPlan(inputs);
+        RunOn(plan, inputs, outputs, outer, recorder: null, cancellation);
     }
 
     /// <summary>As <see cref="Run"/>, and notes when each step ran.</summary>
     internal StepRecorder RunRecorded(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
     {
-        ExecutionPlan plan = PlanFor(inputs);
+        using ExecutionPlan plan = HoldPlan(inputs);
         var recorder = new StepRecorder(plan);
+        RunOn(plan, inputs, outputs, outer: null, recorder, cancellation);
+        return recorder;
+    }
+
+    private void RunOn(ExecutionPlan plan, ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, RunRegion? outer, StepRecorder? recorder, CancellationToken cancellation)
+    {
         RunState run = plan.Rent(settings, cancellation);
         try
         {
             run.Recorder = recorder;
-            run.Run(inputs, outputs, cancellation);
+            run.Run(inputs, outputs, outer, cancellation);
         }
         finally
         {
             plan.Return(run, settings);
         }
-        return recorder;
     }
 
-    internal ExecutionPlan PlanFor(ReadOnlySpan<Datum?> inputs)
+    private ExecutionPlan HoldPlan(ReadOnlySpan<Datum?> inputs)
     {
-        foreach (PlanEntry entry in Volatile.Read(ref entries))
-            if (entry.Matches(inputs)) return entry.Plan;
+        while (true)
+        {
+            ExecutionPlan plan = PlanFor(inputs);
+            if (plan.TryHold()) return plan; // else it was dropped in between
+        }
+    }
+
+    /// <summary>Plans at hand.</summary>
+    internal int PlanCount => Volatile.Read(ref entries).Length;
+
+    internal ExecutionPlan PlanFor(ReadOnlySpan<Datum?> inputs) => Find(inputs) ?? AddPlan(inputs);
+
+    private ExecutionPlan AddPlan(ReadOnlySpan<Datum?> inputs)
+    {
         lock (gate)
         {
-            foreach (PlanEntry entry in entries)
-                if (entry.Matches(inputs)) return entry.Plan;
+            if (Find(inputs) is { } other) return other;
+            TrimIdle();
             PlanEntry made = MakeEntry(inputs);
-            Volatile.Write(ref entries, [.. entries, made]);
+            PlanEntry? dropped = entries.Length < MaxPlans ? null : entries.MinBy(e => e.LastUse);
+            Volatile.Write(ref entries, [.. entries.Where(e => e != dropped), made]);
+            dropped?.Plan.Dispose();
             return made.Plan;
         }
     }
@@ -86,10 +105,30 @@ internal sealed class CompiledGraph : IDisposable
     /// <summary>A plan that no run uses; the caller disposes it.</summary>
     internal ExecutionPlan BuildPlan(IReadOnlyList<Fact> facts, RunSettings planned) => PlanBuilder.Build(graph, facts, planned, weights, CompileBody);
 
+    /// <summary>Frees the idle arenas of the plans that were used least recently.</summary>
+    private void TrimIdle()
+    {
+        long idle = 0;
+        foreach (PlanEntry entry in entries.OrderByDescending(e => e.LastUse))
+            if ((idle += entry.Plan.IdleBytes()) > MaxIdleBytes) entry.Plan.Trim();
+    }
+
+    private ExecutionPlan? Find(ReadOnlySpan<Datum?> inputs)
+    {
+        foreach (PlanEntry entry in Volatile.Read(ref entries))
+        {
+            if (!entry.Matches(inputs)) continue;
+            entry.LastUse = Environment.TickCount64;
+            return entry.Plan;
+        }
+        return null;
+    }
+
     private PlanEntry MakeEntry(ReadOnlySpan<Datum?> inputs)
     {
         InputPattern[] exact = [.. Patterns(inputs)];
-        InputPattern[] patterns = entries.Length < MaxExactPlans ? exact : [.. exact.Select((p, i) => entries.Aggregate(p, (open, entry) => open.Open(entry.Patterns[i])))];
+        bool isExact = entries.Length < (settings.IsNested ? MaxExactBodyPlans : MaxExactPlans);
+        InputPattern[] patterns = isExact ? exact : [.. exact.Select((p, i) => entries.Aggregate(p, (open, entry) => open.Open(entry.Patterns[i])))];
         ExecutionPlan plan = PlanBuilder.Build(graph, [.. patterns.Select((p, i) => p.Fact(graph, i))], settings, weights, CompileBody);
         return new PlanEntry(patterns, plan);
     }
@@ -145,8 +184,20 @@ internal sealed class CompiledGraph : IDisposable
         }
     }
 
-    private sealed record PlanEntry(InputPattern[] Patterns, ExecutionPlan Plan)
+    private sealed class PlanEntry(InputPattern[] patterns, ExecutionPlan plan)
     {
+        private long lastUse = Environment.TickCount64;
+
+        internal InputPattern[] Patterns => patterns;
+
+        internal ExecutionPlan Plan => plan;
+
+        internal long LastUse
+        {
+            get => Volatile.Read(ref lastUse);
+            set => Volatile.Write(ref lastUse, value);
+        }
+
         internal bool Matches(ReadOnlySpan<Datum?> inputs)
         {
             for (int i = 0; i < Patterns.Length; i++)

@@ -207,6 +207,9 @@ public sealed class InferenceSession : IDisposable
         return PlanSummary.Of(plan, plan.ScheduleFor(compiled.Settings), compiled.Graph);
     }
 
+    /// <summary>Plans that the session keeps for the shapes met so far, those of loop bodies not counted.</summary>
+    internal int PlanCount => compiled.PlanCount;
+
     internal ExecutionPlan PlanFor(Dictionary<string, Datum> inputs)
     {
         var data = new Datum?[inputNames.Length];

@@ -59,7 +59,11 @@ internal sealed class ConstantEvaluator : IConstantEvaluator
 
         internal override Datum Keep(Datum datum) => datum;
 
-        internal override Datum[] RunBody(int body, IReadOnlyList<Datum?> values) => throw new InvalidOperationException("control flow is not folded");
+        internal override void Release(Datum? datum)
+        {
+        }
+
+        internal override Datum[] RunBody(int body, ReadOnlySpan<Datum?> values) => throw new InvalidOperationException("control flow is not folded");
 
         internal override void RunKernel(Kernel kernel, ReadOnlySpan<Tensor?> values, ReadOnlySpan<Tensor?> results) => KernelRun.Run(kernel, values, results);
     }

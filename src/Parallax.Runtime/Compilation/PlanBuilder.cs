@@ -65,6 +65,8 @@ internal sealed class PlanBuilder
             OutputSlots = [.. outputSlots],
             DatumOutputs = [.. datumOutputs],
             OutputNames = [.. graph.Outputs.Select(o => o.Name)],
+            DatumSlots = [.. slots.Where(s => s.Kind == SlotKind.Datum)],
+            HasDynamicSteps = branches.Any(b => b.Any(s => s is DynamicStep)),
             Uses = [.. slots.Select(s => s.Uses)],
             Macs = partition.Branches.Sum(b => b.Macs),
         };

@@ -17,7 +17,7 @@ internal sealed class Binding
     /// <summary>Prepares a kernel; null where a host function does the work.</summary>
     internal Func<Op, PrepareContext, Kernel>? Prepare { get; private init; }
 
-    /// <summary>The host function. Where there is a kernel too, it is for the element types that a kernel cannot take: <see cref="UsesHost"/>.</summary>
+    /// <summary>The host function. Where there is a kernel too, it is for the element types that a kernel cannot take (<c>UsesHost</c>).</summary>
     internal Func<Op, HostContext, Datum?[]>? Run { get; private init; }
 
     /// <summary>An operator whose outputs' shapes follow from the inputs' shapes and from contents known when it is prepared.</summary>
@@ -40,9 +40,20 @@ internal sealed class Binding
     {
         if (Prepare is null || Run is null) return Prepare is null;
         foreach (Fact? fact in (ReadOnlySpan<Fact?>)[.. inputs, .. outputs])
-            if (fact is not null && (fact is not TensorFact tensor || tensor.Type.BitWidth() is > 0 and < 8 || tensor.Type == DType.String)) return true;
+            if (fact is not null && (fact is not TensorFact tensor || IsForHost(tensor.Type))) return true;
         return false;
     }
+
+    /// <summary>The same for data that are there.</summary>
+    internal bool UsesHost(ReadOnlySpan<Datum?> inputs)
+    {
+        if (Prepare is null || Run is null) return Prepare is null;
+        foreach (Datum? datum in inputs)
+            if (datum is not null && (datum is not Tensor tensor || IsForHost(tensor.DType))) return true;
+        return false;
+    }
+
+    internal static bool IsForHost(DType type) => type.BitWidth() is > 0 and < 8 || type == DType.String;
 
     /// <summary>An operator computed on whole data; one result per output, null for outputs that are not wanted.</summary>
     internal static Binding Host<TOp>(Func<TOp, HostContext, Datum?[]> run) where TOp : Op =>
@@ -96,11 +107,23 @@ internal abstract class HostContext
     /// <summary>A tensor for an output, undefined contents, from the run's own memory.</summary>
     internal abstract Tensor Allocate(DType type, ReadOnlySpan<long> dims);
 
-    /// <summary>A datum that may outlive this call: the input itself where its memory is the run's own, a copy where it is borrowed from an arena.</summary>
+    /// <summary>A datum that becomes an output, or a part of one: an input or a body's result.</summary>
     internal abstract Datum Keep(Datum datum);
 
-    /// <summary>Runs a body of the operator, <see cref="Op.Bodies"/> by index, on its formal inputs followed by the captured values.</summary>
-    internal abstract Datum[] RunBody(int body, IReadOnlyList<Datum?> inputs);
+    /// <summary>Runs a body of the operator, <see cref="Op.Bodies"/> by index, on its formal inputs followed by the captured values.
+    /// The results may be inputs that were passed on.</summary>
+    internal abstract Datum[] RunBody(int body, ReadOnlySpan<Datum?> inputs);
+
+    /// <summary>Gives back a result of <see cref="RunBody"/> or of <see cref="Allocate"/> before the call ends. Other data are left alone.</summary>
+    internal abstract void Release(Datum? datum);
+
+    /// <summary>A tensor of one element from the run's own memory.</summary>
+    internal Tensor Scalar<T>(T value, ReadOnlySpan<long> dims) where T : unmanaged
+    {
+        Tensor scalar = Allocate(DTypes.Of<T>(), dims);
+        scalar.Span<T>()[0] = value;
+        return scalar;
+    }
 
     /// <summary>Runs a kernel on all workers.</summary>
     internal abstract void RunKernel(Kernel kernel, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> outputs);

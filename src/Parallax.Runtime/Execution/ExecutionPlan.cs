@@ -19,6 +19,7 @@ internal sealed class ExecutionPlan : IDisposable
     private readonly List<BudgetedSchedule> schedules = [];
     private readonly List<RunState> idle = [];
     private Schedule? narrowest;
+    private int holders = 1;
 
     internal required Partition Partition { get; init; }
 
@@ -54,7 +55,26 @@ internal sealed class ExecutionPlan : IDisposable
     /// <summary>Multiply-accumulates of one run, as far as shapes are known.</summary>
     internal required long Macs { get; init; }
 
+    /// <summary>Slots of whole data.</summary>
+    internal required Slot[] DatumSlots { get; init; }
+
+    internal required bool HasDynamicSteps { get; init; }
+
     internal IEnumerable<Step> Steps => Branches.SelectMany(b => b).Concat(FinalCopies);
+
+    /// <summary>One more holder, unless the plan is gone.</summary>
+    internal bool TryHold()
+    {
+        for (int now = Volatile.Read(ref holders); now > 0; now = Volatile.Read(ref holders))
+            if (Interlocked.CompareExchange(ref holders, now + 1, now) == now) return true;
+        return false;
+    }
+
+    /// <summary>One holder less; the last one frees the plan.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref holders) == 0) Free();
+    }
 
     /// <summary>Memory for a run, under the best schedule whose arena fits the budget.</summary>
     /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
@@ -152,7 +172,7 @@ internal sealed class ExecutionPlan : IDisposable
         internal long BestUpTo { get; set; } = bestUpTo;
     }
 
-    private long IdleBytes()
+    internal long IdleBytes()
     {
         long bytes = 0;
         lock (idle)
@@ -187,11 +207,10 @@ internal sealed class ExecutionPlan : IDisposable
             : $"{o.Slot.Kind}{(o.Slot.Kind == SlotKind.Arena ? $"+{schedule.Memory.Offsets[o.Slot.Buffer]}" : "")}:{o.Type}{(o.Dims is null ? "[?]" : Shape.ToString(o.Dims))}";
     }
 
-    public void Dispose()
+    private void Free()
     {
         Trim();
-        foreach (Step step in Steps)
-            if (step is KernelStep kernel) kernel.Kernel.Dispose();
+        foreach (Step step in Steps) step.Dispose();
     }
 }
 

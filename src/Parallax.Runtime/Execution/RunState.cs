@@ -18,6 +18,7 @@ internal sealed unsafe class RunState : IDisposable
     private readonly bool isCapped;
     private readonly ArenaCheck arenaCheck;
     private readonly GuardedArena? guarded;
+    private bool isNested;
 
     internal RunState(ExecutionPlan plan, Schedule schedule, RunSettings settings)
     {
@@ -62,10 +63,18 @@ internal sealed unsafe class RunState : IDisposable
     /// <summary>Notes the times of steps; null where nobody wants them.</summary>
     internal StepRecorder? Recorder { get; set; }
 
-    /// <summary>Runs the plan's steps. Outputs that are null are allocated; others are the caller's buffers.</summary>
-    internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
+    /// <summary>Where values of unknown size lie: the caller's region for a body, else one of this run. Null where neither is needed.</summary>
+    internal RunRegion? Region { get; private set; }
+
+    /// <summary>
+    /// Runs the plan's steps. Outputs that are null are allocated; others are the caller's buffers. Given the region of a run around this one, outputs may lie
+    /// there, held for the caller, or be the inputs themselves.
+    /// </summary>
+    internal void Run(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, RunRegion? outer, CancellationToken cancellation)
     {
         Cancellation = cancellation;
+        isNested = outer is not null;
+        Region = outer ?? (plan.HasDynamicSteps ? RunRegion.Rent() : null);
         try
         {
             if (arenaCheck != ArenaCheck.None) Poison();
@@ -82,7 +91,11 @@ internal sealed unsafe class RunState : IDisposable
         }
         finally
         {
+            if (isNested)
+                foreach (Slot slot in plan.DatumSlots) RunMemory.LetGo(data[slot.Index]);
+            else if (Region is not null) RunRegion.Return(Region);
             Array.Clear(data);
+            Region = null;
             Cancellation = default;
             Recorder = null;
         }
@@ -111,7 +124,11 @@ internal sealed unsafe class RunState : IDisposable
                 throw new InvalidInputException($"{step.Node}: {e.Message}", e);
             }
             foreach (Slot slot in step.DatumReads)
-                if (Interlocked.Decrement(ref usesLeft[slot.Index]) == 0) data[slot.Index] = null;
+            {
+                if (Interlocked.Decrement(ref usesLeft[slot.Index]) != 0) continue;
+                RunMemory.LetGo(data[slot.Index]);
+                data[slot.Index] = null;
+            }
         }
     }
 
@@ -130,7 +147,7 @@ internal sealed unsafe class RunState : IDisposable
         foreach ((Slot slot, DType type, long[] dims) in plan.OutputSlots)
         {
             var tensor = (Tensor?)outputs[slot.Position];
-            if (tensor is null) outputs[slot.Position] = tensor = RunMemory.Allocate(type, dims);
+            if (tensor is null) outputs[slot.Position] = tensor = isNested ? Region!.Allocate(type, dims) : RunMemory.Allocate(type, dims);
             else if (tensor.DType != type || !tensor.Dims.SequenceEqual(dims))
                 throw new InvalidInputException($"the buffer of output '{plan.OutputNames[slot.Position]}' must be {type}{Shape.ToString(dims)}, got {tensor}");
             data[slot.Index] = tensor;
@@ -150,12 +167,15 @@ internal sealed unsafe class RunState : IDisposable
                 if (tensor.Storage is null) tensor.Strings.CopyTo(buffer.Strings);
                 else RunMemory.CopyBytes(tensor, buffer);
             }
+            else if (isNested)
+            {
+                RunMemory.Hold(datum);
+                outputs[position] = datum;
+            }
             else
             {
-                // What the caller gave, what the model keeps, and what lies in the arena must not leave as it is.
-                outputs[position] = slot.Kind is SlotKind.Input or SlotKind.Constant || datum is Tensor { Storage: BorrowedStorage }
-                    ? datum is Tensor t ? RunMemory.Copy(t) : datum
-                    : datum;
+                // What the caller gave, what the model keeps, and what dies with the run must not leave as it is; a loop or a view may have passed it on.
+                outputs[position] = datum is Tensor { Storage: not null } t ? RunMemory.Copy(t) : RunMemory.Detach(datum);
             }
         }
     }
@@ -173,8 +193,19 @@ internal sealed unsafe class RunState : IDisposable
         else guarded.Poison();
     }
 
-    internal void SetDatum(Slot slot, Datum datum)
+    /// <summary>Stores a value and holds its memory until the last step has read it.</summary>
+    /// <param name="isHeld">Whether the caller held it and leaves that to the run.</param>
+    internal void SetDatum(Slot slot, Datum datum, bool isHeld)
     {
+        if (datum is Tensor { Storage: BorrowedStorage } borrowed)
+        {
+            // A view of arena bytes, which the plan gives to others after the last step that it knows to read them.
+            Tensor copy = Region!.Allocate(borrowed.DType, borrowed.Dims);
+            RunMemory.CopyBytes(borrowed, copy);
+            datum = copy;
+        }
+        else if (datum is not Tensor) datum = RunMemory.Detach(datum);
+        else if (!isHeld) RunMemory.Hold(datum);
         data[slot.Index] = datum;
         if (datum is Tensor { Storage: not null } tensor) Point(slot, tensor.Address);
     }
@@ -226,7 +257,7 @@ internal readonly unsafe struct StepRun(RunState state, Lane lane, int workers)
     internal void RunKernel(Kernel kernel, in KernelArgs args) => state.Pool.Run(kernel, args, workers, lane.Job);
 
     /// <summary>Runs a kernel that is not part of the plan's table.</summary>
-    internal void RunKernel(Kernel kernel, ReadOnlySpan<Datum?> inputs, ReadOnlySpan<Datum?> outputs)
+    internal void RunKernel<TDatum>(Kernel kernel, ReadOnlySpan<TDatum?> inputs, ReadOnlySpan<TDatum?> outputs) where TDatum : Datum
     {
         void** table = stackalloc void*[inputs.Length + outputs.Length + 1];
         KernelRun.FillTable(table, inputs, outputs);

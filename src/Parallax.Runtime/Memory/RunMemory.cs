@@ -12,8 +12,35 @@ internal static class RunMemory
         return new Tensor(type, dims, new NativeStorage(type.ByteCount(Shape.Count(dims))), ownsStorage: true);
     }
 
-    /// <summary>A datum that outlives the step: a copy where its memory is borrowed from an arena.</summary>
-    internal static Datum Keep(Datum datum) => datum is Tensor { Storage: BorrowedStorage } tensor ? Copy(tensor) : datum;
+    /// <summary>One more holder of a datum's memory, where that belongs to a run.</summary>
+    internal static void Hold(Datum? datum)
+    {
+        if (datum is Tensor { Storage: RunBlock block }) block.Hold();
+    }
+
+    /// <summary>One holder less.</summary>
+    internal static void LetGo(Datum? datum)
+    {
+        if (datum is Tensor { Storage: RunBlock block }) block.LetGo();
+    }
+
+    /// <summary>A datum that outlives the run: copies where memory belongs to the run or is borrowed. Sequences always hold such data.</summary>
+    internal static Datum Detach(Datum datum) => datum switch
+    {
+        Tensor { Storage: RunBlock or BorrowedStorage } tensor => Copy(tensor),
+        TensorSequence sequence when !IsDetached(sequence) => new TensorSequence(sequence.ElementType, [.. sequence.Items.Select(Detach)]),
+        OptionalDatum { Value: { } value } when !IsDetached(value) => new OptionalDatum(Detach(value)),
+        _ => datum,
+    };
+
+    private static bool IsDetached(Datum datum)
+    {
+        if (datum is OptionalDatum optional) return optional.Value is null || IsDetached(optional.Value);
+        if (datum is not TensorSequence sequence) return datum is not Tensor { Storage: RunBlock or BorrowedStorage };
+        foreach (Datum item in sequence.Items)
+            if (!IsDetached(item)) return false;
+        return true;
+    }
 
     internal static Tensor Copy(Tensor tensor)
     {

@@ -23,17 +23,20 @@ internal static class ControlFlowHost
         for (; iteration < limit && condition; iteration++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
-            inputs[0] = Tensor.From([iteration], iterationDims);
-            inputs[1] = Tensor.From([condition], conditionDims);
+            inputs[0] = context.Scalar(iteration, iterationDims);
+            inputs[1] = context.Scalar(condition, conditionDims);
             Datum[] results = context.RunBody(0, inputs);
             condition = Condition((Tensor)results[0]);
-            Array.Copy(results, 1, inputs, 2, op.CarriedCount);
             for (int i = 0; i < scans.Length; i++)
             {
                 if (!context.Wants(op.CarriedCount + i)) continue;
                 scans[i] ??= new TensorStack(context, expectedCount: limit);
                 scans[i]!.Add((Tensor)results[1 + op.CarriedCount + i]);
             }
+            foreach (Datum? old in inputs.AsSpan(0, 2 + op.CarriedCount)) context.Release(old);
+            Array.Copy(results, 1, inputs, 2, op.CarriedCount);
+            context.Release(results[0]);
+            foreach (Datum part in results.AsSpan(1 + op.CarriedCount)) context.Release(part);
         }
         var outputs = new Datum?[context.OutputCount];
         for (int i = 0; i < outputs.Length; i++)

@@ -30,12 +30,14 @@ internal static class ScanHost
             context.Cancellation.ThrowIfCancellationRequested();
             for (int i = 0; i < walked.Length; i++) inputs[states + i] = walked[i].Read(op.InputReverse[i] ? run - 1 - step : step);
             Datum[] results = context.RunBody(0, inputs);
+            foreach (Datum? old in inputs.AsSpan(0, states)) context.Release(old);
             Array.Copy(results, inputs, states);
             for (int i = 0; i < outputs.Length; i++)
             {
                 var part = (Tensor)results[states + i];
                 outputs[i] ??= AxisSlices.For(context, part, op.OutputAxes[i], length ?? run);
                 outputs[i]!.Write(op.OutputReverse[i] ? run - 1 - step : step, part);
+                context.Release(part);
             }
         }
         var all = new Datum?[op.Body.Outputs.Count];
