@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Parallax.Cli.Commands;
 using Parallax.Cli.Models;
@@ -53,12 +54,15 @@ internal sealed record AblationRow(string Model, ScheduleMode Mode, int Threads,
 /// <summary>The paper's ablation, by modes, threads and margins of memory.</summary>
 internal static class Ablation
 {
+    private static readonly TimeSpan WarmUpTime = TimeSpan.FromMilliseconds(800);
     private static readonly double[] Margins = [0.2, 0.3, 0.4, 0.5];
     private static readonly ScheduleMode[] Modes = [ScheduleMode.Sequential, ScheduleMode.Layered, ScheduleMode.Parallel, ScheduleMode.Auto];
 
     /// <summary>Threads are 1 and its doubles up to <paramref name="threads"/>. A memory budget in the settings is what is available, of which the margin is left alone.</summary>
     internal static IEnumerable<AblationRow> Measure(string model, CommonSettings settings, int threads, int warmup, int runs, Progress progress, CancellationToken cancellation)
     {
+        progress.Report($"{model}: warming up");
+        WarmUp(model, settings with { Threads = threads, Mode = ScheduleMode.Auto, MemoryBudgetBytes = null }, cancellation);
         foreach (int count in Doubles(threads))
             foreach (ScheduleMode mode in Modes)
                 foreach (double margin in Margins)
@@ -75,6 +79,15 @@ internal static class Ablation
     {
         for (int count = 1; count < threads; count *= 2) yield return count;
         yield return threads;
+    }
+
+    /// <summary>Code is compiled better after some runs: the first row must not pay for it alone.</summary>
+    private static void WarmUp(string name, CommonSettings settings, CancellationToken cancellation)
+    {
+        using ReadyModel model = ReadyModel.Load(name, settings);
+        var time = Stopwatch.StartNew();
+        do model.Session.Run(model.Inputs, cancellation).Dispose();
+        while (time.Elapsed < WarmUpTime);
     }
 
     private static BenchResult? TryMeasure(string name, CommonSettings settings, int warmup, int runs, CancellationToken cancellation)
