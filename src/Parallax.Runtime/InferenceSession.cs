@@ -59,7 +59,7 @@ public sealed class InferenceSession : IDisposable
             if (Options.Threads < 0) throw new InvalidInputException($"threads must be 0 (all physical cores) or more, got {Options.Threads}");
             int workers = Options.Threads == 0 ? Processor.PhysicalCores : Options.Threads;
             WorkerPool.Shared.EnsureWorkers(workers - 1);
-            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, CostModel.Default, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin)) { Policy = Options.Policy, ArenaCheck = Options.ArenaCheck };
+            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, CostModel.Default, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin)) { Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators };
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.All(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);

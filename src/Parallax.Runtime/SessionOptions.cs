@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Parallax.Planning;
 
 namespace Parallax;
@@ -31,6 +32,12 @@ public sealed record SessionOptions
 
     /// <summary>The share of the free memory that is left alone where no budget is given: 0 to less than 1.</summary>
     public double MemoryMargin { get; init; } = 0.4;
+
+    /// <summary>
+    /// Imagined accelerators, asked in this order: regions of the graph are formed, kept or refused by their constants, and computed by the CPU's kernels.
+    /// For seeing and testing what a machine with such an accelerator would be given.
+    /// </summary>
+    public ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
 
     /// <summary>Slow checks of the memory between inputs and outputs, for finding errors.</summary>
     public ArenaCheck ArenaCheck { get; init; }

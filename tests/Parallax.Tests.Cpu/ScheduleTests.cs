@@ -1,4 +1,5 @@
 using Parallax.Planning;
+using Parallax.Runtime.Execution;
 using Xunit;
 
 namespace Parallax.Tests.Cpu;
@@ -111,6 +112,27 @@ public sealed class ScheduleTests
             byte[] expected = Run(plain, image);
             for (int run = 0; run < 3; run++) Assert.True(Run(watched, image).AsSpan().SequenceEqual(expected), $"seed {seed}, run {run}");
         }
+    }
+
+    [Fact]
+    public void Regions_of_an_imagined_accelerator_run_beside_branches_and_give_the_same_bits()
+    {
+        Tensor image = BranchyNetwork.Image(8, 24, 31);
+        var inputs = new Dictionary<string, Datum> { ["x"] = image };
+        // Declared free of cost, but without pooling: regions are cut where the pools are, and all of them are kept.
+        var accelerator = new NullAccelerator(AcceleratorModel.Ideal with { Name = "poolless" }, node => node.Op.Name.Contains("Pool") ? "no pooling" : null);
+        int kept = 0;
+        for (int seed = 1; seed <= 6; seed++)
+        {
+            byte[] model = BranchyNetwork.Build(seed);
+            using var plain = new InferenceSession(model, new SessionOptions { Threads = 1, Mode = ScheduleMode.Sequential });
+            using var mixed = new InferenceSession(model, new SessionOptions { Threads = 3, Mode = ScheduleMode.Parallel, Accelerators = [accelerator], ArenaCheck = ArenaCheck.Guarded });
+            Assert.True(Run(mixed, image).AsSpan().SequenceEqual(Run(plain, image)), $"seed {seed}");
+            ExecutionPlan plan = mixed.PlanFor(inputs);
+            kept += plan.Partition.Regions.Count(r => r.Kept);
+            Assert.Contains(plan.Partition.Unsupported.Keys, k => k.Contains("no pooling"));
+        }
+        Assert.True(kept > 0);
     }
 
     [Fact]

@@ -3,10 +3,11 @@ using Parallax.Graphs;
 namespace Parallax.Planning;
 
 /// <summary>
-/// An accelerator that computes nothing: it shows what a partition would be with one, and what the cost model says of it. It supports what the
-/// delegates of phones do: static shapes of at most four dims, floats of 32 bits or fewer, small integers, no control flow.
+/// An accelerator that is only declared: it shows what a partition would be with one, and what the cost model says of it; its regions are computed by the
+/// CPU's kernels. It supports what the delegates of phones do: static shapes of at most four dims, floats of 32 bits or fewer, small integers, no control flow.
 /// </summary>
-public sealed class NullAccelerator(AcceleratorModel model) : IRegionBackend
+/// <param name="whyNot">Narrows the set of operators further: null for a supported one, else the reason why not.</param>
+public sealed class NullAccelerator(AcceleratorModel model, Func<Node, string?>? whyNot = null) : IRegionBackend
 {
     private const int MaxRank = 4;
 
@@ -27,7 +28,7 @@ public sealed class NullAccelerator(AcceleratorModel model) : IRegionBackend
             if (!IsSupported(tensor.Type)) return $"{tensor.Type} is not supported";
             if (tensor.Shape?.Rank > MaxRank) return $"{tensor.Shape?.Rank} dims, at most {MaxRank} are supported";
         }
-        return null;
+        return whyNot?.Invoke(node);
     }
 
     /// <exception cref="InvalidInputException">There is no such preset.</exception>

@@ -219,7 +219,7 @@ internal sealed class ExecutionPlan : IDisposable
 /// <param name="IsNested">Whether the runs happen inside of another run, as those of a loop's body do.</param>
 internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mode, CostModel CostModel, MemoryBudget Budget, bool IsNested = false)
 {
-    /// <summary>Accelerators that a partition may use; what they get is only ever planned.</summary>
+    /// <summary>Imagined accelerators: regions are formed and kept by their constants, and computed as branches by the CPU's kernels.</summary>
     internal ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
 
     internal SchedulePolicy Policy { get; init; }
