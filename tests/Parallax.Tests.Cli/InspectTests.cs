@@ -42,7 +42,7 @@ public class InspectTests
     public void More_cores_and_refused_regions_change_the_plan()
     {
         CliRun one = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "1"), four = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "4");
-        Assert.Contains("sequential on 1 workers", one.Output);
+        Assert.Contains("sequential on 1 worker,", one.Output);
         Assert.Contains("on 4 workers", four.Output);
         CliRun small = CliRun.Of("inspect", "zoo:swinv2-tiny", "--accelerator", "snapdragon-8-gen-1");
         Assert.Matches("refused F = [0-9.E+]+ multiply-accumulates, at least 1E\\+9 are asked for", small.Output);

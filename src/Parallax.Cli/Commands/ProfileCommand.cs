@@ -51,8 +51,8 @@ internal static class ProfileCommand
         var steps = profile.ByStep;
         double sum = Math.Max(double.Epsilon, steps.Sum(s => s.MedianUs));
         output.WriteLine(
-            $"{model}: {steps.Length} steps, {Numbers.Ms(RunMs(profile))} ms a run, {Numbers.Ms(sum / 1000)} ms in steps "
-            + $"on {profile.Steps.Select(s => s.Worker).Distinct().Count()} workers, medians of {profile.RunUs.Length} runs");
+            $"{model}: {Numbers.Count(steps.Length, "step")}, {Numbers.Ms(RunMs(profile))} ms a run, {Numbers.Ms(sum / 1000)} ms in steps "
+            + $"on {Numbers.Count(profile.Steps.Select(s => s.Worker).Distinct().Count(), "worker")}, medians of {Numbers.Count(profile.RunUs.Length, "run")}");
         output.WriteLine();
         Tables.Print(output, ["operator", ">steps", ">ms", ">share"], profile.ByOperator.Select(o => (string[])
             [o.Operator, $"{o.Steps}", Numbers.Ms(o.Us / 1000), $"{Numbers.Fixed(100 * o.Share)} %"]));

@@ -11,6 +11,9 @@ internal static class Numbers
 
     internal static string Fixed(double value, int digits = 1) => value.ToString($"F{digits}", CultureInfo.InvariantCulture);
 
+    /// <summary>As in <c>1 worker</c>, <c>2 workers</c>, <c>2 branches</c>.</summary>
+    internal static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : what.EndsWith('h') ? "es" : "s")}";
+
     internal static string Bytes(long bytes) => bytes switch
     {
         < 1 << 10 => string.Create(CultureInfo.InvariantCulture, $"{bytes} B"),

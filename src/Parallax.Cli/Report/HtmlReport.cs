@@ -35,7 +35,7 @@ internal static class HtmlReport
         (string Value, string Label)[] tiles =
         [
             ($"{plan.Nodes}", "nodes"), ($"{plan.Branches.Length}", "branches"), ($"{plan.Layers.Length}", $"layers, {plan.ParallelLayers} parallel"), ($"{plan.MaxBranches}", "branches side by side"),
-            ($"{Numbers.Ms(plan.Schedule.PredictedUs / 1000)} ms", $"predicted, {plan.Schedule.Workers} workers"), (Numbers.Bytes(plan.Memory.PlannedBytes), $"arena of {Numbers.Bytes(plan.Memory.NoReuseBytes)}"),
+            ($"{Numbers.Ms(plan.Schedule.PredictedUs / 1000)} ms", $"predicted, {Numbers.Count(plan.Schedule.Workers, "worker")}"), (Numbers.Bytes(plan.Memory.PlannedBytes), $"arena of {Numbers.Bytes(plan.Memory.NoReuseBytes)}"),
         ];
         return Tag("div.tiles", tiles.Select(t => Tag("div", Tag("b", t.Value), Tag("span", t.Label))));
     }

@@ -10,12 +10,12 @@ internal static class PlanText
 
     internal static void Print(TextWriter output, PlanReport plan)
     {
-        output.WriteLine($"{plan.Model}: {plan.Nodes} nodes, {plan.Branches.Length} branches in {plan.Layers.Length} layers, {plan.ParallelLayers} of them parallel, at most {plan.MaxBranches} branches side by side");
+        output.WriteLine($"{plan.Model}: {Numbers.Count(plan.Nodes, "node")}, {Numbers.Count(plan.Branches.Length, "branch")} in {Numbers.Count(plan.Layers.Length, "layer")}, {plan.ParallelLayers} of them parallel, at most {Numbers.Count(plan.MaxBranches, "branch")} side by side");
         NodeClassCounts c = plan.Classes;
         output.WriteLine($"nodes by class: {c.Sequential} sequential, {c.Splitter} splitter, {c.Merger} merger, {c.SplitMerge} split-merge, {c.ControlFlow} control flow");
         if (plan.Fusions.Any(f => f.Value > 0)) output.WriteLine($"fusions: {string.Join(", ", plan.Fusions.Where(f => f.Value > 0).Select(f => $"{f.Key} {f.Value}"))}");
 
-        Head(output, $"Schedule: {plan.Schedule.Mode.ToString().ToLowerInvariant()} on {plan.Schedule.Workers} workers, predicted {Numbers.Ms(plan.Schedule.PredictedUs / 1000)} ms. {plan.Schedule.Why}");
+        Head(output, $"Schedule: {plan.Schedule.Mode.ToString().ToLowerInvariant()} on {Numbers.Count(plan.Schedule.Workers, "worker")}, predicted {Numbers.Ms(plan.Schedule.PredictedUs / 1000)} ms. {plan.Schedule.Why}");
         Tables.Print(output, ["considered", ">width", ">arena", ">predicted ms", "budget"], plan.Schedule.Alternatives.Select(a => (string[])
             [a.Mode.ToString().ToLowerInvariant(), $"{a.Width}", Numbers.Bytes(a.ArenaBytes), Numbers.Ms(a.PredictedUs / 1000), a.FitsBudget ? "fits" : "above"]));
 
