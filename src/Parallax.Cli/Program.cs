@@ -59,6 +59,7 @@ internal static class Program
         ProfileCommand.Create(),
         ConformanceCommand.Create(),
         DevicesCommand.Create(),
+        CalibrateCommand.Create(),
         ZooCommand.Create(),
     };
 

@@ -57,9 +57,10 @@ public sealed class InferenceSession : IDisposable
         {
             if (Options.MemoryMargin is not (>= 0 and < 1)) throw new InvalidInputException($"the memory margin must be at least 0 and less than 1, got {Options.MemoryMargin}");
             if (Options.Threads < 0) throw new InvalidInputException($"threads must be 0 (all physical cores) or more, got {Options.Threads}");
+            DeviceProfile = DeviceProfiles.Load(Options.DeviceProfile);
             int workers = Options.Threads == 0 ? Processor.PhysicalCores : Options.Threads;
             WorkerPool.Shared.EnsureWorkers(workers - 1);
-            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, CostModel.Default, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin)) { Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators };
+            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin)) { Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators };
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.All(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);
@@ -79,6 +80,9 @@ public sealed class InferenceSession : IDisposable
     }
 
     public SessionOptions Options { get; }
+
+    /// <summary>The constants that predictions rest on, and where they come from.</summary>
+    public LoadedProfile DeviceProfile { get; }
 
     public IReadOnlyList<ValueInfo> Inputs { get; }
 

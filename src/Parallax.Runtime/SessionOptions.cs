@@ -27,6 +27,12 @@ public sealed record SessionOptions
     /// <summary>What the schedule is to be best at: the shortest time, or a short time without workers that add little to it.</summary>
     public SchedulePolicy Policy { get; init; } = SchedulePolicy.Latency;
 
+    /// <summary>
+    /// The file with this machine's constants, as <c>parallax calibrate</c> writes it; null: the one at the default place where there is one for this machine;
+    /// "none": assumed constants. Constants decide how the work is scheduled, never what is computed.
+    /// </summary>
+    public string? DeviceProfile { get; init; }
+
     /// <summary>What the memory between inputs and outputs may take, in bytes; null: a share of the memory that is free as runs go on.</summary>
     public long? MemoryBudgetBytes { get; init; }
 

@@ -44,7 +44,11 @@ internal static class BenchCommand
         }
         progress.Clear();
         TextWriter output = parsed.InvocationConfiguration.Output;
-        if (settings.Json is not { Path: null }) Tables.Print(output, BenchResult.Columns, results.Select(b => b.Row()));
+        if (settings.Json is not { Path: null })
+        {
+            bool withEnergy = results.Exists(r => r.JoulesPerRun is not null);
+            Tables.Print(output, BenchResult.Columns(withEnergy), results.Select(b => b.Row(withEnergy)));
+        }
         if (settings.Json is { } target)
             JsonOutput.Write(target, output, json =>
             {

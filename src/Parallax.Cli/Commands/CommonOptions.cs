@@ -12,12 +12,17 @@ namespace Parallax.Cli.Commands;
 internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, long? MemoryBudgetBytes, double Margin, IReadOnlyDictionary<string, long> Dims,
     IReadOnlyDictionary<string, long[]> Shapes, JsonTarget? Json)
 {
+    internal SchedulePolicy Policy { get; init; } = SchedulePolicy.Latency;
+
+    /// <summary>Null: this machine's, where there is one.</summary>
+    internal string? DeviceProfile { get; init; }
+
     /// <summary>What holds where the call says nothing.</summary>
     internal static CommonSettings Default { get; } = new(0, ScheduleMode.Auto, 1, null, 0.4, new Dictionary<string, long>(), new Dictionary<string, long[]>(), null);
 
     internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new()
     {
-        Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions,
+        Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions, Policy = Policy, DeviceProfile = DeviceProfile,
     };
 }
 
@@ -27,6 +32,8 @@ internal static class CommonOptions
     private static readonly Option<string> Threads = Text("--threads", "N", "Threads that may work on a run (default: all physical cores).");
     private static readonly Option<string> Seed = Text("--seed", "N", "Seed of the inputs that are not given (default: 1).");
     private static readonly Option<string> Mode = Text("--mode", "auto|parallel|layered|sequential", "How the branches of the graph are scheduled (default: auto).");
+    private static readonly Option<string> Policy = Text("--policy", "latency|efficiency", "What the schedule is best at; efficiency leaves out workers that add little (default: latency).");
+    private static readonly Option<string> Profile = Text("--device-profile", "FILE|none", "The machine's constants, as calibrate writes them (default: those of this machine, where it was calibrated).");
     private static readonly Option<string> Device = Text("--device", "cpu|opencl|auto", "Where the work is done (default: cpu).");
     private static readonly Option<string> MemoryBudget = Text("--memory-budget", "64MiB|auto", "The most memory that a run's arena may take.");
     private static readonly Option<string> Margin = Text("--margin", "0.4", "Share of the free memory that an automatic budget leaves alone.");
@@ -38,7 +45,7 @@ internal static class CommonOptions
 
     internal static void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[Threads, Mode, Device, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
+        foreach (Option option in (Option[])[Threads, Mode, Policy, Profile, Device, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
     }
 
     /// <summary>For commands that run no model: where they print, and on how many threads they work.</summary>
@@ -79,8 +86,19 @@ internal static class CommonOptions
             margin,
             Values(parsed, Dim).Select(d => Pair("--dim", d, "NAME=VALUE")).ToDictionaryOnce("--dim", d => d.Name, d => Whole($"--dim {d.Name}", d.Value, 0, long.MaxValue)),
             Values(parsed, Shape).Select(s => Pair("--shape", s, "INPUT=1x3x640x640")).ToDictionaryOnce("--shape", s => s.Name, s => Dims(s.Name, s.Value)),
-            parsed.GetResult(Json) is not { Implicit: false } ? null : new JsonTarget(parsed.GetValue(Json) is { Length: > 0 } file and not "-" ? file : null));
+            parsed.GetResult(Json) is not { Implicit: false } ? null : new JsonTarget(parsed.GetValue(Json) is { Length: > 0 } file and not "-" ? file : null))
+        {
+            Policy = Value(parsed, Policy) is { } policy ? ReadPolicy(policy) : SchedulePolicy.Latency,
+            DeviceProfile = Value(parsed, Profile),
+        };
     }
+
+    private static SchedulePolicy ReadPolicy(string policy) => policy switch
+    {
+        "latency" => SchedulePolicy.Latency,
+        "efficiency" => SchedulePolicy.Efficiency,
+        _ => throw new InvalidInputException($"--policy must be latency or efficiency, got '{policy}'"),
+    };
 
     internal static string? Value(ParseResult parsed, Option<string> option) => parsed.GetResult(option) is null ? null : parsed.GetValue(option);
 

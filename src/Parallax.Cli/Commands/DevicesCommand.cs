@@ -25,19 +25,21 @@ internal static class DevicesCommand
     {
         CommonSettings settings = CommonOptions.Read(parsed);
         int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
+        LoadedProfile profile = DeviceProfiles.Load(null);
         double one = FmaPeak.MeasureGflops(1, PeakTime, cancellation), all = threads == 1 ? one : FmaPeak.MeasureGflops(threads, PeakTime, cancellation);
         TextWriter output = parsed.InvocationConfiguration.Output;
-        if (settings.Json is not { Path: null }) Print(output, threads, one, all);
-        if (settings.Json is { } target) WriteJson(target, output, threads, one, all);
+        if (settings.Json is not { Path: null }) Print(output, threads, one, all, profile);
+        if (settings.Json is { } target) WriteJson(target, output, threads, one, all, profile);
         return ExitCode.Done;
     }
 
-    private static void Print(TextWriter output, int threads, double one, double all)
+    private static void Print(TextWriter output, int threads, double one, double all, LoadedProfile profile)
     {
-        output.WriteLine($"cpu     {ProcessorName()}, {RuntimeInformation.ProcessArchitecture}");
+        output.WriteLine($"cpu     {Processor.Name}, {RuntimeInformation.ProcessArchitecture}");
         output.WriteLine($"cores   {Processor.PhysicalCores} physical, {Environment.ProcessorCount} logical");
         output.WriteLine($"isa     {string.Join(' ', InstructionSets())} (vectors of {32 * (int)Vec.Widest} bits)");
         output.WriteLine($"peak    {Numbers.Fixed(one)} GFLOP/s float32 on one core, {Numbers.Fixed(all)} on {threads} (measured)");
+        output.WriteLine($"profile {profile.Path ?? profile.Note}");
         output.WriteLine();
         Tables.Print(output, ["kernel", "here"],
         [
@@ -46,11 +48,11 @@ internal static class DevicesCommand
         ]);
     }
 
-    private static void WriteJson(JsonTarget target, TextWriter output, int threads, double one, double all) => JsonOutput.Write(target, output, json =>
+    private static void WriteJson(JsonTarget target, TextWriter output, int threads, double one, double all, LoadedProfile profile) => JsonOutput.Write(target, output, json =>
     {
         json.WriteStartObject();
         json.WriteStartObject("cpu");
-        json.WriteString("name", ProcessorName());
+        json.WriteString("name", Processor.Name);
         json.WriteString("architecture", RuntimeInformation.ProcessArchitecture.ToString());
         json.WriteNumber("physicalCores", Processor.PhysicalCores);
         json.WriteNumber("logicalCores", Environment.ProcessorCount);
@@ -73,6 +75,8 @@ internal static class DevicesCommand
         }
         json.WriteEndArray();
         json.WriteEndObject();
+        json.WriteString("profile", profile.Path);
+        json.WriteString("profileNote", profile.Note);
         json.WriteEndObject();
     });
 
@@ -86,20 +90,5 @@ internal static class DevicesCommand
         ];
         string[] there = [.. sets.Where(s => s.IsThere).Select(s => s.Name)];
         return there.Length == 0 ? ["none"] : there;
-    }
-
-    private static string ProcessorName()
-    {
-        const string File = "/proc/cpuinfo";
-        string? line = null;
-        try
-        {
-            line = System.IO.File.Exists(File) ? System.IO.File.ReadLines(File).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A name is nice to have.
-        }
-        return line?[(line.IndexOf(':') + 1)..].Trim() ?? "unnamed processor";
     }
 }

@@ -10,6 +10,9 @@ namespace Parallax.Cli.Measuring;
 internal sealed record BenchResult(string Model, int Threads, double LoadMs, double FirstRunMs, Latencies Times, PlanSummary Plan,
     long PeakRssBytes, double AllocatedBytesPerRun, double CpuMsPerRun)
 {
+    /// <summary>Of the whole machine; null where it does not tell.</summary>
+    internal double? JoulesPerRun { get; init; }
+
     /// <summary>The mode that ran, where the planner had the choice too.</summary>
     internal string Mode => Plan.Mode.ToString().ToLowerInvariant();
 
@@ -29,6 +32,8 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         }
         var times = new double[runs];
         using Process process = Process.GetCurrentProcess();
+        var energy = new EnergyMeter();
+        bool countsEnergy = energy.Start();
         TimeSpan cpu = process.TotalProcessorTime;
         long allocated = GC.GetTotalAllocatedBytes(precise: true);
         for (int i = 0; i < runs; i++)
@@ -38,12 +43,13 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
         allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
+        double? joules = countsEnergy ? energy.Joules() : null;
         process.Refresh();
         cpu = process.TotalProcessorTime - cpu;
         first.Dispose();
         int threads = model.Session.Options.Threads == 0 ? Processor.PhysicalCores : model.Session.Options.Threads;
         return new BenchResult(model.Name, threads, model.LoadMs, firstRunMs, new Latencies(times), model.Session.Summarize(model.Inputs),
-            ProcessMemory.PeakResidentBytes(), (double)allocated / runs, cpu.TotalMilliseconds / runs);
+            ProcessMemory.PeakResidentBytes(), (double)allocated / runs, cpu.TotalMilliseconds / runs) { JoulesPerRun = joules / runs };
     }
 
     /// <summary>One run into buffers that are reused where all outputs are tensors, else into fresh results.</summary>
@@ -54,14 +60,15 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         return () => model.Session.Run(model.Inputs, buffers, cancellation);
     }
 
-    internal string[] Row() =>
+    internal string[] Row(bool withEnergy) =>
     [
         Model, $"{Threads}", Mode, Numbers.Ms(LoadMs), Numbers.Ms(FirstRunMs), Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)),
-        Numbers.Ms(Times.Percentile(99)), Numbers.Fixed(Gflops), Numbers.Bytes(Plan.ArenaBytes), Numbers.Bytes(Plan.WeightBytes), Numbers.Bytes(PeakRssBytes), Numbers.Fixed(AllocatedBytesPerRun, 0),
+        Numbers.Ms(Times.Percentile(99)), Numbers.Fixed(Gflops), Numbers.Bytes(Plan.ArenaBytes), Numbers.Bytes(Plan.WeightBytes), Numbers.Bytes(PeakRssBytes), Numbers.Fixed(AllocatedBytesPerRun, 0), Numbers.Ms(CpuMsPerRun),
+        .. withEnergy ? [JoulesPerRun is { } joules ? Numbers.Fixed(joules, 3) : ""] : (string[])[],
     ];
 
-    internal static readonly string[] Columns =
-        ["model", ">threads", "mode", ">load ms", ">first ms", ">min ms", ">p50 ms", ">p90 ms", ">p99 ms", ">GFLOP/s", ">arena", ">weights", ">peak RSS", ">alloc B/run"];
+    internal static string[] Columns(bool withEnergy) =>
+        ["model", ">threads", "mode", ">load ms", ">first ms", ">min ms", ">p50 ms", ">p90 ms", ">p99 ms", ">GFLOP/s", ">arena", ">weights", ">peak RSS", ">alloc B/run", ">cpu ms/run", .. withEnergy ? [">J/run"] : (string[])[]];
 
     internal void Write(Utf8JsonWriter json)
     {
@@ -86,6 +93,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         json.WriteNumber("peakRssBytes", PeakRssBytes);
         json.Finite("allocatedBytesPerRun", AllocatedBytesPerRun, 1);
         json.Finite("cpuMsPerRun", CpuMsPerRun, 4);
+        json.Finite("joulesPerRun", JoulesPerRun ?? double.NaN, 6);
         json.WriteStartArray("baselines");
         json.WriteEndArray();
         json.WriteEndObject();

@@ -146,6 +146,7 @@ public static unsafe class FloatRow
         _ => PReluRow<Vec1>,
     };
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PReluRow<V>(ReadOnlySpan<float> x, ReadOnlySpan<float> slope, Span<float> y) where V : struct, IVec<V>
     {
         if (x.Length != y.Length)
@@ -164,6 +165,8 @@ public static unsafe class FloatRow
             }
     }
 
+    // Tiering would judge the loop by its first rounds, take its body to be rarely run, and not inline the operations: tens of times slower.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TOp, V>(TOp op, ReadOnlySpan<float> x, Span<float> y) where TOp : struct, IActivationOp<TOp> where V : struct, IVec<V>
     {
         fixed (float* from = x, to = y)

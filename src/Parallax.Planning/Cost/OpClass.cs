@@ -61,6 +61,9 @@ internal static class OpClasses
     /// <summary>Products with this many rows or fewer count as <see cref="OpClass.FewRows"/>.</summary>
     internal const long FewRows = 8;
 
+    /// <summary>A transposition that keeps runs of so many elements moves bytes.</summary>
+    internal const long RunLength = 16;
+
     /// <summary>Convolutions with fewer input channels to a group, in several groups, count as <see cref="OpClass.Depthwise"/>.</summary>
     internal const long FewChannels = 4;
 

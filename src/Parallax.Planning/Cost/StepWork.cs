@@ -40,8 +40,13 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
         (OpClass.Dense, _) when Rows(graph, node) is { } rows and <= OpClasses.FewRows => OpClass.FewRows,
         (OpClass.Convolution, Conv { Groups: > 1 } or IntegerConv { Groups: > 1 }) when WeightDims(graph, node) is { } w && w[1] < OpClasses.FewChannels => OpClass.Depthwise,
         (OpClass.Convolution, Conv or IntegerConv) when WeightDims(graph, node) is { } w && w[2..].All(d => d == 1) => OpClass.Dense,
+        (_, Transpose transpose) when KeepsRuns(graph, node, transpose) => OpClass.Movement,
         (OpClass of, _) => of,
     };
+
+    /// <summary>Whether a transposition leaves the last axis where it is, and that is long enough to be moved as a run of bytes.</summary>
+    private static bool KeepsRuns(Graph graph, Node node, Transpose transpose) =>
+        Dims(graph, node, 0) is { Length: > 0 } dims && transpose.For(dims.Length)[^1] == dims.Length - 1 && dims[^1] >= OpClasses.RunLength;
 
     /// <summary>Rows of the left-hand matrix, those of a batch that shares one right-hand matrix included; null where they are not known.</summary>
     private static long? Rows(Graph graph, Node node)

@@ -72,12 +72,10 @@ internal sealed class PlanBuilder
         };
     }
 
-    /// <summary>Into how many blocks the kernels of nodes are cut, at most: so many workers have something to do. A run-time preparation may cut anyhow.</summary>
+    /// <summary>Into how many parts the kernels of nodes are cut; null for what is prepared at run time.</summary>
     private static Func<NodeId, int?> Blocks(Step[][] branches)
     {
-        var blocks = new Dictionary<NodeId, int>();
-        foreach (KernelStep step in branches.SelectMany(b => b).OfType<KernelStep>())
-            blocks[step.Node.Id] = Enumerable.Range(0, step.Kernel.PhaseCount).Select(step.Kernel.BlockCount).DefaultIfEmpty(0).Max();
+        Dictionary<NodeId, int> blocks = branches.SelectMany(b => b).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Blocks);
         return id => blocks.TryGetValue(id, out int count) ? count : null;
     }
 

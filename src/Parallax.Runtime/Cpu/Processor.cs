@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Parallax.Kernels;
+
 namespace Parallax.Runtime.Cpu;
 
 /// <summary>What the process may use of this machine's processor.</summary>
@@ -5,6 +8,29 @@ public static class Processor
 {
     /// <summary>Cores without their hyperthreads, at most what the process may use.</summary>
     public static int PhysicalCores { get; } = CountPhysicalCores();
+
+    /// <summary>As its maker calls it.</summary>
+    public static string Name { get; } = Info("model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? "unnamed processor";
+
+    /// <summary>What measured constants depend on: the processor's model, how many of its cores the process may use, and the vectors in use.</summary>
+    public static string Identity { get; } = string.Join(", ",
+        Info("cpu family") is { } family ? $"{Name} {family}.{Info("model")}.{Info("stepping")}" : Name, RuntimeInformation.ProcessArchitecture, $"{PhysicalCores} cores", $"{32 * (int)Vec.Widest} bits");
+
+    private static string? Info(string key)
+    {
+        const string File = "/proc/cpuinfo";
+        try
+        {
+            if (!System.IO.File.Exists(File)) return null;
+            foreach (string line in System.IO.File.ReadLines(File))
+                if (line.IndexOf(':') is var at and > 0 && line.AsSpan(0, at).Trim().SequenceEqual(key)) return line[(at + 1)..].Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A name is nice to have.
+        }
+        return null;
+    }
 
     private static int CountPhysicalCores()
     {

@@ -36,6 +36,9 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
 
     internal override string Implementation => Kernel.Name;
 
+    /// <summary>Into how many parts the kernel is cut, at most: so many workers have something to do.</summary>
+    internal int Blocks { get; } = Enumerable.Range(0, kernel.PhaseCount).Select(kernel.BlockCount).DefaultIfEmpty(0).Max();
+
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>
     internal int TableStart { get; set; }
 

@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using Parallax.Planning;
+using Parallax.Runtime.Cpu;
+
+namespace Parallax;
+
+/// <summary>A device profile and where it comes from.</summary>
+/// <param name="Path">The file; null where the constants are assumed.</param>
+/// <param name="Note">Which profile it is and why, for people.</param>
+public sealed record LoadedProfile(DeviceProfile Profile, string? Path, string Note);
+
+/// <summary>Finds and keeps device profiles. A file is read once in a process while it does not change. Thread-safe.</summary>
+public static class DeviceProfiles
+{
+    /// <summary>Names the assumed constants, as an option and in <c>PARALLAX_PROFILE</c>.</summary>
+    public const string None = "none";
+
+    private const string Variable = "PARALLAX_PROFILE";
+
+    private static readonly ConcurrentDictionary<(string Path, DateTime Written), DeviceProfile> Known = [];
+
+    /// <summary>Identifies this machine in a profile.</summary>
+    public static string Machine => Processor.Identity;
+
+    /// <summary>Where the profile is looked for and written: <c>$PARALLAX_PROFILE</c>, else in the user's folder for caches; null where there is none.</summary>
+    public static string? DefaultPath
+    {
+        get
+        {
+            if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return named == None ? null : named;
+            string? folder = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            if (string.IsNullOrEmpty(folder) && OperatingSystem.IsLinux())
+                folder = Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home ? Path.Combine(home, ".cache") : null;
+            else if (string.IsNullOrEmpty(folder)) folder = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData);
+            return string.IsNullOrEmpty(folder) ? null : Path.Combine(folder, "parallax", "profile.json");
+        }
+    }
+
+    /// <summary>
+    /// The profile that an option names: a file, which is taken as it is; null, the one at <see cref="DefaultPath"/> where it is this machine's; or <see cref="None"/>.
+    /// </summary>
+    /// <exception cref="InvalidInputException">The named file is missing, or a file that is there is no device profile.</exception>
+    public static LoadedProfile Load(string? option)
+    {
+        if (option == None) return Assumed("none was asked for");
+        if (option is not null)
+        {
+            DeviceProfile asked = Read(option) ?? throw new InvalidInputException($"{option}: no such device profile; 'parallax calibrate --output {option}' makes one");
+            return new LoadedProfile(asked, option, asked.Machine == Machine ? "measured on this machine" : $"measured on another machine: {asked.Machine}");
+        }
+        if (DefaultPath is not { } path) return Assumed("there is no place for one");
+        if (Read(path) is not { } found) return Assumed($"no {path}; 'parallax calibrate' makes it");
+        return found.Machine == Machine
+            ? new LoadedProfile(found, path, "measured on this machine")
+            : Assumed($"{path} was measured on another machine and is ignored: {found.Machine}");
+    }
+
+    private static LoadedProfile Assumed(string why) => new(DeviceProfile.Default, null, $"assumed constants: {why}");
+
+    /// <summary>Null where there is no file.</summary>
+    private static DeviceProfile? Read(string path)
+    {
+        try
+        {
+            if (!File.Exists(path)) return Directory.Exists(path) ? throw new InvalidInputException($"{path}: is a folder, not a device profile") : null;
+            (string, DateTime) key = (Path.GetFullPath(path), File.GetLastWriteTimeUtc(path));
+            if (Known.TryGetValue(key, out DeviceProfile? known)) return known;
+            return Known[key] = DeviceProfile.FromJson(File.ReadAllText(path));
+        }
+        catch (InvalidInputException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
+        {
+            throw new InvalidInputException($"{path}: {e.Message}; 'parallax calibrate' makes it anew", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+}
