@@ -167,7 +167,7 @@ public sealed class InferenceSession : IDisposable
 
     private PlanReport Explain(List<Fact> inputs, PlanOptions? machine)
     {
-        RunSettings settings = compiled.Settings with { Workers = machine?.Workers ?? compiled.Settings.Workers, Accelerators = machine?.Accelerators ?? [] };
+        RunSettings settings = compiled.Settings with { Workers = machine?.Workers ?? compiled.Settings.Workers, Accelerators = machine?.Accelerators ?? compiled.Settings.Accelerators };
         using ExecutionPlan made = compiled.BuildPlan(inputs, settings);
         return PlanReporter.Describe(compiled.Graph.Name, made, made.ScheduleFor(settings), settings.Workers, settings.Budget.Room(0), Fusions);
     }

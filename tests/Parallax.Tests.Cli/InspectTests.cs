@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Parallax.Planning;
 using Parallax.Suite;
 using Xunit;
 
@@ -78,6 +79,22 @@ public class InspectTests
             .Build();
         using var session = new InferenceSession(model, new SessionOptions { Threads = 2, MemoryBudgetBytes = 1 << 20 });
         Assert.Equal(Golden.ReplaceLineEndings("\n"), Regex.Replace(session.Plan.Dump(), @"[\d.]+( \.\. [\d.]+)? us", "# us"));
+    }
+
+    [Fact]
+    public void A_session_explains_its_own_accelerators_and_others()
+    {
+        byte[] model = new ModelBuilder().Input("x", DType.Float32, 4, 64).Node("Exp", ["x"], ["a"]).Node("Tanh", ["a"], ["y"]).Output("y").Build();
+        using var session = new InferenceSession(model, new SessionOptions { Threads = 2, Accelerators = [NullAccelerator.OfPreset("ideal")] });
+        Assert.True(Assert.Single(session.Plan.Regions).Kept);
+        Assert.Equal("ideal", Assert.Single(session.Plan.Branches).Device);
+        Assert.Empty(session.Explain(new PlanOptions { Accelerators = [] }).Regions);
+        PlanReport refused = session.Explain(new PlanOptions { Workers = 8, Accelerators = [NullAccelerator.OfPreset("snapdragon-8-gen-1")] });
+        Assert.Equal("N = 2 operators, at least 3 are asked for", Assert.Single(refused.Regions).Why);
+        Assert.Equal(8, refused.Schedule.Workers);
+        Dictionary<string, Datum> inputs = new() { ["x"] = Tensor.From(new float[256], [4, 64]) };
+        Assert.Equal(session.Plan.Dump(), session.Explain(inputs).Dump());
+        Assert.Equal(refused.Dump(), session.Explain(inputs, new PlanOptions { Workers = 8, Accelerators = [NullAccelerator.OfPreset("snapdragon-8-gen-1")] }).Dump());
     }
 
     /// <summary>Times are left out: they change with the constants of the cost model.</summary>

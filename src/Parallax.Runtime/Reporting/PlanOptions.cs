@@ -9,6 +9,6 @@ public sealed record PlanOptions
     /// <summary>Cores that work on one run.</summary>
     public int? Workers { get; init; }
 
-    /// <summary>Accelerators that regions of the graph may be placed on, asked in this order. Nothing runs there: their times are predicted.</summary>
-    public ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
+    /// <summary>Imagined accelerators that regions of the graph may be placed on, asked in this order; their times are predicted.</summary>
+    public ImmutableArray<IRegionBackend>? Accelerators { get; init; }
 }
