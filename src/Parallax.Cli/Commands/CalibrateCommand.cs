@@ -14,6 +14,9 @@ internal static class CalibrateCommand
 {
     private const double DefaultSeconds = 20;
 
+    /// <summary>Dense products share well: where several workers do not reach this, they had no cores to themselves.</summary>
+    private const double BusySpeedup = 1.3;
+
     private static readonly string[] DefaultModels = ["zoo:yolov8n", "zoo:swinv2-tiny", "zoo:distilbert"];
 
     private static readonly Argument<string[]> Models = new("MODEL") { Description = "With --verify: the models to compare on (default: three of the zoo).", Arity = ArgumentArity.ZeroOrMore };
@@ -49,6 +52,8 @@ internal static class CalibrateCommand
             checks.Add((model, Compare(model, settings, path, cancellation)));
         }
         progress.Clear();
+        if (profile.Workers > 1 && profile.Cpu.Rate(OpClass.Dense).SpeedupOf(profile.Workers) < BusySpeedup)
+            parsed.InvocationConfiguration.Error.WriteLine($"parallax: {profile.Workers} workers were hardly faster than one: the machine is busy with something else, or has no more cores to give; calibrate again when it is idle");
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (settings.Json is not { Path: null }) Print(output, profile, path, checks);
         if (settings.Json is { } target) JsonOutput.Write(target, output, json => WriteJson(json, profile, path, checks));
