@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using Parallax.Onnx;
+using Parallax.Planning;
+using Parallax.Suite;
 using Parallax.Zoo;
 using Xunit;
 
@@ -50,6 +53,110 @@ public sealed class DynamicNetworkTests
         Assert.Equal([0, 4], result["boxes"].Dims.ToArray());
         Assert.Equal(result["scores"].Dims.ToArray(), result["classes"].Dims.ToArray());
     }
+
+    [Fact]
+    public void Yolo_gives_the_same_bits_in_every_mode_with_one_to_four_threads()
+    {
+        byte[] model = ZooCatalog.Find("yolov8n-nms").Build(new ZooOptions()).ToBytes();
+        Dictionary<string, Datum> image = Image(3, 192, 256);
+        CheckBits(options => new InferenceSession(model, options), image, EveryModeAndWidth());
+    }
+
+    [Fact]
+    public void Whisper_gives_the_same_bits_in_every_mode()
+    {
+        byte[] model = ZooCatalog.Find("whisper-tiny").Build(new ZooOptions()).ToBytes();
+        SessionOptions[] options = [.. Enum.GetValues<ScheduleMode>().Select((mode, i) => new SessionOptions { Mode = mode, Threads = i % 4 + 1 })];
+        CheckBits(o => new InferenceSession(model, o), Speech(3), options);
+    }
+
+    [SharedFact("models", "silero_vad")]
+    public void A_trained_voice_detector_gives_the_same_bits_in_every_mode_with_one_to_four_threads()
+    {
+        string folder = Path.Combine(SharedData.Path("models")!, "silero_vad");
+        Dictionary<string, Datum> inputs = Directory.GetFiles(Path.Combine(folder, "inputs"), "*.npy").ToDictionary(f => Path.GetFileNameWithoutExtension(f), f => (Datum)Npy.Read(f));
+        CheckBits(options => new InferenceSession(Path.Combine(folder, "model.onnx"), options), inputs, EveryModeAndWidth());
+    }
+
+    [Fact]
+    public async Task Eight_callers_detect_in_images_of_different_sizes()
+    {
+        using InferenceSession session = Open("yolov8n-nms", new SessionOptions { Threads = 2 });
+        Dictionary<string, Datum>[] images = [.. Enumerable.Range(0, 8).Select(i => Image(i, 160 + 32 * (i % 3), 128 + 32 * (i / 3)))];
+        await CheckCallers(session, images, runs: 3);
+    }
+
+    [Fact]
+    public async Task Eight_callers_decode_at_once()
+    {
+        using InferenceSession session = Open("whisper-tiny", new SessionOptions { Threads = 2 });
+        Dictionary<string, Datum>[] speech = [Speech(1), Speech(2)];
+        await CheckCallers(session, [.. Enumerable.Range(0, 8).Select(i => speech[i % 2])], runs: 1);
+    }
+
+    /// <summary>Cancelled early, in the middle and late: either that is what the caller learns, or the run was over. What comes next is right.</summary>
+    [Fact]
+    public void Decoding_can_be_cancelled_at_any_time()
+    {
+        using InferenceSession session = Open("whisper-tiny");
+        Dictionary<string, Datum> speech = Speech(1);
+        byte[] expected = Run(session, speech);
+        var clock = Stopwatch.StartNew();
+        Assert.Equal(expected, Run(session, speech));
+        TimeSpan whole = clock.Elapsed;
+        int cancelled = 0;
+        foreach (double part in new[] { 0.01, 0.5, 0.7, 0.8, 0.9 })
+        {
+            using var cancellation = new CancellationTokenSource(whole * part);
+            try
+            {
+                Assert.Equal(expected, Run(session, speech, cancellation.Token));
+            }
+            catch (OperationCanceledException)
+            {
+                cancelled++;
+            }
+        }
+        Assert.True(cancelled > 0, "no run was cancelled");
+        Assert.Equal(expected, Run(session, speech));
+    }
+
+    private static IEnumerable<SessionOptions> EveryModeAndWidth() =>
+        from mode in Enum.GetValues<ScheduleMode>() from threads in Enumerable.Range(1, 4) select new SessionOptions { Mode = mode, Threads = threads };
+
+    private static void CheckBits(Func<SessionOptions, InferenceSession> open, Dictionary<string, Datum> inputs, IEnumerable<SessionOptions> all)
+    {
+        byte[]? expected = null;
+        foreach (SessionOptions options in all)
+        {
+            using InferenceSession session = open(options);
+            byte[] first = Run(session, inputs);
+            expected ??= first;
+            Assert.NotEmpty(expected);
+            Assert.True(first.AsSpan().SequenceEqual(expected), $"{options.Mode}, {options.Threads} threads: the first run differs");
+            Assert.True(Run(session, inputs).AsSpan().SequenceEqual(expected), $"{options.Mode}, {options.Threads} threads: the second run differs");
+        }
+    }
+
+    /// <summary>Each caller's results against those of a run alone, before and after.</summary>
+    private static async Task CheckCallers(InferenceSession session, Dictionary<string, Datum>[] inputs, int runs)
+    {
+        byte[][] expected = [.. inputs.Distinct().Select(i => Run(session, i))];
+        Dictionary<string, Datum>[] distinct = [.. inputs.Distinct()];
+        await Task.WhenAll(inputs.Select(mine => Task.Run(() =>
+        {
+            for (int run = 0; run < runs; run++) Assert.Equal(expected[Array.IndexOf(distinct, mine)], Run(session, mine));
+        })));
+        for (int i = 0; i < distinct.Length; i++) Assert.Equal(expected[i], Run(session, distinct[i]));
+    }
+
+    private static byte[] Run(InferenceSession session, Dictionary<string, Datum> inputs, CancellationToken cancellation = default)
+    {
+        using RunResult result = session.Run(inputs, cancellation);
+        return [.. result.SelectMany(o => ((Tensor)o.Value).Bytes.ToArray())];
+    }
+
+    private static Dictionary<string, Datum> Image(int seed, int height, int width) => new() { ["images"] = RandomTensor(seed, [1, 3, height, width]) };
 
     /// <summary>Intersection over union.</summary>
     private static double Overlap(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
