@@ -115,6 +115,16 @@ public sealed class ScheduleTests
     }
 
     [Fact]
+    public void A_schedule_that_had_all_choices_serves_every_larger_budget()
+    {
+        using var session = new InferenceSession(BranchyNetwork.Build(2), new SessionOptions { Threads = 4 });
+        ExecutionPlan plan = session.PlanFor(new() { ["x"] = BranchyNetwork.Image(8, 40, 40) });
+        RunSettings Settings(long budget) => new(WorkerPool.Shared, 4, ScheduleMode.Auto, CostModel.Default, new Runtime.Memory.MemoryBudget(budget, 0.4));
+        Schedule first = plan.ScheduleFor(Settings(1L << 30));
+        for (int power = 31; power < 50; power++) Assert.Same(first, plan.ScheduleFor(Settings(1L << power)));
+    }
+
+    [Fact]
     public void Regions_of_an_imagined_accelerator_run_beside_branches_and_give_the_same_bits()
     {
         Tensor image = BranchyNetwork.Image(8, 24, 31);

@@ -151,6 +151,8 @@ internal sealed class ExecutionPlan : IDisposable
     /// <summary>The schedule, or an equal one that is known already.</summary>
     private Schedule Remember(Schedule made, long budget)
     {
+        // Where every alternative fitted, no larger budget can change the choice.
+        if (made.Alternatives.All(a => a.FitsBudget)) budget = long.MaxValue;
         foreach (BudgetedSchedule known in schedules)
             if (known.Schedule.Memory.ArenaBytes == made.Memory.ArenaBytes && known.Schedule.Mode == made.Mode)
             {
