@@ -23,7 +23,7 @@ printf '%-7s %10s %10s %10s %12s %12s  %s\n' margin 'p50 ms' 'p99 ms' 'max ms' '
 for margin in 0.2 0.3 0.4 0.5; do
   echo $((1024 << 20)) >"$group/$limit"
   # The shell joins the group and becomes the tool, so that all of the tool's memory counts.
-  (echo $BASHPID >"$group/cgroup.procs"; exec "${tool[@]}" bench "${model[@]}" --mode parallel --margin "$margin" --warmup 3 --runs 100 --json >"$work/result.json" 2>"$work/errors") &
+  (echo $BASHPID >"$group/cgroup.procs"; exec "${tool[@]}" bench "${model[@]}" --mode parallel --margin "$margin" --warmup 3 --runs 300 --json >"$work/result.json" 2>"$work/errors") &
   pid=$!
   # Loading and warming up takes memory that no arena can give back: the pressure begins when the use has been steady for three seconds.
   before=0 steady=0
