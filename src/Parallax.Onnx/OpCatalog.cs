@@ -64,7 +64,4 @@ public static class OpCatalog
     /// <summary>The rule for an operator, or null. The domain <c>ai.onnx</c> is the empty one.</summary>
     public static OpImport? Find(string domain, string name, int opset) =>
         Entries[(domain == "ai.onnx" ? "" : domain, name)].FirstOrDefault(entry => entry.Covers(opset));
-
-    /// <summary>All rules, for documentation and tests.</summary>
-    public static IEnumerable<OpImport> All => Entries.SelectMany(entries => entries);
 }

@@ -197,13 +197,6 @@ public sealed class InferenceSession : IDisposable
         ? Tensor.Zeros(input.DType, shape.ToArray())
         : throw new InvalidInputException($"input '{input.Name}' must be given: its shape is not known");
 
-    /// <summary>The steps that inputs like these take, as text.</summary>
-    public string DumpPlan(Dictionary<string, Datum> inputs)
-    {
-        ExecutionPlan plan = PlanFor(inputs);
-        return plan.Dump(plan.ScheduleFor(compiled.Settings));
-    }
-
     /// <summary>What the plan for inputs like these amounts to; makes the plan where there is none yet.</summary>
     public PlanSummary Summarize(Dictionary<string, Datum> inputs)
     {

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using Parallax.Planning;
 using Parallax.Runtime.Memory;
 
@@ -93,7 +92,15 @@ internal sealed class ExecutionPlan : IDisposable
                 }
             Trim(); // idle arenas of other schedules: memory became scarcer or freer since they were made
         }
-        return new RunState(this, schedule, settings);
+        try
+        {
+            return new RunState(this, schedule, settings);
+        }
+        catch
+        {
+            settings.Budget.GiveBack(schedule.Memory.ArenaBytes);
+            throw;
+        }
     }
 
     internal void Return(RunState run, RunSettings settings)
@@ -190,23 +197,6 @@ internal sealed class ExecutionPlan : IDisposable
             foreach (RunState run in idle) run.Dispose();
             idle.Clear();
         }
-    }
-
-    internal string Dump(Schedule schedule)
-    {
-        var text = new StringBuilder();
-        text.Append(Partition.Dump());
-        text.AppendLine(schedule.Memory.Dump());
-        text.Append(schedule.Dump());
-        text.AppendLine("steps");
-        for (int branch = 0; branch < Branches.Length; branch++)
-            foreach (Step step in Branches[branch])
-                text.AppendLine($"  B{branch} {step.Node.Name}: {step.Node.Op.Name} [{step.Implementation}] {string.Join(", ", step.Inputs.Select(Show))} -> {string.Join(", ", step.Outputs.Select(Show))}");
-        return text.ToString();
-
-        string Show(Operand? operand) => operand is not { } o
-            ? "-"
-            : $"{o.Slot.Kind}{(o.Slot.Kind == SlotKind.Arena ? $"+{schedule.Memory.Offsets[o.Slot.Buffer]}" : "")}:{o.Type}{(o.Dims is null ? "[?]" : Shape.ToString(o.Dims))}";
     }
 
     private void Free()

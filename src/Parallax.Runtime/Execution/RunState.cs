@@ -84,9 +84,7 @@ internal sealed unsafe class RunState : IDisposable
             if (branchRun is not null) branchRun.Run(Pool);
             else
                 foreach (int branch in Branches.Order) RunBranch(branch, lane, Branches.MaxWorkers[branch]);
-            foreach (CopyStep copy in plan.FinalCopies)
-                if (Recorder is null) copy.Run(new StepRun(this, lane, Workers));
-                else Recorder.Run(copy, new StepRun(this, lane, Workers));
+            foreach (CopyStep copy in plan.FinalCopies) RunStep(copy, new StepRun(this, lane, Workers));
             TakeOutputs(outputs);
         }
         finally
@@ -112,8 +110,7 @@ internal sealed unsafe class RunState : IDisposable
             {
                 // Where the pool has more workers than this run may use, the branches that run share what it may use.
                 var stepRun = new StepRun(this, own, isCapped && branchRun is not null ? Math.Clamp(Workers / Math.Max(1, branchRun.Running), 1, workers) : workers);
-                if (Recorder is null) step.Run(stepRun);
-                else Recorder.Run(step, stepRun);
+                RunStep(step, stepRun);
             }
             catch (InvalidModelException e)
             {
@@ -130,6 +127,12 @@ internal sealed unsafe class RunState : IDisposable
                 data[slot.Index] = null;
             }
         }
+    }
+
+    private void RunStep(Step step, StepRun run)
+    {
+        if (Recorder is null) step.Run(run);
+        else Recorder.Run(step, run);
     }
 
     private void BindInputs(ReadOnlySpan<Datum?> inputs)

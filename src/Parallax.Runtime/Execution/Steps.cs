@@ -1,5 +1,6 @@
 using Parallax.Graphs;
 using Parallax.Kernels;
+using Parallax.Runtime.Memory;
 
 namespace Parallax.Runtime.Execution;
 
@@ -60,14 +61,10 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
 }
 
 /// <summary>Copies a value that is a graph output but must live elsewhere too: an input, a constant, a view of another output.</summary>
-internal sealed unsafe class CopyStep(Node node, Operand source, Operand target) : Step(node, [source], [target])
+internal sealed class CopyStep(Node node, Operand source, Operand target) : Step(node, [source], [target])
 {
     internal override string Implementation => "copy";
 
-    internal override void Run(StepRun run)
-    {
-        var from = (Tensor)run.State.Datum(Inputs[0]!.Value);
-        long bytes = Outputs[0]!.Value.Slot.ByteCount;
-        Buffer.MemoryCopy((void*)from.Address, (void*)run.State.Address(Outputs[0]!.Value.Slot), bytes, bytes);
-    }
+    internal override void Run(StepRun run) =>
+        RunMemory.CopyBytes((Tensor)run.State.Datum(Inputs[0]!.Value), (Tensor)run.State.Datum(Outputs[0]!.Value));
 }
