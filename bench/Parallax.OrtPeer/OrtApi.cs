@@ -26,13 +26,13 @@ internal sealed unsafe class OrtApi
         }
         catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
         {
-            throw new DeviceException($"{library}: cannot be loaded as ONNX Runtime ({error.Message.ReplaceLineEndings(" ")})", error);
+            throw new InvalidInputException($"{library}: cannot be loaded as ONNX Runtime ({error.Message.ReplaceLineEndings(" ")})", error);
         }
-        if (!NativeLibrary.TryGetExport(handle, "OrtGetApiBase", out nint entry)) throw new DeviceException($"{library}: no ONNX Runtime, it has no OrtGetApiBase");
+        if (!NativeLibrary.TryGetExport(handle, "OrtGetApiBase", out nint entry)) throw new InvalidInputException($"{library}: no ONNX Runtime, it has no OrtGetApiBase");
         var apiBase = (nint*)((delegate* unmanaged<nint>)entry)();
         Version = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint>)apiBase[1])()) ?? "";
         table = (nint*)((delegate* unmanaged<uint, nint>)apiBase[0])(ApiVersion);
-        if (table is null) throw new DeviceException($"{library}: ONNX Runtime {Version} does not offer version {ApiVersion} of its interface");
+        if (table is null) throw new InvalidInputException($"{library}: ONNX Runtime {Version} does not offer version {ApiVersion} of its interface");
         const int severityError = 3;
         nint created;
         fixed (byte* logId = "parallax\0"u8)
@@ -50,7 +50,7 @@ internal sealed unsafe class OrtApi
     public static OrtApi Load(string library)
     {
         string path = Path.GetFullPath(library);
-        if (!File.Exists(path)) throw new DeviceException($"{library}: no such file; expected ONNX Runtime's library");
+        if (!File.Exists(path)) throw new InvalidInputException($"{library}: no such file; expected ONNX Runtime's library");
         lock (Gate)
         {
             if (!Loaded.TryGetValue(path, out OrtApi? api)) Loaded.Add(path, api = new OrtApi(path));

@@ -17,7 +17,8 @@ public sealed unsafe class OrtSession : IDisposable
     /// <summary>Loads a model file.</summary>
     /// <param name="library">Path of ONNX Runtime's library, see <see cref="FindLibrary"/>.</param>
     /// <param name="dimensions">Values for symbolic dims, by name, so that the library can plan for them.</param>
-    /// <exception cref="DeviceException">The library cannot be loaded, or refuses the model.</exception>
+    /// <exception cref="InvalidInputException">The library cannot be loaded.</exception>
+    /// <exception cref="DeviceException">It refuses the model.</exception>
     public OrtSession(string library, string modelPath, int threads, IReadOnlyDictionary<string, long>? dimensions = null)
     {
         api = OrtApi.Load(library);
@@ -49,10 +50,13 @@ public sealed unsafe class OrtSession : IDisposable
     public IReadOnlyList<string> Outputs { get; }
 
     /// <summary>The library's path: the one given, or the one that PARALLAX_ORT_LIB names.</summary>
-    /// <exception cref="DeviceException">Neither is given.</exception>
-    public static string FindLibrary(string? given = null) =>
-        given ?? (Environment.GetEnvironmentVariable("PARALLAX_ORT_LIB") is { Length: > 0 } named ? named : null)
-        ?? throw new DeviceException("where ONNX Runtime's library lies must be said by --ort-lib or PARALLAX_ORT_LIB");
+    /// <exception cref="InvalidInputException">Neither is given, or there is no such file.</exception>
+    public static string FindLibrary(string? given = null)
+    {
+        string path = given ?? (Environment.GetEnvironmentVariable("PARALLAX_ORT_LIB") is { Length: > 0 } named ? named : null)
+            ?? throw new InvalidInputException("where ONNX Runtime's library lies must be said by --ort-lib or PARALLAX_ORT_LIB");
+        return File.Exists(path) ? path : throw new InvalidInputException($"{path}: no such file; expected ONNX Runtime's library");
+    }
 
     /// <summary>Runs the model. The inputs' memory is used where it lies; the outputs stay the library's until the result is disposed.</summary>
     public OrtRun Run(IReadOnlyDictionary<string, Tensor> inputs)

@@ -61,6 +61,7 @@ internal static class Program
         DevicesCommand.Create(),
         CalibrateCommand.Create(),
         ZooCommand.Create(),
+        PeerCommand.Create(),
     };
 
     private static string Subcommand(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? "" : $"{parsed.CommandResult.Command.Name} ";

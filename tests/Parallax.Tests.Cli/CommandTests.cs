@@ -129,6 +129,30 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(JsonValueKind.Array, JsonDocument.Parse(File.ReadAllText(folder["bench.json"])).RootElement.ValueKind);
     }
 
+    [PeerFact]
+    public void Bench_measures_onnxruntime_beside()
+    {
+        string model = folder.Write("net.onnx", new ModelBuilder().Input("x", DType.Float32, 64, 64).Node("Softmax", ["x"], ["y"]).Output("y").Build());
+        CliRun run = CliRun.Of("bench", model, "--runs", "7", "--warmup", "1", "--threads", "1", "--compare", "onnxruntime", "--json");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        JsonElement result = JsonDocument.Parse(run.Output).RootElement[0], baseline = result.GetProperty("baselines")[0];
+        Assert.Equal(["name", "version", "p50Ms", "minMs", "loadMs", "peakRssBytes", "cpuMsPerRun", "ratioP50", "outputDifference"], baseline.EnumerateObject().Select(p => p.Name));
+        Assert.Equal("onnxruntime", baseline.GetProperty("name").GetString());
+        Assert.Equal(baseline.GetProperty("p50Ms").GetDouble() / result.GetProperty("p50Ms").GetDouble(), baseline.GetProperty("ratioP50").GetDouble(), 0.05);
+        Assert.InRange(baseline.GetProperty("outputDifference").GetDouble(), 0, 1e-5);
+        Assert.InRange(baseline.GetProperty("peakRssBytes").GetInt64(), 1 << 20, long.MaxValue);
+    }
+
+    [Fact]
+    public void A_comparison_that_cannot_be_made_is_refused()
+    {
+        string model = Sum();
+        CliRun.Refused(["bench", model, "--compare", "tensorflow"], "--compare", "onnxruntime", "tensorflow");
+        CliRun.Refused(["bench", model, "--compare", "onnxruntime", "--ort-lib", folder["missing.so"]], "missing.so", "no such file");
+        CliRun.Refused(["bench", model, "--compare", "onnxruntime", "--ort-lib", model, "--ablation"], "--compare", "--ablation");
+        CliRun.Refused(["bench", model, "--dim", "n=1", "--compare", "onnxruntime", "--ort-lib", model, "--runs", "1"], Path.GetFileName(model), "cannot be loaded as ONNX Runtime");
+    }
+
     [Fact]
     public void A_model_behind_json_is_not_overwritten()
     {

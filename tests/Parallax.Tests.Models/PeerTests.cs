@@ -1,18 +1,10 @@
 using Parallax.Onnx;
 using Parallax.OrtPeer;
+using Parallax.Suite;
 using Parallax.Zoo;
 using Xunit;
 
 namespace Parallax.Tests.Models;
-
-/// <summary>A test beside ONNX Runtime; skipped, visibly, where PARALLAX_ORT_LIB does not name its library.</summary>
-public sealed class PeerTheoryAttribute : TheoryAttribute
-{
-    public PeerTheoryAttribute()
-    {
-        if (Environment.GetEnvironmentVariable("PARALLAX_ORT_LIB") is not { Length: > 0 }) Skip = "PARALLAX_ORT_LIB does not name ONNX Runtime's library";
-    }
-}
 
 /// <summary>The zoo's networks here and in ONNX Runtime, from the same file and the same inputs.</summary>
 public sealed class PeerTests
@@ -46,13 +38,13 @@ public sealed class PeerTests
 
     [Fact]
     public void A_library_that_is_not_there_is_named() =>
-        Assert.Contains("/nowhere/libonnxruntime.so: no such file", Assert.Throws<DeviceException>(() => new OrtSession("/nowhere/libonnxruntime.so", "model.onnx", 1)).Message);
+        Assert.Contains("/nowhere/libonnxruntime.so: no such file", Assert.Throws<InvalidInputException>(() => new OrtSession("/nowhere/libonnxruntime.so", "model.onnx", 1)).Message);
 
     [Fact]
     public void A_file_that_is_no_library_is_refused()
     {
         string path = typeof(PeerTests).Assembly.Location;
-        Assert.StartsWith(path, Assert.Throws<DeviceException>(() => new OrtSession(path, "model.onnx", 1)).Message);
+        Assert.StartsWith(path, Assert.Throws<InvalidInputException>(() => new OrtSession(path, "model.onnx", 1)).Message);
     }
 
     private static void AssertClose(string name, Tensor expected, Tensor actual)

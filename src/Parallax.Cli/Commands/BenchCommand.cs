@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Parallax.Cli.Measuring;
+using Parallax.Cli.Measuring.Peers;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
+using Parallax.OrtPeer;
 using Parallax.Runtime.Cpu;
 
 namespace Parallax.Cli.Commands;
@@ -13,6 +15,9 @@ internal static class BenchCommand
     private static readonly Option<string> Warmup = CommonOptions.Text("--warmup", "N", "Runs that are not measured (default: 5).");
     private static readonly Option<string> Runs = CommonOptions.Text("--runs", "N", "Runs that are measured (default: 20).");
 
+    private static readonly Option<string> Compare = CommonOptions.Text("--compare", "onnxruntime", "Measures another runtime beside, its runs in turns with ours.");
+    private static readonly Option<string> OrtLibrary = CommonOptions.Text("--ort-lib", "PATH", "ONNX Runtime's library (default: the one that PARALLAX_ORT_LIB names).");
+
     private static readonly Option<bool> Ablate = new("--ablation")
     {
         Description = "All modes, numbers of threads, and margins of 0.2, 0.3, 0.4 and 0.5. With --memory-budget, that is what is available, of which the margin is left alone.",
@@ -20,7 +25,7 @@ internal static class BenchCommand
 
     internal static Command Create()
     {
-        var command = new Command("bench", "Measures latency and memory of models.") { Models, Warmup, Runs, Ablate };
+        var command = new Command("bench", "Measures latency and memory of models.") { Models, Warmup, Runs, Compare, OrtLibrary, Ablate };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
@@ -31,6 +36,7 @@ internal static class BenchCommand
         CommonSettings settings = CommonOptions.Read(parsed);
         int warmup = CommonOptions.Value(parsed, Warmup) is { } w ? (int)CommonOptions.Whole("--warmup", w, 0, 1_000_000) : 5;
         int runs = CommonOptions.Value(parsed, Runs) is { } r ? (int)CommonOptions.Whole("--runs", r, 1, 1_000_000) : 20;
+        string? library = ReadLibrary(parsed);
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
         if (parsed.GetValue(Ablate)) return RunAblation(parsed, settings, warmup, runs, progress, cancellation);
         var results = new List<BenchResult>();
@@ -38,9 +44,10 @@ internal static class BenchCommand
         {
             cancellation.ThrowIfCancellationRequested();
             progress.Report($"{name}: loading");
+            using Comparison? comparison = library is null ? null : new Comparison(library, name, settings, cancellation);
             ProcessMemory.ResetPeak();
-            using ReadyModel model = ReadyModel.Load(name, settings);
-            results.Add(BenchResult.Measure(model, warmup, runs, i => progress.Report(i < 0 ? $"{name}: warming up, {-i} to go" : $"{name}: run {i}"), cancellation));
+            using ReadyModel model = ReadyModel.Load(name, settings, file: comparison?.File);
+            results.Add(BenchResult.Measure(model, warmup, runs, i => progress.Report(i < 0 ? $"{name}: warming up, {-i} to go" : $"{name}: run {i}"), cancellation, comparison));
         }
         progress.Clear();
         TextWriter output = parsed.InvocationConfiguration.Output;
@@ -48,6 +55,7 @@ internal static class BenchCommand
         {
             bool withEnergy = results.Exists(r => r.JoulesPerRun is not null);
             Tables.Print(output, BenchResult.Columns(withEnergy), results.Select(b => b.Row(withEnergy)));
+            if (library is not null) Tables.Print(output, Baseline.Columns, results.SelectMany(r => r.Baselines.Select(b => b.Row(r))));
         }
         if (settings.Json is { } target)
             JsonOutput.Write(target, output, json =>
@@ -56,7 +64,17 @@ internal static class BenchCommand
                 foreach (BenchResult result in results) result.Write(json);
                 json.WriteEndArray();
             });
-        return ExitCode.Done;
+        BenchResult[] wrong = [.. results.Where(r => r.Baselines.Any(b => !(b.Difference <= Baseline.Tolerance)))];
+        foreach (BenchResult result in wrong) parsed.InvocationConfiguration.Error.WriteLine($"parallax: {result.Model}: the outputs differ by more than {Baseline.Tolerance:0.###} of their largest magnitude");
+        return wrong.Length == 0 ? ExitCode.Done : ExitCode.WorkFailed;
+    }
+
+    private static string? ReadLibrary(ParseResult parsed)
+    {
+        if (CommonOptions.Value(parsed, Compare) is not { } peer) return null;
+        if (peer != "onnxruntime") throw new InvalidInputException($"--compare must be onnxruntime, got '{peer}'");
+        if (parsed.GetValue(Ablate)) throw new InvalidInputException("--compare and --ablation cannot be asked for at once");
+        return OrtSession.FindLibrary(CommonOptions.Value(parsed, OrtLibrary));
     }
 
     private static int RunAblation(ParseResult parsed, CommonSettings settings, int warmup, int runs, Progress progress, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Parallax.Cli.Measuring.Peers;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
 using Parallax.Runtime.Cpu;
@@ -18,8 +19,14 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
 
     internal double Gflops => 2.0 * Plan.Macs / (Times.Percentile(50) * 1e6);
 
-    /// <summary>Runs a loaded model: once for the first run, then <paramref name="warmup"/> times unmeasured, then <paramref name="runs"/> times.</summary>
-    internal static BenchResult Measure(ReadyModel model, int warmup, int runs, Action<int> progress, CancellationToken cancellation)
+    /// <summary>Other runtimes beside which it was measured.</summary>
+    internal IReadOnlyList<Baseline> Baselines { get; init; } = [];
+
+    /// <summary>
+    /// Runs a loaded model: once for the first run, then <paramref name="warmup"/> times unmeasured, then <paramref name="runs"/> times; in turns with another
+    /// runtime where there is a comparison.
+    /// </summary>
+    internal static BenchResult Measure(ReadyModel model, int warmup, int runs, Action<int> progress, CancellationToken cancellation, Comparison? comparison = null)
     {
         var stopwatch = Stopwatch.StartNew();
         RunResult first = model.Session.Run(model.Inputs, cancellation);
@@ -30,26 +37,30 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
             progress(i - warmup);
             run();
         }
-        var times = new double[runs];
-        using Process process = Process.GetCurrentProcess();
-        var energy = new EnergyMeter();
-        bool countsEnergy = energy.Start();
-        TimeSpan cpu = process.TotalProcessorTime;
-        long allocated = GC.GetTotalAllocatedBytes(precise: true);
-        for (int i = 0; i < runs; i++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            run();
-            times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-        }
-        allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
-        double? joules = countsEnergy ? energy.Joules() : null;
-        process.Refresh();
-        cpu = process.TotalProcessorTime - cpu;
-        first.Dispose();
         int threads = model.Session.Options.Threads == 0 ? Processor.PhysicalCores : model.Session.Options.Threads;
-        return new BenchResult(model.Name, threads, model.LoadMs, firstRunMs, new Latencies(times), model.Session.Summarize(model.Inputs),
-            ProcessMemory.PeakResidentBytes(), (double)allocated / runs, cpu.TotalMilliseconds / runs) { JoulesPerRun = joules / runs };
+        // Not before: what the comparison holds in memory is not the model's.
+        long peakBytes = ProcessMemory.PeakResidentBytes();
+        PeerProcess? peer = comparison?.Start(model, threads, cancellation);
+        peer?.Warm(warmup);
+        var usage = new Usage(runs);
+        int turn = peer is null ? runs : Comparison.Turn;
+        for (int done = 0; done < runs; done += turn)
+        {
+            progress(done);
+            int count = Math.Min(turn, runs - done);
+            if (peer is not null)
+            {
+                peer.Run(count);
+                Thread.Sleep(Comparison.Settling);
+                run(); // wakes threads and caches after the other side's turn
+            }
+            usage.Add(run, count);
+        }
+        Baseline[] baselines = peer is null ? [] : [peer.End(comparison!.Difference(first))];
+        if (peer is null) peakBytes = ProcessMemory.PeakResidentBytes();
+        first.Dispose();
+        return new BenchResult(model.Name, threads, model.LoadMs, firstRunMs, new Latencies(usage.TimesMs), model.Session.Summarize(model.Inputs),
+            peakBytes, usage.AllocatedBytesPerRun, usage.CpuMsPerRun) { JoulesPerRun = usage.JoulesPerRun, Baselines = baselines };
     }
 
     /// <summary>One run into buffers that are reused where all outputs are tensors, else into fresh results.</summary>
@@ -95,6 +106,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         json.Finite("cpuMsPerRun", CpuMsPerRun, 4);
         json.Finite("joulesPerRun", JoulesPerRun ?? double.NaN, 6);
         json.WriteStartArray("baselines");
+        foreach (Baseline baseline in Baselines) baseline.Write(json, this);
         json.WriteEndArray();
         json.WriteEndObject();
     }

@@ -15,17 +15,21 @@ internal sealed record ModelFile(string Name, ImportedModel Model, IReadOnlyDict
     internal Graph Graph => Model.Graph;
 
     /// <param name="dims">Dimensions that the call gives sizes to: a built-in network has them symbolic then.</param>
-    internal static ModelFile Open(string name, IReadOnlyDictionary<string, long> dims)
+    /// <param name="file">Where the model lies as a file, where that is not its name.</param>
+    internal static ModelFile Open(string name, IReadOnlyDictionary<string, long> dims, string? file = null)
     {
-        if (!name.StartsWith(ZooPrefix, StringComparison.Ordinal))
-        {
-            if (Directory.Exists(name)) throw new InvalidModelException($"{name}: is a folder, not a model file");
-            return new ModelFile(name, Import(name), new Dictionary<string, long>());
-        }
-        ZooEntry entry = ZooCatalog.Find(name[ZooPrefix.Length..]);
-        bool isDynamic = dims.Keys.Any(entry.DefaultDims.ContainsKey);
-        return new ModelFile(name, Importer.Import(entry.Build(new ZooOptions(Dynamic: isDynamic))), entry.DefaultDims);
+        ZooEntry? entry = Zoo(name);
+        if (entry is not null && file is null) return new ModelFile(name, Importer.Import(entry.Build(new ZooOptions(Dynamic: IsDynamic(entry, dims)))), entry.DefaultDims);
+        if (Directory.Exists(file ?? name)) throw new InvalidModelException($"{name}: is a folder, not a model file");
+        return new ModelFile(name, Import(file ?? name), entry?.DefaultDims ?? new Dictionary<string, long>());
     }
+
+    /// <summary>Whether a built-in network has symbolic dimensions, given that the call gives sizes to some.</summary>
+    internal static bool IsDynamic(string name, IReadOnlyDictionary<string, long> dims) => Zoo(name) is { } entry && IsDynamic(entry, dims);
+
+    private static bool IsDynamic(ZooEntry entry, IReadOnlyDictionary<string, long> dims) => dims.Keys.Any(entry.DefaultDims.ContainsKey);
+
+    private static ZooEntry? Zoo(string name) => name.StartsWith(ZooPrefix, StringComparison.Ordinal) ? ZooCatalog.Find(name[ZooPrefix.Length..]) : null;
 
     private static ImportedModel Import(string path)
     {

@@ -12,16 +12,17 @@ namespace Parallax.Cli.Models;
 internal sealed record ReadyModel(string Name, InferenceSession Session, Dictionary<string, Datum> Inputs, Letterbox? Letterbox, double LoadMs) : IDisposable
 {
     /// <param name="inputFiles">NAME=FILE.</param>
-    internal static ReadyModel Load(string name, CommonSettings settings, IReadOnlyList<string>? inputFiles = null, string? image = null)
+    /// <param name="file">Where the model lies as a file, where that is not its name.</param>
+    internal static ReadyModel Load(string name, CommonSettings settings, IReadOnlyList<string>? inputFiles = null, string? image = null, string? file = null)
     {
         var stopwatch = Stopwatch.StartNew();
-        ModelFile file = ModelFile.Open(name, settings.Dims);
+        ModelFile opened = ModelFile.Open(name, settings.Dims, file);
         try
         {
-            Dictionary<string, Datum> inputs = InputFiles.Read(file.Graph, inputFiles ?? []);
-            string? imageInput = image is null ? null : FindImageInput(file.Graph, inputs);
-            Dictionary<string, long> dims = InputShapes.Bind(file.Graph, inputs, settings.Shapes, settings.Dims, Defaults(file, imageInput));
-            var session = new InferenceSession(file.Model, settings.Session(dims));
+            Dictionary<string, Datum> inputs = InputFiles.Read(opened.Graph, inputFiles ?? []);
+            string? imageInput = image is null ? null : FindImageInput(opened.Graph, inputs);
+            Dictionary<string, long> dims = InputShapes.Bind(opened.Graph, inputs, settings.Shapes, settings.Dims, Defaults(opened, imageInput));
+            var session = new InferenceSession(opened.Model, settings.Session(dims));
             double loadMs = stopwatch.Elapsed.TotalMilliseconds;
             try
             {
@@ -39,7 +40,7 @@ internal sealed record ReadyModel(string Name, InferenceSession Session, Diction
         }
         catch
         {
-            file.Dispose();
+            opened.Dispose();
             throw;
         }
     }
