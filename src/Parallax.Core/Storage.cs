@@ -20,6 +20,11 @@ public abstract class Storage : IDisposable
     /// <summary>A window of at most 2 GiB.</summary>
     public abstract Span<byte> Slice(long offset, int count);
 
+    /// <summary>Says that a range will hardly be read again: memory that can be had back from elsewhere, such as pages of a mapped file, need not stay resident. Contents do not change.</summary>
+    public virtual void Release(long offset, long count)
+    {
+    }
+
     public virtual void Dispose() => GC.SuppressFinalize(this);
 
     /// <summary>Fresh, zeroed, 64-byte-aligned memory owned by the garbage collector: nothing to dispose.</summary>

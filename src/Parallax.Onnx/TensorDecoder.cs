@@ -6,6 +6,11 @@ namespace Parallax.Onnx;
 /// <summary>From a <see cref="TensorProto"/> to the <see cref="Tensor"/> that it describes.</summary>
 internal static class TensorDecoder
 {
+    private const long LargeBytes = 64 << 10;
+
+    /// <summary>Architectures on which plain loads, scalar and vector, work at any address.</summary>
+    private static readonly bool ReadsUnaligned = RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 or Architecture.Arm64;
+
     internal static Tensor Decode(TensorProto proto, ModelSource? source, string role)
     {
         string what = $"{role} '{proto.Name.ReplaceLineEndings(" ")}'"; // a message is one line
@@ -49,15 +54,23 @@ internal static class TensorDecoder
         if (region.Count != bytes)
             throw new InvalidModelException($"{what}: {Describe(proto.DataType, proto.Dims)} needs {bytes} bytes, {field} holds {region.Count}");
         if (bytes == 0) return Tensor.Allocate(proto.DataType, proto.Dims);
-        int alignment = Math.Clamp(proto.DataType.BitWidth() / 8, 1, 8);
-        bool aligned = (region.Storage!.Address + (nint)region.Offset) % alignment == 0;
-        if (aligned && (proto.DataType != DType.Bool || AreBools(region)))
-            return new Tensor(proto.DataType, proto.Dims, region.Storage, region.Offset);
+        if (CanLieAt(region, proto.DataType) && (proto.DataType != DType.Bool || AreBools(region)))
+            return new Tensor(proto.DataType, proto.Dims, region.Storage!, region.Offset);
         Tensor copy = Tensor.Allocate(proto.DataType, proto.Dims);
         region.CopyTo(copy.Storage!);
         if (proto.DataType == DType.Bool)
             foreach (ref byte value in copy.Bytes) value = value == 0 ? (byte)0 : (byte)1;
         return copy;
+    }
+
+    /// <summary>
+    /// Whether elements can be read where they lie. Files align nothing. Small tensors are worth a copy to where vectors do not straddle cache lines; large
+    /// ones would stand in memory twice, and are read in their order, where it costs next to nothing.
+    /// </summary>
+    private static bool CanLieAt(ByteRegion region, DType type)
+    {
+        int alignment = Math.Clamp(type.BitWidth() / 8, 1, 8);
+        return (region.Storage!.Address + (nint)region.Offset) % alignment == 0 || (region.Count >= LargeBytes && ReadsUnaligned);
     }
 
     /// <summary>Whether every byte is 0 or 1; others would be neither true nor false to a kernel.</summary>

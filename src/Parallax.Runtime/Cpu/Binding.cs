@@ -154,7 +154,12 @@ internal class WeightCache : IDisposable
         Lazy<IDisposable>? entry;
         lock (entries)
             if (!entries.TryGetValue((source, form), out entry))
-                entries[(source, form)] = entry = new Lazy<IDisposable>(make);
+                entries[(source, form)] = entry = new Lazy<IDisposable>(() =>
+                {
+                    T made = make();
+                    source.Storage?.Release(source.ByteOffset, source.ByteCount); // the derived form stands in for it
+                    return made;
+                });
         return (T)entry.Value;
     }
 

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Parallax.Onnx;
 
@@ -9,8 +10,11 @@ namespace Parallax.Runtime;
 /// Writing through <see cref="Slice"/> faults. The file must not be shortened while it is mapped. Unmapped by <see cref="Dispose"/>,
 /// or when nothing refers to the storage any more.
 /// </summary>
-public sealed unsafe class MappedFile : Storage
+public sealed unsafe partial class MappedFile : Storage
 {
+    /// <summary>MADV_DONTNEED, on Linux as on macOS.</summary>
+    private const int DontNeed = 4;
+
     private readonly SafeMemoryMappedViewHandle view; // unmaps in its own finalizer
 
     private MappedFile(SafeMemoryMappedViewHandle view, long byteCount)
@@ -56,9 +60,21 @@ public sealed unsafe class MappedFile : Storage
         return new Span<byte>((byte*)Address + offset, count);
     }
 
+    /// <inheritdoc/>
+    public override void Release(long offset, long count)
+    {
+        if (OperatingSystem.IsWindows() || view.IsClosed) return;
+        // Whole pages of the range only: the ends belong to its neighbours too. The pages stay in the system's cache.
+        long page = Environment.SystemPageSize, from = (offset + page - 1) / page * page, to = (offset + count) / page * page;
+        if (to > from) _ = Advise(Address + (nint)from, (nuint)(to - from), DontNeed);
+    }
+
     public override void Dispose()
     {
         view.Dispose();
         base.Dispose();
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(nint address, nuint length, int advice);
 }

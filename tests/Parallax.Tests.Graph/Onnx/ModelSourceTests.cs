@@ -44,6 +44,20 @@ public sealed class ModelSourceTests : IDisposable
         return Assert.Throws<InvalidModelException>(() => read.ToTensor(source)).Message;
     }
 
+    [Theory, InlineData(0), InlineData(1), InlineData(2), InlineData(3)]
+    public void LargeWeightsLieWhereTheFileHasThem(int shift)
+    {
+        float[] values = [.. Enumerable.Range(0, 100_000).Select(i => i * 0.5f)];
+        string path = Path.Combine(folder, "large.onnx");
+        new ModelProto { Graph = new() { Name = new string('g', 1 + shift), Initializers = [TensorProto.From(Tensor.From(values, [100_000]), "w")] } }.Save(path);
+        using ModelSource source = MappedFile.OpenModel(path);
+        Tensor tensor = ModelProto.Parse(source).Graph.Initializers[0].ToTensor(source);
+        Assert.IsType<MappedFile>(tensor.Storage);
+        Assert.Equal(values, tensor.Span<float>().ToArray());
+        tensor.Storage.Release(tensor.ByteOffset, tensor.ByteCount);
+        Assert.Equal(values, tensor.Span<float>().ToArray());
+    }
+
     [Theory, InlineData(true), InlineData(false)]
     public void ExternalDataAreFoundBesideTheModel(bool mapped)
     {
