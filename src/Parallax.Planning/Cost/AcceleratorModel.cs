@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Parallax.Graphs;
 
 namespace Parallax.Planning;
@@ -13,6 +14,7 @@ namespace Parallax.Planning;
 /// <param name="MinNodes">Fewer operators are refused.</param>
 /// <param name="MinMacs">Less work is refused.</param>
 /// <param name="MaxBytesPerMac">More boundary bytes per multiply-accumulate are refused.</param>
+/// <param name="Predictors">Learned from measurements on the device, by kind of operator.</param>
 public sealed record AcceleratorModel(
     string Name,
     double LatencyUs,
@@ -21,8 +23,11 @@ public sealed record AcceleratorModel(
     double? CpuMacsPerSecond = null,
     int MinNodes = 1,
     long MinMacs = 0,
-    double MaxBytesPerMac = double.PositiveInfinity)
+    double MaxBytesPerMac = double.PositiveInfinity,
+    ImmutableArray<LatencyPredictor> Predictors = default)
 {
+    public ImmutableArray<LatencyPredictor> Predictors { get; init; } = Predictors.IsDefault ? [] : Predictors;
+
     /// <summary>The paper's constants for a Snapdragon 8 Gen 1 and its tuned thresholds.</summary>
     public static AcceleratorModel Snapdragon8Gen1 { get; } = new("snapdragon-8-gen-1", 200, 2.6e13, 51.2e9, 1e9, 3, 1_000_000_000, 0.1);
 

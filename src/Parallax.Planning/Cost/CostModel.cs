@@ -40,6 +40,7 @@ public sealed record ClassRate(double UnitsPerSecond, double ParallelFraction, I
 /// <param name="StepOverheadUs">Time to start any step.</param>
 /// <param name="ForkUs">Time to hand a part of a step to one more worker.</param>
 /// <param name="DispatchUs">Time to hand a branch to a worker.</param>
+/// <param name="Predictors">Learned from measurements, by kind of operator; they speak before the rates where they cover a step.</param>
 public sealed record CostModel(
     ImmutableSortedDictionary<OpClass, ClassRate> Rates,
     ClassRate Cache,
@@ -47,8 +48,11 @@ public sealed record CostModel(
     double CacheBytes,
     double StepOverheadUs,
     double ForkUs,
-    double DispatchUs)
+    double DispatchUs,
+    ImmutableArray<LatencyPredictor> Predictors = default)
 {
+    public ImmutableArray<LatencyPredictor> Predictors { get; init; } = Predictors.IsDefault ? [] : Predictors;
+
     /// <summary>Kernels cut their work into blocks of about this time: less work is not shared. Used where a kernel's own count of blocks is not at hand.</summary>
     private const double BlockUs = 10;
 
@@ -91,12 +95,14 @@ public sealed record CostModel(
     public double PredictUs(OpClass opClass, long macs, long bytes, int workers = 1) => PredictUs(new StepWork(opClass, macs, bytes), workers);
 
     /// <summary>Predicted microseconds of a step.</summary>
-    /// <param name="blocks">Parts that workers can share, where the kernel is known.</param>
-    public double PredictUs(in StepWork work, int workers = 1, int? blocks = null)
+    /// <param name="kernel">The kernel that will run, where it is known; its blocks are the parts that workers can share.</param>
+    public double PredictUs(in StepWork work, int workers = 1, KernelFacts? kernel = null)
     {
         if (work.Class == OpClass.View) return 0;
+        foreach (LatencyPredictor predictor in Predictors)
+            if (predictor.Covers(work)) return predictor.PredictUs(work, workers, kernel ?? default);
         double alone = Us(work, 1);
-        int parts = blocks ?? (int)Math.Clamp(alone / BlockUs, 1, int.MaxValue);
+        int parts = kernel is { Groups: > 0 } known ? (int)known.Groups : (int)Math.Clamp(alone / BlockUs, 1, int.MaxValue);
         int used = Math.Min(workers, parts);
         if (used <= 1) return StepOverheadUs + alone;
         // The slowest worker has the most blocks, however the blocks divide.

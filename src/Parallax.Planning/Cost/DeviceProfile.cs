@@ -29,11 +29,15 @@ public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, I
         if (profile?.Cpu is not { Rates: not null, Cache: not null, Memory: not null } || profile.Machine is null)
             throw new InvalidInputException("not a device profile: it has no constants of the CPU");
         if (profile.Cpu.Fault() is { } fault) throw new InvalidInputException($"not a usable device profile: {fault}");
-        return profile with { Accelerators = profile.Accelerators.IsDefault ? [] : profile.Accelerators };
+        ImmutableArray<AcceleratorModel> accelerators = profile.Accelerators.IsDefault ? [] : profile.Accelerators;
+        foreach (LatencyPredictor? predictor in profile.Cpu.Predictors.Concat(accelerators.SelectMany(a => a.Predictors)))
+            if (predictor is null || predictor.Fault() is not null) throw new InvalidInputException($"not a usable device profile: {predictor?.Fault() ?? "a predictor is missing"}");
+        return profile with { Accelerators = accelerators };
     }
 }
 
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(DeviceProfile))]
+[JsonSerializable(typeof(LatencySamples))]
 internal sealed partial class PlanningJson : JsonSerializerContext;

@@ -8,7 +8,8 @@ namespace Parallax.Planning;
 /// <param name="Bytes">Bytes read and written.</param>
 /// <param name="ColdBytes">Those of <paramref name="Bytes"/> that are constants: read once a run, they come from memory.</param>
 /// <param name="EpilogueResults">Results that go through a transcendental function before they are stored.</param>
-public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, long ColdBytes = 0, long EpilogueResults = 0)
+/// <param name="Extents">In which shape, where that is known.</param>
+public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, long ColdBytes = 0, long EpilogueResults = 0, WorkShape Extents = default)
 {
     /// <summary>What the rate of the class counts.</summary>
     public long Units => Class is OpClass.Movement or OpClass.Rearrangement ? Bytes : Macs;
@@ -31,7 +32,8 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
             bodyMacs = Math.Max(bodyMacs, sum.Macs);
             bodyBytes = Math.Max(bodyBytes, sum.Bytes);
         }
-        return new StepWork(ClassOf(graph, node), macs + bodyMacs, bytes + bodyBytes, Math.Min(bytes, ConstantBytes(graph, node)), EpilogueOf(graph, node));
+        return new StepWork(ClassOf(graph, node), macs + bodyMacs, bytes + bodyBytes, Math.Min(bytes, ConstantBytes(graph, node)), EpilogueOf(graph, node),
+            WorkShape.Of(graph, node, macs));
     }
 
     /// <summary>The class of a node, with its shapes looked at where they decide.</summary>

@@ -25,8 +25,8 @@ public sealed class BranchTimes
     public double Us(int branch, int workers) => us[branch][Math.Clamp(workers, 1, us[branch].Length) - 1];
 
     /// <summary>The CPU's cost model over each node of a branch; a delegate region takes what its placement says.</summary>
-    /// <param name="blocksOf">Into how many parts a node's kernel is cut; null where that is not known.</param>
-    public static BranchTimes Of(Partition partition, CostModel model, int workers, Func<NodeId, int?>? blocksOf = null)
+    /// <param name="kernelOf">The kernel of a node; null where it is not known.</param>
+    public static BranchTimes Of(Partition partition, CostModel model, int workers, Func<NodeId, KernelFacts?>? kernelOf = null)
     {
         var us = new ImmutableArray<double>[partition.Branches.Length];
         foreach (Branch branch in partition.Branches)
@@ -37,8 +37,8 @@ public sealed class BranchTimes
                 foreach (NodeId id in branch.Nodes)
                 {
                     StepWork work = StepWork.Of(partition.Graph, partition.Graph[id]);
-                    int? blocks = blocksOf?.Invoke(id);
-                    for (int w = 0; w < times.Length; w++) times[w] += model.PredictUs(work, w + 1, blocks);
+                    KernelFacts? kernel = kernelOf?.Invoke(id);
+                    for (int w = 0; w < times.Length; w++) times[w] += model.PredictUs(work, w + 1, kernel);
                 }
             us[branch.Id.Index] = [.. times];
         }

@@ -50,7 +50,7 @@ public sealed record CostCheck(ImmutableArray<CheckedStep> Steps)
             foreach (KernelStep step in plan.Branches[branch].OfType<KernelStep>())
             {
                 StepWork work = StepWork.Of(plan.Partition.Graph, step.Node);
-                steps.Add(new CheckedStep(step.Node.Name, step.Node.Op.Name, step.Implementation, work.Class, branch, model.PredictUs(work, workers, step.Blocks), shortest[step.Index]));
+                steps.Add(new CheckedStep(step.Node.Name, step.Node.Op.Name, step.Implementation, work.Class, branch, model.PredictUs(work, workers, step.Facts), shortest[step.Index]));
             }
         return new CostCheck(steps.ToImmutable());
     }

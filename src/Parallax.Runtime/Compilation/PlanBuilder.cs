@@ -59,7 +59,7 @@ internal sealed class PlanBuilder
             Slots = slots,
             Memory = new MemoryProblem(partition.BranchGraph, [.. branches.Select(b => Math.Max(1, b.Length))], buffers.ToImmutable(),
                 [.. partition.Branches.Select(b => b.Placement.PredictedUs)]),
-            Times = BranchTimes.Of(partition, settings.CostModel, settings.Workers, Blocks(branches)),
+            Times = BranchTimes.Of(partition, settings.CostModel, settings.Workers, Kernels(branches)),
             TableLength = tableLength,
             InputSlots = [.. graph.Inputs.Select(i => slotOf[i.Index]!)],
             OutputSlots = [.. outputSlots],
@@ -72,11 +72,11 @@ internal sealed class PlanBuilder
         };
     }
 
-    /// <summary>Into how many parts the kernels of nodes are cut; null for what is prepared at run time.</summary>
-    private static Func<NodeId, int?> Blocks(Step[][] branches)
+    /// <summary>The kernels of nodes; null for what is prepared at run time.</summary>
+    private static Func<NodeId, KernelFacts?> Kernels(Step[][] branches)
     {
-        Dictionary<NodeId, int> blocks = branches.SelectMany(b => b).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Blocks);
-        return id => blocks.TryGetValue(id, out int count) ? count : null;
+        Dictionary<NodeId, KernelFacts> kernels = branches.SelectMany(b => b).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
+        return id => kernels.TryGetValue(id, out KernelFacts facts) ? facts : null;
     }
 
     private bool IsStatic(ValueId id) => graph.TensorFact(id) is { IsStatic: true } fact && fact.Type != DType.String;

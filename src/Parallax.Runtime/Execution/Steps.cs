@@ -1,5 +1,6 @@
 using Parallax.Graphs;
 using Parallax.Kernels;
+using Parallax.Planning;
 using Parallax.Runtime.Memory;
 
 namespace Parallax.Runtime.Execution;
@@ -39,6 +40,9 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
 
     /// <summary>Into how many parts the kernel is cut, at most: so many workers have something to do.</summary>
     internal int Blocks { get; } = Enumerable.Range(0, kernel.PhaseCount).Select(kernel.BlockCount).DefaultIfEmpty(0).Max();
+
+    /// <summary>What the kernel tells about its time.</summary>
+    internal KernelFacts Facts => new(Kernel.Name, Math.Max(1, Blocks));
 
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>
     internal int TableStart { get; set; }

@@ -66,8 +66,8 @@ public class CostTests
     {
         var work = new StepWork(OpClass.Dense, 1_000_000_000, 0);
         double alone = Model.PredictUs(work);
-        Assert.Equal(alone, Model.PredictUs(work, 8, blocks: 1), 6);
-        Assert.True(Model.PredictUs(work, 2, blocks: 3) >= alone * 2 / 3);
+        Assert.Equal(alone, Model.PredictUs(work, 8, new KernelFacts(null, 1)), 6);
+        Assert.True(Model.PredictUs(work, 2, new KernelFacts(null, 3)) >= alone * 2 / 3);
         Assert.True(Model.PredictUs(work, 8) < alone / 4);
         Assert.Equal(Model.PredictUs(new StepWork(OpClass.Dense, 100_000, 0)), Model.PredictUs(new StepWork(OpClass.Dense, 100_000, 0), 8), 6); // one block at most
     }

@@ -1,0 +1,9 @@
+namespace Parallax.Planning;
+
+/// <summary>What a device's choice of kernel tells about its time. Zero stands for what is not known.</summary>
+/// <param name="Implementation">The kernel's name; null where it is not known.</param>
+/// <param name="Groups">Work-groups, or blocks on a CPU: parts that run at the same time where there are units for them.</param>
+/// <param name="GroupSize">Work-items of a work-group.</param>
+/// <param name="TileRows">Rows of results that are computed together; results are padded to whole tiles.</param>
+/// <param name="TileColumns">Columns likewise.</param>
+public readonly record struct KernelFacts(string? Implementation, long Groups, long GroupSize = 0, long TileRows = 0, long TileColumns = 0);

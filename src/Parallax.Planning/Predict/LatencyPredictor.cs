@@ -1,0 +1,80 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
+namespace Parallax.Planning;
+
+/// <summary>How well a predictor does on problems that it never saw.</summary>
+/// <param name="Samples">That it was trained with, those for early stopping included.</param>
+/// <param name="HeldOut">Samples of problems that were kept apart.</param>
+/// <param name="Mape">Mean of |predicted - measured| / measured over those.</param>
+/// <param name="AssumedMape">The same for the prediction without a predictor.</param>
+public sealed record PredictorAccuracy(int Samples, int HeldOut, double Mape, double AssumedMape);
+
+/// <summary>
+/// Predicts the time of one kind of operator on one device: a dispatch, and e to the power of a linear function of the features, corrected by boosted trees.
+/// The linear part carries on where no sample was measured, the trees bend it where some were. Immutable, thread-safe; predicting allocates nothing.
+/// </summary>
+/// <param name="Kind">What <see cref="KindOf"/> says of the operators.</param>
+/// <param name="DispatchUs">Time of any dispatch, beside the work.</param>
+/// <param name="Implementations">Kernels that were seen, the ones that were faster for their work first.</param>
+/// <param name="MinUnits">The least work that was measured.</param>
+/// <param name="Typical">By feature, what stands in where it is not known.</param>
+public sealed record LatencyPredictor(
+    OpClass Kind,
+    double DispatchUs,
+    long MinUnits,
+    long MaxUnits,
+    ImmutableArray<string> Implementations,
+    double Base,
+    [property: JsonConverter(typeof(FloatsOnOneLine))] ImmutableArray<float> Weights,
+    [property: JsonConverter(typeof(FloatsOnOneLine))] ImmutableArray<float> Typical,
+    BoostedTrees Trees,
+    PredictorAccuracy Accuracy)
+{
+    /// <summary>How far beyond the least and the most work that was measured a prediction is worth having.</summary>
+    private const double Reach = 2;
+
+    /// <summary>The kind of work that shares a predictor: products whatever their rows, convolutions whatever their taps and groups, each other class for itself.</summary>
+    public static OpClass KindOf(in StepWork work) => work switch
+    {
+        { Extents.Taps: > 0 } => OpClass.Convolution,
+        { Class: OpClass.FewRows } => OpClass.Dense,
+        _ => work.Class,
+    };
+
+    /// <summary>Whether the work is of the predictor's kind, and of about a size that was measured.</summary>
+    public bool Covers(in StepWork work) => work.Extents.IsKnown && KindOf(work) == Kind && work.Units >= MinUnits / Reach && work.Units <= MaxUnits * Reach;
+
+    /// <param name="units">Workers, or a device's compute units.</param>
+    public double PredictUs(in StepWork work, int units, in KernelFacts kernel)
+    {
+        Span<float> features = stackalloc float[LatencyFeatures.Count];
+        Write(work, units, kernel, features);
+        return DispatchUs + Math.Exp(Linear(features) + Trees.Evaluate(features));
+    }
+
+    internal double Linear(ReadOnlySpan<float> features)
+    {
+        double sum = Base;
+        for (int i = 0; i < features.Length; i++) sum += Weights[i] * (features[i] - Typical[i]);
+        return sum;
+    }
+
+    internal void Write(in StepWork work, int units, in KernelFacts kernel, Span<float> features)
+    {
+        int place = kernel.Implementation is null ? -1 : Implementations.IndexOf(kernel.Implementation);
+        LatencyFeatures.Write(work, units, kernel, place < 0 ? float.NaN : place, features);
+        for (int i = 0; i < features.Length; i++)
+            if (float.IsNaN(features[i])) features[i] = Typical[i];
+    }
+
+    /// <summary>Why the predictor cannot be used; null where it can.</summary>
+    internal string? Fault()
+    {
+        string name = $"the predictor of {Kind}";
+        if (Implementations.IsDefault || Weights.IsDefault || Typical.IsDefault || Trees is null || Accuracy is null) return $"{name} is not complete";
+        if (Weights.Length != LatencyFeatures.Count || Typical.Length != LatencyFeatures.Count) return $"{name} has not {LatencyFeatures.Count} features";
+        if (!double.IsFinite(Base) || !(DispatchUs >= 0) || !double.IsFinite(DispatchUs) || !Weights.All(float.IsFinite) || !Typical.All(float.IsFinite)) return $"{name} has numbers that are none";
+        return Trees.IsSound(LatencyFeatures.Count) ? null : $"{name} has trees that lead nowhere";
+    }
+}

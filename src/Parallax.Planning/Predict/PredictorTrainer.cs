@@ -1,0 +1,104 @@
+using System.Collections.Immutable;
+
+namespace Parallax.Planning;
+
+/// <summary>Makes predictors of samples. The same samples and seed give the same predictor.</summary>
+public static class PredictorTrainer
+{
+    /// <summary>Fewer problems teach nothing.</summary>
+    public const int MinProblems = 10;
+
+    /// <summary>One in so many problems is kept apart to tell the accuracy.</summary>
+    private const int HeldOutPart = 5;
+
+    /// <summary>Parts into which the other problems are cut. Each part is once what tells the trees when to stop; their mean is the result.</summary>
+    private const int Folds = 3;
+
+    /// <summary>The predictors of one device: one for each kind of operator that has enough samples, where it is better than what is assumed without it.</summary>
+    /// <param name="dispatchUs">Time of any dispatch: it is no part of the samples' times.</param>
+    /// <param name="assumedUs">What is predicted without a predictor, the dispatch left out.</param>
+    public static ImmutableArray<LatencyPredictor> Train(IEnumerable<LatencySample> samples, double dispatchUs, Func<LatencySample, double> assumedUs, int seed = 1) =>
+    [
+        .. samples.Where(s => s.Work.Extents.IsKnown).GroupBy(s => LatencyPredictor.KindOf(s.Work)).OrderBy(g => g.Key)
+            .Where(g => g.DistinctBy(s => s.Problem).Count() >= MinProblems)
+            .Select(g => TrainKind([.. g], dispatchUs, assumedUs, new TreeOptions { Seed = seed }))
+            .Where(p => p.Accuracy.Mape < p.Accuracy.AssumedMape),
+    ];
+
+    /// <summary>The predictor of one kind of operator.</summary>
+    /// <param name="samples">All of one kind.</param>
+    public static LatencyPredictor TrainKind(IReadOnlyList<LatencySample> samples, double dispatchUs, Func<LatencySample, double> assumedUs, TreeOptions options)
+    {
+        string[] problems = [.. samples.Select(s => s.Problem).Distinct().Order(StringComparer.Ordinal)];
+        new Random(options.Seed).Shuffle(problems);
+        HashSet<string> apart = [.. problems[..Math.Max(1, problems.Length / HeldOutPart)]];
+        LatencySample[] seen = [.. samples.Where(s => !apart.Contains(s.Problem))], heldOut = [.. samples.Where(s => apart.Contains(s.Problem))];
+        LatencyPredictor fitted = FitLine(seen, dispatchUs);
+        float[][] rows = [.. seen.Select(s => Row(fitted, s))];
+        double[] left = [.. seen.Select((s, i) => Math.Log(s.Us) - fitted.Linear(rows[i]))];
+        string[] known = [.. problems.Where(p => !apart.Contains(p))];
+        LatencyPredictor trained = fitted with
+        {
+            Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(seen, known, fold), options with { Seed = options.Seed + fold }))]),
+        };
+        return trained with
+        {
+            Accuracy = new PredictorAccuracy(seen.Length, heldOut.Length, Mape(heldOut, s => trained.PredictUs(s.Work, s.Units, s.Kernel) - dispatchUs), Mape(heldOut, assumedUs)),
+        };
+    }
+
+    private static LatencyPredictor FitLine(LatencySample[] samples, double dispatchUs)
+    {
+        string[] implementations = [.. samples.Where(s => s.Kernel.Implementation is not null).GroupBy(s => s.Kernel.Implementation!)
+            .OrderBy(g => g.Average(s => Math.Log(s.Us / Math.Max(1, s.Work.Units)))).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => g.Key)];
+        var line = new LatencyPredictor(KindOf(samples[0]), dispatchUs, samples.Min(s => s.Work.Units), samples.Max(s => s.Work.Units), [.. implementations], 0,
+            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0));
+        float[][] raw = [.. samples.Select(s =>
+        {
+            var row = new float[LatencyFeatures.Count];
+            LatencyFeatures.Write(s.Work, s.Units, s.Kernel, s.Kernel.Implementation is { } name ? line.Implementations.IndexOf(name) : float.NaN, row);
+            return row;
+        })];
+        line = line with { Typical = [.. Enumerable.Range(0, LatencyFeatures.Count).Select(f => Median(raw, f))] };
+        float[][] rows = [.. samples.Select(s => Row(line, s))];
+        (double origin, double[] weights) = LinearFit.Fit(rows, [.. samples.Select(s => Math.Log(s.Us))], line.Typical);
+        return line with { Base = origin, Weights = [.. weights.Select(w => (float)w)] };
+    }
+
+    private static OpClass KindOf(LatencySample sample) => LatencyPredictor.KindOf(sample.Work);
+
+    private static float Median(float[][] rows, int feature)
+    {
+        float[] known = [.. rows.Select(r => r[feature]).Where(v => !float.IsNaN(v)).Order()];
+        return known.Length == 0 ? 0 : known[known.Length / 2];
+    }
+
+    private static float[] Row(LatencyPredictor predictor, LatencySample sample)
+    {
+        var row = new float[LatencyFeatures.Count];
+        predictor.Write(sample.Work, sample.Units, sample.Kernel, row);
+        return row;
+    }
+
+    private static int[] Part(LatencySample[] samples, string[] problems, int fold)
+    {
+        HashSet<string> part = [.. problems.Where((_, i) => i % Folds == fold)];
+        return [.. Enumerable.Range(0, samples.Length).Where(i => part.Contains(samples[i].Problem))];
+    }
+
+    /// <summary>All trees together, each with its share of the mean.</summary>
+    private static BoostedTrees Mean(BoostedTrees[] forests)
+    {
+        var roots = ImmutableArray.CreateBuilder<int>();
+        var nodes = ImmutableArray.CreateBuilder<TreeNode>();
+        foreach (BoostedTrees forest in forests)
+        {
+            int start = nodes.Count;
+            roots.AddRange(forest.Roots.Select(r => r + start));
+            nodes.AddRange(forest.Nodes.Select(n => n.Feature == TreeNode.Leaf ? n with { Value = n.Value / forests.Length } : n with { Next = n.Next + start }));
+        }
+        return new BoostedTrees(roots.ToImmutable(), nodes.ToImmutable());
+    }
+
+    private static double Mape(IReadOnlyCollection<LatencySample> samples, Func<LatencySample, double> us) => samples.Average(s => Math.Abs(us(s) - s.Us) / s.Us);
+}

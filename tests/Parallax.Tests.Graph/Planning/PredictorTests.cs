@@ -1,0 +1,134 @@
+using System.Globalization;
+using Parallax.Planning;
+using Xunit;
+
+namespace Parallax.Tests.Planning;
+
+/// <summary>Predictors of a machine whose times are known: one wave of work-groups after another, or the memory, and some noise.</summary>
+public class PredictorTests
+{
+    private const int Units = 4, TileRows = 64, TileColumns = 32;
+
+    private static readonly LatencyPredictor Predictor = PredictorTrainer.TrainKind(Samples(400, 1), 20, Assumed, new TreeOptions());
+
+    private static StepWork Work(long rows, long columns, long depth) => new(OpClass.Dense, rows * columns * depth, 4 * (rows * depth + depth * columns + rows * columns),
+        4 * depth * columns, 0, new WorkShape(1, rows, columns, depth));
+
+    private static KernelFacts Kernel(StepWork work) => work.Extents.Rows < 16
+        ? new KernelFacts("narrow", (work.Extents.Columns + 255) / 256, 256, 1, 256)
+        : new KernelFacts("tiled", (work.Extents.Rows + TileRows - 1) / TileRows * ((work.Extents.Columns + TileColumns - 1) / TileColumns), 64, TileRows, TileColumns);
+
+    private static double TrueUs(StepWork work)
+    {
+        KernelFacts kernel = Kernel(work);
+        double waves = Math.Ceiling(kernel.Groups / (double)Units), perWave = kernel.TileRows * kernel.TileColumns * work.Extents.Depth / (kernel.TileRows > 1 ? 4e4 : 1e4);
+        return Math.Max(waves * perWave, work.Bytes / 5e4) + 1;
+    }
+
+    private static double Assumed(LatencySample sample) => sample.Work.Macs / 1e5;
+
+    private static LatencySample Sample(StepWork work, double noise) =>
+        new("toy", string.Create(CultureInfo.InvariantCulture, $"{work.Extents}"), work, Units, Kernel(work), TrueUs(work) * (1 + noise));
+
+    private static List<LatencySample> Samples(int count, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => Sample(Work(Log(1, 4096), Log(16, 2048), Log(16, 2048)), 0.06 * (random.NextDouble() - 0.5)))];
+
+        long Log(double low, double high) => (long)(low * Math.Pow(high / low, random.NextDouble()));
+    }
+
+    [Fact]
+    public void Unseen_shapes_are_predicted_within_ten_percent()
+    {
+        List<LatencySample> fresh = Samples(300, 2);
+        double mape = fresh.Average(s => Math.Abs(Predictor.PredictUs(s.Work, Units, s.Kernel) - 20 - s.Us) / s.Us);
+        Assert.InRange(mape, 0, 0.10);
+        Assert.InRange(Predictor.Accuracy.Mape, mape / 2, mape * 2);
+        Assert.InRange(Predictor.Accuracy.AssumedMape, 0.2, 100);
+        Assert.Equal((320, 80), (Predictor.Accuracy.Samples, Predictor.Accuracy.HeldOut));
+    }
+
+    [Fact]
+    public void More_work_takes_longer()
+    {
+        for (long rows = 8; rows <= 2048; rows *= 4)
+            for (long columns = 32; columns <= 1024; columns *= 4)
+                Assert.True(Us(Work(rows, columns, 256)) < Us(Work(rows, 2 * columns, 256)), $"{rows} x {columns}");
+
+        static double Us(StepWork work) => Predictor.PredictUs(work, Units, Kernel(work));
+    }
+
+    [Fact]
+    public void The_same_samples_give_the_same_predictor()
+    {
+        LatencyPredictor again = PredictorTrainer.TrainKind(Samples(400, 1), 20, Assumed, new TreeOptions());
+        Assert.Equal(Json(Predictor), Json(again));
+        Assert.NotEqual(Json(Predictor), Json(PredictorTrainer.TrainKind(Samples(400, 1), 20, Assumed, new TreeOptions(Seed: 7))));
+    }
+
+    [Fact]
+    public void Predicting_allocates_nothing_and_a_dispatch_is_the_least()
+    {
+        StepWork work = Work(128, 256, 256), tiny = Work(1, 16, 16);
+        KernelFacts kernel = Kernel(work);
+        Assert.True(Predictor.PredictUs(tiny, Units, Kernel(tiny)) > 20);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++) Predictor.PredictUs(work, Units, kernel);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Fact]
+    public void A_profile_keeps_its_predictors_and_the_cost_model_uses_them_where_they_cover()
+    {
+        CostModel model = CostModel.Default with { Predictors = [Predictor] };
+        var read = DeviceProfile.FromJson(new DeviceProfile("this", 2, model, [new AcceleratorModel("toy", 1, 1, 1) { Predictors = [Predictor] }]).ToJson());
+        StepWork work = Work(300, 300, 300);
+        double us = Predictor.PredictUs(work, 2, Kernel(work));
+        Assert.Equal(us, read.Cpu.PredictUs(work, 2, Kernel(work)));
+        Assert.Equal(us, read.Accelerators[0].Predictors[0].PredictUs(work, 2, Kernel(work)));
+        Assert.True(read.Cpu.PredictUs(work) > 0); // with a kernel that is not known
+
+        foreach (StepWork uncovered in (StepWork[])[work with { Class = OpClass.Softmax }, work with { Extents = default }, work with { Macs = 1L << 50 }, work with { Extents = work.Extents with { Taps = 9 } }])
+            Assert.Equal(CostModel.Default.PredictUs(uncovered), read.Cpu.PredictUs(uncovered));
+    }
+
+    [Fact]
+    public void A_predictor_that_is_no_better_is_not_kept_and_few_samples_make_none()
+    {
+        Assert.Single(PredictorTrainer.Train(Samples(60, 1), 0, Assumed));
+        Assert.Empty(PredictorTrainer.Train(Samples(60, 1), 0, s => s.Us));
+        Assert.Empty(PredictorTrainer.Train(Samples(PredictorTrainer.MinProblems - 1, 1), 0, Assumed));
+        Assert.Empty(PredictorTrainer.Train(Samples(60, 1).Select(s => s with { Work = s.Work with { Extents = default } }), 0, Assumed));
+    }
+
+    [Fact]
+    public void Damaged_predictors_are_refused_in_one_line()
+    {
+        string json = Json(Predictor);
+        string nodes = json[json.IndexOf("\"nodes\": [", StringComparison.Ordinal)..];
+        foreach (string bad in (string[])
+            [
+                json.Replace("\"roots\": [0,", "\"roots\": [-3,"), json.Replace("\"nodes\": [", "\"nodes\": [1,"), json.Replace("\"nodes\": [", "\"nodes\": [99,0,1,"),
+                json.Replace("\"weights\": [", "\"weights\": [1,"), json.Replace("\"weights\"", "\"waits\""), json.Replace("\"trees\"", "\"bushes\""), json.Replace(nodes, "\"nodes\": []}}}]"),
+                Json(Predictor with { Base = double.NaN }), Json(Predictor with { DispatchUs = -1 }), Json(Predictor with { Trees = new BoostedTrees([0], [new TreeNode(0, 1, 0)]) }),
+                Json(Predictor with { Trees = new BoostedTrees([0], [new TreeNode(-1, 7, 0)]) }).Replace("[-1,7,0]", "[-1,1e39,0]"),
+            ])
+        {
+            var error = Assert.Throws<InvalidInputException>(() => DeviceProfile.FromJson(bad));
+            Assert.DoesNotContain('\n', error.Message);
+            Assert.Contains("device profile", error.Message);
+        }
+    }
+
+    [Fact]
+    public void Samples_are_kept_as_they_are_and_damaged_ones_refused()
+    {
+        var samples = new LatencySamples("this", [.. Samples(5, 1)]);
+        Assert.True(samples.Samples.SequenceEqual(LatencySamples.FromJson(samples.ToJson()).Samples));
+        foreach (string bad in (string[])["", "{}", "{\"machine\":\"this\"}", samples.ToJson()[..^9], samples.ToJson().Replace("\"device\"", "\"dev\""), samples.ToJson().Replace("\"units\": 4", "\"units\": 0")])
+            Assert.DoesNotContain('\n', Assert.Throws<InvalidInputException>(() => LatencySamples.FromJson(bad)).Message);
+    }
+
+    private static string Json(LatencyPredictor predictor) => new DeviceProfile("this", 2, CostModel.Default with { Predictors = [predictor] }, []).ToJson();
+}
