@@ -23,18 +23,9 @@ public static class DeviceProfiles
     public static string Machine => Processor.Identity;
 
     /// <summary>Where the profile is looked for and written: <c>$PARALLAX_PROFILE</c>, else in the user's folder for caches; null where there is none.</summary>
-    public static string? DefaultPath
-    {
-        get
-        {
-            if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return named == None ? null : named;
-            string? folder = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-            if (string.IsNullOrEmpty(folder) && OperatingSystem.IsLinux())
-                folder = Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home ? Path.Combine(home, ".cache") : null;
-            else if (string.IsNullOrEmpty(folder)) folder = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData);
-            return string.IsNullOrEmpty(folder) ? null : Path.Combine(folder, "parallax", "profile.json");
-        }
-    }
+    public static string? DefaultPath => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named
+        ? named == None ? null : named
+        : CacheFolder.Path is { } folder ? Path.Combine(folder, "profile.json") : null;
 
     /// <summary>
     /// The profile that an option names: a file, which is taken as it is; null, the one at <see cref="DefaultPath"/> where it is this machine's; or <see cref="None"/>.

@@ -63,6 +63,12 @@ public sealed class Broadcast
     /// <summary>Elements of one run along the innermost dim.</summary>
     public long InnerLength { get; }
 
+    /// <summary>Dims that are left after joining, outermost first; the last is <see cref="InnerLength"/>.</summary>
+    public ReadOnlySpan<long> Dims => dims;
+
+    /// <summary>Steps of an operand along <see cref="Dims"/>, in elements; 0 where it stands still.</summary>
+    public ReadOnlySpan<long> Strides(int operand) => strides[operand];
+
     public int BlockCount => checked((int)((ElementCount + BlockElements - 1) / BlockElements));
 
     /// <summary>Whether an operand advances with the result, element by element, everywhere.</summary>

@@ -60,34 +60,9 @@ internal sealed class Binding
         new(typeof(TOp)) { Run = (op, context) => run((TOp)op, context) };
 }
 
-/// <summary>What a kernel is prepared from: concrete types and shapes, and the contents of constants.</summary>
-/// <param name="Inputs">Static facts; null where an optional input is absent.</param>
-/// <param name="Outputs">Static facts; null where an output is not wanted.</param>
+/// <summary>What a kernel is prepared from.</summary>
 /// <param name="Weights">Shares what is derived from constants, such as packed weights, between the kernels of a model.</param>
-internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, WeightCache Weights)
-{
-    internal bool Has(int input) => input < Inputs.Length && Inputs[input] is not null;
-
-    internal bool Wants(int output) => output < Outputs.Length && Outputs[output] is not null;
-
-    internal DType Type(int input) => Inputs[input]!.Type;
-
-    internal DType OutputType(int output) => Outputs[output]!.Type;
-
-    internal long[] Dims(int input) => Inputs[input]!.Shape!.Value.ToArray();
-
-    internal long[] OutputDims(int output) => Outputs[output]!.Shape!.Value.ToArray();
-
-    /// <summary>The contents of an input that is a constant of the model; null where it is computed. Do not write to it.</summary>
-    internal Tensor? Constant(int input) => input < Inputs.Length ? Inputs[input]?.Constant : null;
-
-    /// <summary>The contents of an integer input, known from a constant or by shape arithmetic.</summary>
-    internal bool TryGetInts(int input, out long[] values)
-    {
-        values = [];
-        return Has(input) && Inputs[input]!.TryGetInts(out values);
-    }
-}
+internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, WeightCache Weights) : OperandFacts(Inputs, Outputs);
 
 /// <summary>What a host function gets.</summary>
 internal abstract class HostContext

@@ -1,0 +1,12 @@
+namespace Parallax.OpenCL.Bindings;
+
+/// <summary>Every operator that OpenCL devices compute.</summary>
+internal static class ClBindings
+{
+    private static readonly Dictionary<Type, ClBinding> Entries = new[]
+    {
+        ElementwiseBindings.All,
+    }.SelectMany(family => family).ToDictionary(binding => binding.OperatorType);
+
+    internal static ClBinding? Find(Type operatorType) => Entries.GetValueOrDefault(operatorType);
+}

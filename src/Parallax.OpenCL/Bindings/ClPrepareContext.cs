@@ -1,0 +1,32 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+using Parallax.OpenCL.Calls;
+using Parallax.Runtime;
+using Parallax.Runtime.Cpu;
+
+namespace Parallax.OpenCL.Bindings;
+
+/// <summary>What a call is prepared from.</summary>
+/// <param name="Context">The device that will run it.</param>
+/// <param name="Weights">Shares what is derived from constants between the calls of a model.</param>
+internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, ClContext Context, WeightCache Weights)
+    : OperandFacts(Inputs, Outputs)
+{
+    /// <summary>A kernel of a family.</summary>
+    internal ClKernel Kernel(string family, string name, string options = "") => Context.Program(family, options).Kernel(name);
+
+    /// <summary>A grid of at least so many items, in work-groups of the usual size.</summary>
+    internal ClGrid Over(long x, long y = 1, long z = 1) => ClGrid.Over(Context.Device, x, y, z);
+
+    /// <summary>A derived form of a constant in the device's memory, made once for the model.</summary>
+    /// <param name="form">Names the form.</param>
+    /// <param name="pack">Makes its bytes.</param>
+    internal ClBuffer Weight(Tensor constant, string form, Func<Tensor> pack) => Weights.GetOrAdd(constant, form, () =>
+    {
+        using Tensor packed = pack();
+        ClBuffer buffer = Context.Allocate(packed.ByteCount);
+        Context.Write(buffer, packed.Address, packed.ByteCount);
+        GC.KeepAlive(packed);
+        return buffer;
+    });
+}

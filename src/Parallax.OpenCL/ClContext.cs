@@ -1,0 +1,234 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Parallax.OpenCL.Calls;
+using Parallax.OpenCL.Native;
+using static Parallax.OpenCL.Native.ClConstants;
+
+namespace Parallax.OpenCL;
+
+/// <summary>
+/// A device in use, under one way of sharing memory: its memory, its programs, and one queue whose commands run in the order in which they were
+/// enqueued. Thread-safe, but for <see cref="Dispose"/>.
+/// </summary>
+internal sealed unsafe class ClContext : IDisposable
+{
+    private readonly Lock gate = new(); // the queue's order, the arguments of kernels, the ranges
+    private readonly ClContextHandle context;
+    private readonly ClQueueHandle queue;
+    private readonly ConcurrentDictionary<(string Family, string Options), Lazy<ClProgram>> programs = [];
+    private readonly SvmRanges ranges = new();
+    private readonly ProgramCache cache;
+    private readonly bool strict;
+    private readonly ClKernel? signal;
+    private readonly ClBuffer? flag;
+    private uint lastTicket;
+
+    /// <param name="sharing">Null for the best that the device has.</param>
+    /// <param name="strict">Whether every address that a kernel gets must lie in shared memory of this context. Some drivers take any.</param>
+    /// <param name="cache">Where built programs are kept; null for the user's cache.</param>
+    /// <exception cref="DeviceException">The device cannot share memory so, or fails.</exception>
+    internal ClContext(ClDevice device, ClSharing? sharing = null, bool strict = false, ProgramCache? cache = null)
+    {
+        Device = device;
+        Sharing = sharing ?? device.BestSharing;
+        if (!device.Supports(Sharing)) throw new DeviceException($"{device} cannot share memory as {Sharing}: it has {device.Svm}");
+        this.strict = strict;
+        this.cache = cache ?? ProgramCache.Default;
+        int error;
+        nint id = device.Id;
+        context = new ClContextHandle(Api, Made(Api.CreateContext(null, 1, &id, 0, 0, &error), error, "clCreateContext"));
+        try
+        {
+            queue = new ClQueueHandle(Api, Made(Api.CreateCommandQueue(context.Value, id, 0, &error), error, "clCreateCommandQueue"));
+            if (Sharing != ClSharing.FineGrainedAtomics) return;
+            flag = Allocate(Storage.Alignment);
+            *(uint*)flag.Address = 0;
+            signal = Program("signal", SignalOptions).Kernel("raise_flag");
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    internal ClDevice Device { get; }
+
+    internal ClSharing Sharing { get; }
+
+    internal ClApi Api => Device.Api;
+
+    internal nint Handle => context.Value;
+
+    private string SignalOptions => Device.LanguageVersion.StartsWith("OpenCL C 2", StringComparison.Ordinal) ? "-cl-std=CL2.0" : "-cl-std=CL3.0";
+
+    /// <summary>New memory, undefined contents. In shared memory, 64-byte aligned.</summary>
+    /// <exception cref="DeviceException">There is not enough.</exception>
+    internal ClBuffer Allocate(long byteCount)
+    {
+        nuint bytes = (nuint)Math.Max(byteCount, 1);
+        if (Sharing == ClSharing.Mapped)
+        {
+            int error;
+            nint memory = Made(Api.CreateBuffer(context.Value, MemReadWrite | MemAllocHostPtr, bytes, null, &error), error, "clCreateBuffer");
+            return new ClBuffer(this, new ClMemoryHandle(Api, memory), byteCount);
+        }
+        ulong flags = MemReadWrite | MemSvmFineGrainBuffer | (Sharing == ClSharing.FineGrainedAtomics ? MemSvmAtomics : 0);
+        void* address = Api.SvmAlloc(context.Value, flags, bytes, Storage.Alignment);
+        if (address == null) throw new DeviceException($"clSVMAlloc of {byteCount} bytes failed on {Device}");
+        lock (gate) ranges.Add((nint)address, (long)bytes);
+        return new ClBuffer(this, new ClSvmHandle(Api, (nint)address, context), byteCount);
+    }
+
+    /// <summary>Called by a buffer that is about to be freed.</summary>
+    internal void Forget(ClBuffer buffer)
+    {
+        if (!queue.IsClosed) _ = Api.Finish(queue.Value); // what a lost device says about it does not matter any more
+        if (buffer.Address != 0)
+            lock (gate) ranges.Remove(buffer.Address);
+    }
+
+    /// <summary>A family's program, built by the first call.</summary>
+    /// <param name="options">Options of the compiler that choose a variant, e.g. <c>-DTILE=8</c>.</param>
+    /// <exception cref="DeviceException">The compiler refused it.</exception>
+    internal ClProgram Program(string family, string options = "")
+    {
+        string all = options.Contains("-cl-std", StringComparison.Ordinal) ? options : $"-cl-std=CL1.2 -cl-mad-enable {options}".TrimEnd();
+        return programs.GetOrAdd((family, all), static (key, self) =>
+            new Lazy<ClProgram>(() => new ClProgram(self, ProgramBuilder.Build(self, key.Family, key.Options, self.cache))), this).Value;
+    }
+
+    /// <summary>Puts the launches of a call into the queue. Does not wait; nothing is sure to begin before <see cref="Signal"/>.</summary>
+    /// <param name="scratch">At least <see cref="ClCall.ScratchBytes"/> bytes.</param>
+    /// <exception cref="DeviceException">A launch was refused; those before it stay enqueued.</exception>
+    internal void Enqueue(ClCall call, ReadOnlySpan<ClAddress> inputs, ReadOnlySpan<ClAddress> outputs, ClAddress scratch = default)
+    {
+        lock (gate)
+            foreach (ClLaunch launch in call.Launches)
+            {
+                if (launch.Grid.IsEmpty) continue;
+                Bind(launch, inputs, outputs, scratch);
+                _ = Launch(launch.Kernel, launch.Grid, wantsEvent: false);
+            }
+    }
+
+    /// <summary>Ends a command list: sends what is enqueued to the device, and completes <paramref name="completion"/> when all of it is done.</summary>
+    internal void Signal(ClCompletion completion)
+    {
+        lock (gate)
+        {
+            nint done;
+            if (flag is not null)
+            {
+                uint ticket = ++lastTicket, position = 0;
+                BindTensor(signal!, ref position, flag, 0);
+                Check(Api.SetKernelArg(signal!.Handle.Value, position, sizeof(uint), &ticket), "clSetKernelArg");
+                done = Launch(signal, ClGrid.Of(1, 1, 1, 1, 1, 1), wantsEvent: true);
+            }
+            else Check(Api.EnqueueMarkerWithWaitList(queue.Value, 0, null, &done), "clEnqueueMarkerWithWaitList");
+            completion.Arm(done, flag is null ? null : (uint*)flag.Address, lastTicket);
+            Check(Api.Flush(queue.Value), "clFlush");
+        }
+    }
+
+    /// <summary>Waits for everything that is enqueued.</summary>
+    internal void Finish() => Check(Api.Finish(queue.Value), "clFinish");
+
+    /// <summary>Copies host memory to the device's. No command that uses the bytes may be under way in shared memory; in mapped memory it is waited for.</summary>
+    internal void Write(ClAddress to, nint from, long byteCount) => Move(to, from, byteCount, toDevice: true);
+
+    /// <summary>Copies the device's memory to the host's. No command that writes the bytes may be under way in shared memory; in mapped memory it is waited for.</summary>
+    internal void Read(ClAddress from, nint to, long byteCount) => Move(from, to, byteCount, toDevice: false);
+
+    internal void Check(int error, string call) => ClErrors.Check(error, call, Device.Name);
+
+    private void Move(ClAddress device, nint host, long byteCount, bool toDevice)
+    {
+        if (device.Buffer is { } buffer) ArgumentOutOfRangeException.ThrowIfGreaterThan(device.Offset + byteCount, buffer.ByteCount);
+        if (byteCount == 0) return;
+        if (Sharing != ClSharing.Mapped)
+        {
+            Copy(device.Buffer is null ? (nint)device.Offset : device.Buffer.Address + (nint)device.Offset, host, byteCount, toDevice);
+            return;
+        }
+        int error;
+        nint memory = device.Buffer!.Base;
+        void* mapped = Api.EnqueueMapBuffer(queue.Value, memory, 1, toDevice ? MapWriteInvalidateRegion : MapRead, (nuint)device.Offset, (nuint)byteCount, &error);
+        Check(error, "clEnqueueMapBuffer");
+        Copy((nint)mapped, host, byteCount, toDevice);
+        Check(Api.EnqueueUnmapMemObject(queue.Value, memory, mapped, 0, null, null), "clEnqueueUnmapMemObject");
+    }
+
+    private nint Made(nint handle, int error, string call)
+    {
+        Check(error, call);
+        return handle;
+    }
+
+    private static void Copy(nint device, nint host, long byteCount, bool toDevice) =>
+        NativeMemory.Copy((void*)(toDevice ? host : device), (void*)(toDevice ? device : host), (nuint)byteCount);
+
+    private nint Launch(ClKernel kernel, in ClGrid grid, bool wantsEvent)
+    {
+        nuint* global = stackalloc nuint[] { (nuint)grid.X, (nuint)grid.Y, (nuint)grid.Z };
+        nuint* local = stackalloc nuint[] { (nuint)grid.LocalX, (nuint)grid.LocalY, (nuint)grid.LocalZ };
+        nint done = 0;
+        int error = Api.EnqueueNDRangeKernel(queue.Value, kernel.Handle.Value, (uint)grid.Dims, null, global, local, 0, null, wantsEvent ? &done : null);
+        if (error != Success) Check(error, $"clEnqueueNDRangeKernel({kernel.Name})");
+        return done;
+    }
+
+    private void Bind(ClLaunch launch, ReadOnlySpan<ClAddress> inputs, ReadOnlySpan<ClAddress> outputs, ClAddress scratch)
+    {
+        uint position = 0;
+        foreach (ref readonly ClArg arg in launch.Args.AsSpan())
+            switch (arg.Kind)
+            {
+                case ClArgKind.Input: BindTensor(launch.Kernel, ref position, inputs[arg.Index], arg.ByteOffset); break;
+                case ClArgKind.Output: BindTensor(launch.Kernel, ref position, outputs[arg.Index], arg.ByteOffset); break;
+                case ClArgKind.Scratch: BindTensor(launch.Kernel, ref position, scratch, arg.ByteOffset); break;
+                case ClArgKind.Weight: BindTensor(launch.Kernel, ref position, arg.Buffer!, arg.ByteOffset); break;
+                case ClArgKind.Value:
+                    fixed (int* value = &arg.Value) BindValue(launch.Kernel, position++, arg.ByteCount, value);
+                    break;
+                default: BindValue(launch.Kernel, position++, arg.ByteCount, null); break;
+            }
+    }
+
+    private void BindValue(ClKernel kernel, uint position, int byteCount, void* value)
+    {
+        int error = Api.SetKernelArg(kernel.Handle.Value, position, (nuint)byteCount, value);
+        if (error != Success) Check(error, $"clSetKernelArg({kernel.Name}, {position})");
+    }
+
+    private void BindTensor(ClKernel kernel, ref uint position, ClAddress where, long byteOffset)
+    {
+        nint memory = where.Buffer?.Base ?? (nint)where.Offset;
+        ulong offset = (ulong)(byteOffset + (where.Buffer is null ? 0 : where.Offset));
+        if (where.IsNone) throw new ArgumentException($"{kernel.Name}: argument {position} has no memory");
+        if (Sharing == ClSharing.Mapped)
+        {
+            if (where.Buffer is null) throw new ArgumentException($"{kernel.Name}: argument {position} is an address, which means nothing to mapped memory");
+            BindValue(kernel, position, sizeof(nint), &memory);
+        }
+        else
+        {
+            if (strict && !ranges.Contains(memory)) throw new ArgumentException($"{kernel.Name}: argument {position} lies outside of shared memory");
+            int error = Api.SetKernelArgSvmPointer(kernel.Handle.Value, position, (void*)memory);
+            if (error != Success) Check(error, $"clSetKernelArgSVMPointer({kernel.Name}, {position})");
+        }
+        BindValue(kernel, position + 1, sizeof(ulong), &offset);
+        position += 2;
+    }
+
+    /// <summary>Waits for what is enqueued and frees everything but the buffers, which their owners free.</summary>
+    public void Dispose()
+    {
+        if (queue is { IsClosed: false }) _ = Api.Finish(queue.Value);
+        foreach (Lazy<ClProgram> program in programs.Values)
+            if (program.IsValueCreated) program.Value.Dispose();
+        flag?.Dispose();
+        queue?.Dispose();
+        context.Dispose();
+    }
+}

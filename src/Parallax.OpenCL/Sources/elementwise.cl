@@ -1,0 +1,132 @@
+// One item computes one element.
+
+#define UNARY(name, IN, OUT, expression)                                                                                                     \
+    __kernel void name(TENSOR(const IN, src), TENSOR(OUT, dst), const int count, const float alpha, const float beta) {                      \
+        BIND_CONST(IN, src);                                                                                                                 \
+        BIND(OUT, dst);                                                                                                                      \
+        int i = get_global_id(0);                                                                                                            \
+        if (i >= count) return;                                                                                                              \
+        IN x = src[i];                                                                                                                       \
+        dst[i] = (OUT)(expression);                                                                                                          \
+    }
+
+UNARY(abs_float, float, float, fabs(x))
+UNARY(neg_float, float, float, -x)
+UNARY(sign_float, float, float, x != x ? x : sign(x))
+UNARY(exp_float, float, float, exp(x))
+UNARY(log_float, float, float, log(x))
+UNARY(sqrt_float, float, float, sqrt(x))
+UNARY(reciprocal_float, float, float, 1.0f / x)
+UNARY(floor_float, float, float, floor(x))
+UNARY(ceil_float, float, float, ceil(x))
+UNARY(round_float, float, float, rint(x))
+UNARY(sin_float, float, float, sin(x))
+UNARY(cos_float, float, float, cos(x))
+UNARY(tan_float, float, float, tan(x))
+UNARY(asin_float, float, float, asin(x))
+UNARY(acos_float, float, float, acos(x))
+UNARY(atan_float, float, float, atan(x))
+UNARY(sinh_float, float, float, sinh(x))
+UNARY(cosh_float, float, float, cosh(x))
+UNARY(asinh_float, float, float, asinh(x))
+UNARY(acosh_float, float, float, acosh(x))
+UNARY(atanh_float, float, float, atanh(x))
+UNARY(erf_float, float, float, erf(x))
+UNARY(isnan_float, float, uchar, x != x)
+UNARY(isinf_float, float, uchar, (x == INFINITY && alpha != 0.0f) || (x == -INFINITY && beta != 0.0f))
+UNARY(relu_float, float, float, x < 0.0f ? 0.0f : x)
+UNARY(leakyrelu_float, float, float, x < 0.0f ? alpha * x : x)
+UNARY(elu_float, float, float, x < 0.0f ? alpha * expm1(x) : x)
+UNARY(selu_float, float, float, beta * (x < 0.0f ? alpha * expm1(x) : x))
+UNARY(celu_float, float, float, x < 0.0f ? alpha * expm1(x / alpha) : x)
+UNARY(sigmoid_float, float, float, 1.0f / (1.0f + exp(-x)))
+UNARY(hardsigmoid_float, float, float, x == x ? clamp(alpha * x + beta, 0.0f, 1.0f) : x)
+UNARY(hardswish_float, float, float, x * clamp(x * (1.0f / 6.0f) + 0.5f, 0.0f, 1.0f))
+UNARY(softplus_float, float, float, fmax(x, 0.0f) + log1p(exp(-fabs(x))))
+UNARY(softsign_float, float, float, x / (1.0f + fabs(x)))
+UNARY(tanh_float, float, float, tanh(x))
+UNARY(thresholdedrelu_float, float, float, x > alpha ? x : 0.0f)
+UNARY(shrink_float, float, float, x < -alpha ? x + beta : x > alpha ? x - beta : 0.0f)
+UNARY(mish_float, float, float, x * tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x)))))
+UNARY(gelu_float, float, float, 0.5f * x * (1.0f + erf(x * 0.70710678118654752f)))
+UNARY(gelutanh_float, float, float, 0.5f * x * (1.0f + tanh(0.79788456080286536f * (x + 0.044715f * x * x * x))))
+UNARY(swish_float, float, float, x / (1.0f + exp(-alpha * x)))
+UNARY(not_uchar, uchar, uchar, x == 0)
+UNARY(abs_int, int, int, x < 0 ? -x : x)
+UNARY(neg_int, int, int, -x)
+UNARY(abs_long, long, long, x < 0 ? -x : x)
+UNARY(neg_long, long, long, -x)
+
+// Limits may be absent; where the minimum is above the maximum, the maximum wins.
+__kernel void clip_float(TENSOR(const float, src), TENSOR(const float, low), TENSOR(const float, high), TENSOR(float, dst), const int count, const int has_low,
+                         const int has_high) {
+    BIND_CONST(float, src);
+    BIND_CONST(float, low);
+    BIND_CONST(float, high);
+    BIND(float, dst);
+    int i = get_global_id(0);
+    if (i >= count) return;
+    float x = src[i];
+    if (has_low && x < low[0]) x = low[0];
+    if (has_high && x > high[0]) x = high[0];
+    dst[i] = x;
+}
+
+// One step of the walk from the number of a row to where the operands' rows begin; the innermost of the outer dims first.
+#define ROW_STEP(k)                                                                                                                          \
+    if (rest > 0) {                                                                                                                          \
+        int at = rest % dims.s##k;                                                                                                           \
+        rest /= dims.s##k;                                                                                                                   \
+        first += at * strides_a.s##k;                                                                                                        \
+        second += at * strides_b.s##k;                                                                                                       \
+    }
+
+#define ROW_ARGS const int inner, const int rows, const int8 dims, const int8 strides_a, const int8 strides_b, const int2 steps
+
+// Column i of row j: dims are those outside of the rows, and steps are 0 where an operand stands still along a row.
+#define ROW_BEGIN                                                                                                                            \
+    int i = get_global_id(0), j = get_global_id(1);                                                                                          \
+    if (i >= inner || j >= rows) return;                                                                                                     \
+    int rest = j, first = 0, second = 0;                                                                                                     \
+    ROW_STEP(7) ROW_STEP(6) ROW_STEP(5) ROW_STEP(4) ROW_STEP(3) ROW_STEP(2) ROW_STEP(1) ROW_STEP(0)                                          \
+    first += i * steps.s0;                                                                                                                   \
+    second += i * steps.s1;
+
+#define BINARY(name, IN, OUT, expression)                                                                                                    \
+    __kernel void name(TENSOR(const IN, a), TENSOR(const IN, b), TENSOR(OUT, dst), ROW_ARGS) {                                               \
+        BIND_CONST(IN, a);                                                                                                                   \
+        BIND_CONST(IN, b);                                                                                                                   \
+        BIND(OUT, dst);                                                                                                                      \
+        ROW_BEGIN                                                                                                                            \
+        IN x = a[first], y = b[second];                                                                                                      \
+        dst[j * inner + i] = (OUT)(expression);                                                                                              \
+    }
+
+#define ARITHMETIC(T)                                                                                                                        \
+    BINARY(add_##T, T, T, x + y)                                                                                                             \
+    BINARY(sub_##T, T, T, x - y)                                                                                                             \
+    BINARY(mul_##T, T, T, x * y)                                                                                                             \
+    BINARY(equal_##T, T, uchar, x == y)                                                                                                      \
+    BINARY(greater_##T, T, uchar, x > y)                                                                                                     \
+    BINARY(greaterorequal_##T, T, uchar, x >= y)                                                                                             \
+    BINARY(less_##T, T, uchar, x < y)                                                                                                        \
+    BINARY(lessorequal_##T, T, uchar, x <= y)
+
+ARITHMETIC(float)
+ARITHMETIC(int)
+ARITHMETIC(long)
+BINARY(div_float, float, float, x / y)
+BINARY(pow_float, float, float, pow(x, y))
+BINARY(mod_float, float, float, x - floor(x / y) * y)
+BINARY(fmod_float, float, float, fmod(x, y))
+BINARY(min_float, float, float, x != x || x < y ? x : y)
+BINARY(max_float, float, float, x != x || x > y ? x : y)
+BINARY(prelu_float, float, float, x < 0.0f ? x * y : x)
+BINARY(min_int, int, int, x < y ? x : y)
+BINARY(max_int, int, int, x > y ? x : y)
+BINARY(min_long, long, long, x < y ? x : y)
+BINARY(max_long, long, long, x > y ? x : y)
+BINARY(equal_uchar, uchar, uchar, x == y)
+BINARY(and_uchar, uchar, uchar, x & y)
+BINARY(or_uchar, uchar, uchar, x | y)
+BINARY(xor_uchar, uchar, uchar, x ^ y)

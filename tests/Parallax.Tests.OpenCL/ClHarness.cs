@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+using Parallax.Kernels;
+using Parallax.OpenCL;
+using Parallax.OpenCL.Bindings;
+using Parallax.OpenCL.Calls;
+using Parallax.Runtime;
+using Parallax.Runtime.Cpu;
+using Parallax.Suite;
+using Xunit;
+
+namespace Parallax.Tests.OpenCL;
+
+/// <summary>Runs one operator on an OpenCL device, under every way of sharing memory that it has, and on the CPU, and compares.</summary>
+internal static class ClHarness
+{
+    private static readonly Lazy<ImmutableArray<ClContext>> AllContexts = new(() =>
+        [.. Enum.GetValues<ClSharing>().Where(ClDevice.All[0].Supports).Select(sharing => new ClContext(ClDevice.All[0], sharing, strict: true))]);
+
+    /// <summary>One strict context per way of sharing memory, kept for the whole run of the tests: programs are built once.</summary>
+    internal static ImmutableArray<ClContext> Contexts => AllContexts.Value;
+
+    /// <summary>The results agree within <paramref name="tolerance"/>, relative to the larger of the expected magnitude and 1.</summary>
+    /// <param name="inputs">Null where an optional input is absent.</param>
+    /// <param name="constants">Positions of the inputs that are constants of the model.</param>
+    internal static void Agrees(Op op, Tensor?[] inputs, double tolerance = 1e-5, int outputCount = 1, params int[] constants)
+    {
+        OperandFacts facts = FactsOf(op, inputs, outputCount, constants);
+        Tensor[] expected = OnCpu(op, inputs, facts);
+        Assert.Null(ClBindings.Find(op.GetType())!.WhyNot(op, facts));
+        foreach (ClContext context in Contexts)
+        {
+            Tensor[] actual = OnDevice(context, op, inputs, facts);
+            for (int i = 0; i < expected.Length; i++) AssertClose(expected[i], actual[i], tolerance, $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}");
+        }
+    }
+
+    /// <summary>What a binding has against an operator on such inputs.</summary>
+    internal static string? WhyNot(Op op, Tensor?[] inputs, int outputCount = 1, params int[] constants) =>
+        ClBindings.Find(op.GetType())!.WhyNot(op, FactsOf(op, inputs, outputCount, constants));
+
+    /// <summary>Floats uniform in [-scale, scale).</summary>
+    internal static Tensor Floats(int seed, float scale, params long[] dims) =>
+        Tensor.From(RandomData.Floats((int)Shape.Count(dims), seed).Select(v => v * scale).ToArray(), dims);
+
+    private static OperandFacts FactsOf(Op op, Tensor?[] inputs, int outputCount, int[] constants)
+    {
+        ImmutableArray<TensorFact?> facts = [.. inputs.Select((t, i) => t is null ? null : constants.Contains(i) ? TensorFact.Of(t) : new TensorFact(t.DType, t.Shape))];
+        return new OperandFacts(facts, [.. op.Infer(new InferContext([.. facts], outputCount)).Select(f => ((TensorFact)f).WithoutContents())]);
+    }
+
+    private static Tensor[] OnCpu(Op op, Tensor?[] inputs, OperandFacts facts)
+    {
+        using var weights = new WeightCache();
+        using Kernel kernel = CpuBindings.Find(op.GetType())!.Prepare!(op, new PrepareContext(facts.Inputs, facts.Outputs, weights));
+        Tensor[] outputs = NewOutputs(facts);
+        KernelRun.Run(kernel, inputs, outputs);
+        return outputs;
+    }
+
+    /// <summary>Inputs and outputs lie at odd places of one buffer each, as they do in an arena, between bytes that must not change.</summary>
+    private static unsafe Tensor[] OnDevice(ClContext context, Op op, Tensor?[] inputs, OperandFacts facts)
+    {
+        const long Gap = Storage.Alignment;
+        using var weights = new WeightCache();
+        ClCall call = ClBindings.Find(op.GetType())!.Prepare(op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights));
+        Tensor[] outputs = NewOutputs(facts);
+        Tensor?[] all = [.. inputs, .. outputs];
+        var addresses = new ClAddress[all.Length];
+        long end = Gap;
+        var offsets = new long[all.Length];
+        for (int i = 0; i < all.Length; i++)
+        {
+            offsets[i] = end;
+            if (all[i] is { } tensor) end += (tensor.ByteCount + Gap - 1) / Gap * Gap + Gap;
+        }
+        using ClBuffer arena = context.Allocate(end), scratch = context.Allocate(call.ScratchBytes);
+        var before = new byte[end];
+        before.AsSpan().Fill(0xFF);
+        for (int i = 0; i < all.Length; i++)
+        {
+            if (all[i] is not { } tensor) continue;
+            addresses[i] = new ClAddress(arena, offsets[i]);
+            if (i < inputs.Length) tensor.Bytes.CopyTo(before.AsSpan((int)offsets[i]));
+        }
+        fixed (byte* bytes = before) context.Write(arena, (nint)bytes, end);
+        using var completion = new ClCompletion(context);
+        context.Enqueue(call, addresses.AsSpan(0, inputs.Length), addresses.AsSpan(inputs.Length), scratch);
+        context.Signal(completion);
+        completion.Wait();
+        var after = new byte[end];
+        fixed (byte* bytes = after) context.Read(arena, (nint)bytes, end);
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            int at = (int)offsets[inputs.Length + i], count = (int)outputs[i].ByteCount;
+            after.AsSpan(at, count).CopyTo(outputs[i].Bytes);
+            before.AsSpan(at, count).CopyTo(after.AsSpan(at));
+        }
+        Assert.True(before.AsSpan().SequenceEqual(after), $"{op.Name} under {context.Sharing} wrote outside of its outputs");
+        GC.KeepAlive(inputs);
+        return outputs;
+    }
+
+    private static Tensor[] NewOutputs(OperandFacts facts) =>
+        [.. facts.Outputs.Select(f => Tensor.Allocate(f!.Type, f.Shape!.Value.ToArray()))];
+
+    private static void AssertClose(Tensor expected, Tensor actual, double tolerance, string what)
+    {
+        if (expected.DType != DType.Float32)
+        {
+            Assert.True(expected.Bytes.SequenceEqual(actual.Bytes), what);
+            return;
+        }
+        Span<float> e = expected.Span<float>(), a = actual.Span<float>();
+        for (int i = 0; i < e.Length; i++)
+            if (!(Math.Abs((double)e[i] - a[i]) <= tolerance * Math.Max(1, Math.Abs((double)e[i]))) && !e[i].Equals(a[i]))
+                Assert.Fail($"{what}: element {i} is {a[i]:R}, the CPU has {e[i]:R}");
+    }
+}
