@@ -52,11 +52,11 @@ internal sealed class CompiledGraph : IDisposable
     }
 
     /// <summary>As <see cref="Run"/>, and notes when each step ran.</summary>
-    internal StepRecorder RunRecorded(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation)
+    internal StepRecorder RunRecorded(ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, CancellationToken cancellation, RunRegion? outer = null)
     {
         using ExecutionPlan plan = HoldPlan(inputs);
         var recorder = new StepRecorder(plan);
-        RunOn(plan, inputs, outputs, outer: null, recorder, cancellation);
+        RunOn(plan, inputs, outputs, outer, recorder, cancellation);
         return recorder;
     }
 

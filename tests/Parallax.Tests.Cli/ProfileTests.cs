@@ -51,6 +51,23 @@ public class ProfileTests
     }
 
     [Fact]
+    public void Steps_of_a_body_are_told_from_the_operator_around_them()
+    {
+        Suite.ModelBuilder body = new Suite.ModelBuilder().Input("i", DType.Int64).Input("going", DType.Bool).Input("v", DType.Float32, 8, 8)
+            .Node("Identity", ["going"], ["still"]).Node("MatMul", ["v", "v"], ["next"]).Output("still").Output("next");
+        byte[] model = new Suite.ModelBuilder().Input("x", DType.Float32, 8, 8).Constant("trips", Tensor.From(new long[] { 5 }, []))
+            .Node("Loop", ["trips", "", "x"], ["y"], new Onnx.AttributeProto("body", body.Graph())).Output("y").Build();
+        using var session = new InferenceSession(model);
+        RunProfile profile = session.Profile(runs: 2);
+        StepTimes product = Assert.Single(profile.ByStep, s => s.Step.Operator == "MatMul"), loop = Assert.Single(profile.ByStep, s => s.Step.Operator == "Loop");
+        Assert.Equal((5, 1), (product.Calls, loop.Calls));
+        Assert.Equal(loop.Step.Path, product.Step.Body);
+        double whole = profile.Steps.Where(s => s.Operator == "Loop").Max(s => s.Us);
+        Assert.InRange(product.Us, 0, whole);
+        Assert.InRange(loop.Us, 0, whole);
+    }
+
+    [Fact]
     public void A_table_names_the_operators() =>
         Assert.Matches("MatMul +\\d+ ", CliRun.Of("profile", "zoo:whisper-tiny-decoder", "--dim", "tokens=4", "--dim", "batch=1", "--runs", "1", "--warmup", "0").Output);
 

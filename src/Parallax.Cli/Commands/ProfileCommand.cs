@@ -49,7 +49,7 @@ internal static class ProfileCommand
     private static void Print(TextWriter output, string model, RunProfile profile)
     {
         var steps = profile.ByStep;
-        double sum = Math.Max(double.Epsilon, steps.Sum(s => s.MedianUs));
+        double sum = Math.Max(double.Epsilon, steps.Sum(s => s.Us));
         output.WriteLine(
             $"{model}: {Numbers.Count(steps.Length, "step")}, {Numbers.Ms(RunMs(profile))} ms a run, {Numbers.Ms(sum / 1000)} ms in steps "
             + $"on {Numbers.Count(profile.Steps.Select(s => s.Worker).Distinct().Count(), "worker")}, medians of {Numbers.Count(profile.RunUs.Length, "run")}");
@@ -57,9 +57,9 @@ internal static class ProfileCommand
         Tables.Print(output, ["operator", ">steps", ">ms", ">share"], profile.ByOperator.Select(o => (string[])
             [o.Operator, $"{o.Steps}", Numbers.Ms(o.Us / 1000), $"{Numbers.Fixed(100 * o.Share)} %"]));
         output.WriteLine();
-        Tables.Print(output, ["longest steps", "operator", "kernel", "branch", ">ms", ">share", "output"], steps.Take(TopSteps).Select(s => (string[])
+        Tables.Print(output, ["longest steps", "operator", "kernel", "branch", ">calls", ">ms", ">share", "output"], steps.Take(TopSteps).Select(s => (string[])
         [
-            s.Step.Name, s.Step.Operator, s.Step.Kernel, s.Step.Branch < 0 ? "" : $"B{s.Step.Branch}", Numbers.Ms(s.MedianUs / 1000), $"{Numbers.Fixed(100 * s.MedianUs / sum)} %",
+            s.Step.Path, s.Step.Operator, s.Step.Kernel, s.Step.Branch < 0 ? "" : $"B{s.Step.Branch}", $"{s.Calls}", Numbers.Ms(s.Us / 1000), $"{Numbers.Fixed(100 * s.Us / sum)} %",
             s.Step.Outputs.FirstOrDefault(o => o is not null) is { Dims: { } dims } first ? $"{first.Type}{Shape.ToString([.. dims])}" : "",
         ]));
     }
@@ -82,14 +82,15 @@ internal static class ProfileCommand
         }
         json.WriteEndArray();
         json.WriteStartArray("steps");
-        foreach ((ProfiledStep step, double medianUs) in profile.ByStep)
+        foreach ((ProfiledStep step, int calls, double us) in profile.ByStep)
         {
             json.WriteStartObject();
-            json.WriteString("name", step.Name);
+            json.WriteString("name", step.Path);
             json.WriteString("operator", step.Operator);
             json.WriteString("kernel", step.Kernel);
             json.WriteNumber("branch", step.Branch);
-            json.Finite("ms", medianUs / 1000, 4);
+            json.WriteNumber("calls", calls);
+            json.Finite("ms", us / 1000, 4);
             json.WriteEndObject();
         }
         json.WriteEndArray();

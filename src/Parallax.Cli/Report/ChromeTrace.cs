@@ -16,7 +16,7 @@ internal static class ChromeTrace
         for (int i = 0; i < profile.RunUs.Length; i++)
             WriteEvent(json, "Session", "model_run", profile.RunUs[i].StartUs, profile.RunUs[i].EndUs, FirstWorker(profile, i), args => args.WriteString("run", $"{i}"));
         foreach (ProfiledStep step in profile.Steps)
-            WriteEvent(json, "Node", $"{step.Name}_kernel_time", step.StartUs, step.EndUs, step.Worker, args => WriteArgs(args, step));
+            WriteEvent(json, "Node", $"{step.Path}_kernel_time", step.StartUs, step.EndUs, step.Worker, args => WriteArgs(args, step));
         json.WriteEndArray();
     }
 

@@ -115,7 +115,8 @@ internal sealed class StepContext(DynamicStep step, StepRun run, CompiledGraph[]
     {
         CompiledGraph graph = bodies[body];
         var outputs = new Datum?[graph.OutputCount];
-        graph.Run(inputs, outputs, run.State.Cancellation, run.State.Region!);
+        if (run.State.Recorder is { } recorder) recorder.Add(step, graph.RunRecorded(inputs, outputs, run.State.Cancellation, run.State.Region!));
+        else graph.Run(inputs, outputs, run.State.Cancellation, run.State.Region!);
         foreach (Datum? output in outputs) Own(output);
         return outputs!;
     }

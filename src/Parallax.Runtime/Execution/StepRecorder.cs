@@ -13,7 +13,12 @@ internal sealed class StepRecorder(ExecutionPlan plan)
     private readonly StepTime[] times = new StepTime[plan.StepCount];
     private readonly long[]?[]?[] dims = new long[]?[]?[plan.StepCount];
 
+    private readonly List<(Step Step, StepRecorder Body)> bodies = [];
+
     internal ExecutionPlan Plan { get; } = plan;
+
+    /// <summary>What runs of steps' bodies noted, in the order in which they ended. To be read when the run has ended.</summary>
+    internal IReadOnlyList<(Step Step, StepRecorder Body)> Bodies => bodies;
 
     /// <summary>By <see cref="Step.Index"/>.</summary>
     internal ReadOnlySpan<StepTime> Times => times;
@@ -24,6 +29,12 @@ internal sealed class StepRecorder(ExecutionPlan plan)
         step.Run(run);
         times[step.Index] = new StepTime(start, Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId);
         if (step is DynamicStep) dims[step.Index] = [.. step.Inputs.Concat(step.Outputs).Select(o => o is { } operand ? DimsOf(operand, run.State) : null)];
+    }
+
+    /// <summary>Keeps what one run of a body of the step noted. Thread-safe.</summary>
+    internal void Add(Step step, StepRecorder body)
+    {
+        lock (bodies) bodies.Add((step, body));
     }
 
     /// <summary>The dims that an operand had: an index among the step's inputs, then its outputs. Null where it is no tensor.</summary>

@@ -14,15 +14,20 @@ internal sealed class Profiler
 
     internal void Add(StepRecorder recorder, long start, long end)
     {
-        int run = runs.Count;
         runs.Add((Us(start), Us(end)));
+        AddSteps(recorder, body: "");
+    }
+
+    private void AddSteps(StepRecorder recorder, string body)
+    {
         foreach ((Step step, int branch) in Ran(recorder).OrderBy(s => recorder.Times[s.Step.Index].Start))
         {
             StepTime time = recorder.Times[step.Index];
             if (!workers.TryGetValue(time.Thread, out int worker)) workers[time.Thread] = worker = workers.Count;
-            steps.Add(new ProfiledStep(run, step.Index, step.Node.Name, step.Node.Op.Name, step.Implementation, branch, worker, Us(time.Start), Us(time.End),
-                [.. step.Inputs.Select((o, i) => Tensor(recorder, step, o, i))], [.. step.Outputs.Select((o, i) => Tensor(recorder, step, o, step.Inputs.Length + i))]));
+            steps.Add(new ProfiledStep(runs.Count - 1, step.Index, step.Node.Name, step.Node.Op.Name, step.Implementation, branch, worker, Us(time.Start), Us(time.End),
+                [.. step.Inputs.Select((o, i) => Tensor(recorder, step, o, i))], [.. step.Outputs.Select((o, i) => Tensor(recorder, step, o, step.Inputs.Length + i))], body));
         }
+        foreach ((Step around, StepRecorder inner) in recorder.Bodies) AddSteps(inner, RunProfile.Inside(body, around.Node.Name));
     }
 
     internal RunProfile ToProfile() => new([.. runs], [.. steps]);
