@@ -24,7 +24,7 @@ internal sealed unsafe class ClContext : IDisposable
     private uint lastTicket;
 
     /// <param name="sharing">Null for the best that the device has.</param>
-    /// <param name="strict">Whether every address that a kernel gets must lie in shared memory of this context. Some drivers take any.</param>
+    /// <param name="strict">Whether every tensor that a kernel gets must lie in memory of this context. Some drivers take any address.</param>
     /// <param name="cache">Where built programs are kept; null for the user's cache.</param>
     /// <exception cref="DeviceException">The device cannot share memory so, or fails.</exception>
     internal ClContext(ClDevice device, ClSharing? sharing = null, bool strict = false, ProgramCache? cache = null)
@@ -66,6 +66,7 @@ internal sealed unsafe class ClContext : IDisposable
     /// <exception cref="DeviceException">There is not enough.</exception>
     internal ClBuffer Allocate(long byteCount)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(byteCount);
         nuint bytes = (nuint)Math.Max(byteCount, 1);
         if (Sharing == ClSharing.Mapped)
         {
@@ -206,6 +207,7 @@ internal sealed unsafe class ClContext : IDisposable
         nint memory = where.Buffer?.Base ?? (nint)where.Offset;
         ulong offset = (ulong)(byteOffset + (where.Buffer is null ? 0 : where.Offset));
         if (where.IsNone) throw new ArgumentException($"{kernel.Name}: argument {position} has no memory");
+        if (strict && where.Buffer?.BelongsTo(this) == false) throw new ArgumentException($"{kernel.Name}: argument {position} is memory of another context");
         if (Sharing == ClSharing.Mapped)
         {
             if (where.Buffer is null) throw new ArgumentException($"{kernel.Name}: argument {position} is an address, which means nothing to mapped memory");

@@ -13,16 +13,19 @@ internal static class ClLibrary
     /// <summary>The functions of this machine's loader; null where there is none.</summary>
     internal static ClApi? Api => Loaded.Value;
 
-    /// <summary>The functions of a loader: that at <paramref name="path"/> alone, or the first of the usual ones. Null where there is none, or where it lacks functions of OpenCL 1.2.</summary>
-    internal static ClApi? Load(string? path)
+    /// <summary>The functions of a loader: that at <paramref name="path"/> alone, or the first of the usual ones. Null where there is none.</summary>
+    internal static ClApi? Load(string? path) => Open(path) is var library and not 0 ? new ClApi(library) : null;
+
+    /// <summary>A loader that knows OpenCL 1.2; 0 where there is none.</summary>
+    internal static nint Open(string? path)
     {
         foreach (string name in string.IsNullOrEmpty(path) ? UsualNames() : [path])
         {
             if (!NativeLibrary.TryLoad(name, out nint library)) continue;
-            if (NativeLibrary.TryGetExport(library, "clEnqueueMarkerWithWaitList", out _)) return new ClApi(library);
+            if (NativeLibrary.TryGetExport(library, "clEnqueueMarkerWithWaitList", out _)) return library;
             NativeLibrary.Free(library);
         }
-        return null;
+        return 0;
     }
 
     private static string[] UsualNames() =>
