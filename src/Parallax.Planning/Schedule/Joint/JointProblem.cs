@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+
+namespace Parallax.Planning;
+
+/// <summary>Where an operator runs.</summary>
+public enum Side
+{
+    Cpu,
+    Device,
+
+    /// <summary>Both compute a part of one shared result.</summary>
+    Both,
+}
+
+/// <summary>What is chosen for one operator.</summary>
+/// <param name="Workers">Of the CPU; 0 on the device alone.</param>
+/// <param name="Axis">The axis of the result that is split; meaningless on one side alone.</param>
+/// <param name="Cut">The CPU computes what lies before it along the axis, the device the rest.</param>
+public readonly record struct JointChoice(Side Side, int Workers, int Axis = 0, long Cut = 0)
+{
+    public static JointChoice OnDevice { get; } = new(Side.Device, 0);
+
+    public static JointChoice OnCpu(int workers) => new(Side.Cpu, workers);
+
+    public static JointChoice Split(int workers, int axis, long cut) => new(Side.Both, workers, axis, cut);
+}
+
+/// <summary>An axis of an operator's result along which it can be split. Times are asked for once and remembered.</summary>
+public sealed class SplitAxis
+{
+    private readonly Func<long, int, double> cpuUs;
+    private readonly Func<long, double> deviceUs;
+    private readonly double[] knownCpuUs, knownDeviceUs;
+    private readonly int workers;
+
+    /// <param name="axis">Its number in the result's shape.</param>
+    /// <param name="extent">Elements along it.</param>
+    /// <param name="granule">Cuts lie at multiples of this: what the kernels of both sides compute whole.</param>
+    /// <param name="workers">The most workers that are asked for.</param>
+    /// <param name="cpuUs">The CPU's time for so many elements with so many workers.</param>
+    /// <param name="deviceUs">The device's time for so many elements.</param>
+    /// <param name="localTo">See <see cref="LocalTo"/>.</param>
+    public SplitAxis(int axis, long extent, long granule, int workers, Func<long, int, double> cpuUs, Func<long, double> deviceUs, ImmutableArray<int> localTo = default)
+    {
+        (Axis, Extent, Granule, this.workers, this.cpuUs, this.deviceUs) = (axis, extent, granule, workers, cpuUs, deviceUs);
+        LocalTo = localTo.IsDefault ? [] : localTo;
+        Cuts = (int)Math.Max(0, (extent - 1) / granule);
+        (knownCpuUs, knownDeviceUs) = (new double[Cuts * workers], new double[Cuts]);
+        Array.Fill(knownCpuUs, double.NaN);
+        Array.Fill(knownDeviceUs, double.NaN);
+    }
+
+    public int Axis { get; }
+
+    public long Extent { get; }
+
+    public long Granule { get; }
+
+    /// <summary>Places where it can be cut: the multiples of the granule inside.</summary>
+    public int Cuts { get; }
+
+    /// <summary>
+    /// Predecessors of which each side reads only what it computed itself, where they are cut at the same place of the same axis: no side waits for the other.
+    /// </summary>
+    public ImmutableArray<int> LocalTo { get; }
+
+    /// <summary>The CPU's time for what lies before a cut.</summary>
+    public double CpuUs(long cut, int ofWorkers)
+    {
+        ref double known = ref knownCpuUs[(cut / Granule - 1) * workers + ofWorkers - 1];
+        return double.IsNaN(known) ? known = cpuUs(cut, ofWorkers) : known;
+    }
+
+    /// <summary>The device's time for what lies behind a cut.</summary>
+    public double DeviceUs(long cut)
+    {
+        ref double known = ref knownDeviceUs[cut / Granule - 1];
+        return double.IsNaN(known) ? known = deviceUs(Extent - cut) : known;
+    }
+
+    /// <summary>The cut at which both sides take most nearly as long: the CPU's part takes longer the more it is.</summary>
+    public long BalancedCut(int ofWorkers)
+    {
+        int low = 1, high = Cuts;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (CpuUs(middle * Granule, ofWorkers) >= DeviceUs(middle * Granule)) high = middle;
+            else low = middle + 1;
+        }
+        long cut = low * Granule, before = Math.Max(1, low - 1) * Granule;
+        return PairUs(before) < PairUs(cut) ? before : cut;
+
+        double PairUs(long at) => Math.Max(CpuUs(at, ofWorkers), DeviceUs(at));
+    }
+}
+
+/// <summary>An operator and the times that are predicted for it.</summary>
+/// <param name="CpuUs">By number of workers less one; all operators have as many entries.</param>
+/// <param name="DeviceUs">On an idle device inside a list of commands; infinite where the device cannot run it.</param>
+/// <param name="OutputBytes">What a transfer of the result moves.</param>
+public sealed record JointOperator(string Name, ImmutableArray<double> CpuUs, double DeviceUs, ImmutableArray<SplitAxis> Axes, long OutputBytes = 0)
+{
+    /// <summary>Whether the device can run it.</summary>
+    public bool FitsDevice => double.IsFinite(DeviceUs);
+
+    internal SplitAxis AxisOf(int axis)
+    {
+        foreach (SplitAxis candidate in Axes)
+            if (candidate.Axis == axis) return candidate;
+        throw new ArgumentException($"{Name} cannot be split along axis {axis}");
+    }
+}
+
+/// <summary>What it costs that CPU and device work on one network.</summary>
+/// <param name="DispatchUs">To start a list of commands on the device.</param>
+/// <param name="ToDeviceUs">Until a device's command that waits sees that the CPU is done.</param>
+/// <param name="ToCpuUs">Until the CPU sees that the device is done.</param>
+/// <param name="UsPerByte">To move a result between them; 0 where memory is shared.</param>
+public sealed record SyncCosts(double DispatchUs, double ToDeviceUs, double ToCpuUs, double UsPerByte = 0);
+
+/// <summary>What is to be placed.</summary>
+/// <param name="Dag">The dependencies of the operators.</param>
+public sealed record JointProblem(Dag Dag, ImmutableArray<JointOperator> Operators, SyncCosts Sync)
+{
+    public int Workers => Operators.IsEmpty ? 1 : Operators[0].CpuUs.Length;
+}
