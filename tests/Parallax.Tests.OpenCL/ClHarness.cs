@@ -46,7 +46,7 @@ internal static class ClHarness
     private static OperandFacts FactsOf(Op op, Tensor?[] inputs, int outputCount, int[] constants)
     {
         ImmutableArray<TensorFact?> facts = [.. inputs.Select((t, i) => t is null ? null : constants.Contains(i) ? TensorFact.Of(t) : new TensorFact(t.DType, t.Shape))];
-        return new OperandFacts(facts, [.. op.Infer(new InferContext([.. facts], outputCount)).Select(f => ((TensorFact)f).WithoutContents())]);
+        return new OperandFacts(facts, [.. op.Infer(new InferContext([.. facts], outputCount)).Take(outputCount).Select(f => ((TensorFact)f).WithoutContents())]);
     }
 
     private static Tensor[] OnCpu(Op op, Tensor?[] inputs, OperandFacts facts)

@@ -6,6 +6,7 @@ internal static class ClBindings
     private static readonly Dictionary<Type, ClBinding> Entries = new[]
     {
         ElementwiseBindings.All,
+        NormalizationBindings.All,
     }.SelectMany(family => family).ToDictionary(binding => binding.OperatorType);
 
     internal static ClBinding? Find(Type operatorType) => Entries.GetValueOrDefault(operatorType);

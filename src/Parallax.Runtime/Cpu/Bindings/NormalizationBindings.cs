@@ -76,7 +76,8 @@ internal static class NormalizationBindings
         return NormKernels.Rows(x.Type(0), problem);
     }
 
-    private static bool IsPerElement(long[] dims, long[] data, int first)
+    /// <summary>Whether a scale or bias has exactly one element for each element of a row of the data.</summary>
+    internal static bool IsPerElement(long[] dims, long[] data, int first)
     {
         ReadOnlySpan<long> trimmed = dims;
         while (trimmed.Length > data.Length - first && trimmed[0] == 1) trimmed = trimmed[1..];

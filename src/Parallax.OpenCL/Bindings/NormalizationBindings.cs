@@ -1,0 +1,60 @@
+using Parallax.Graphs;
+using Parallax.Graphs.Ops;
+using Parallax.OpenCL.Calls;
+using Parallax.Runtime;
+using Cpu = Parallax.Runtime.Cpu.Bindings;
+
+namespace Parallax.OpenCL.Bindings;
+
+internal static class NormalizationBindings
+{
+    internal static readonly ClBinding[] All =
+    [
+        ClBinding.Of<Softmax>(
+            (op, x) => op.Kind == SoftmaxKind.Hardmax ? "Hardmax is not supported" : OperandLimits.UnlessFloat32(x, 0), PrepareSoftmax),
+        ClBinding.Of<LayerNormalization>(
+            (op, x) => WhyNotOverTrailingAxes(x, op.Axis) ?? WhyNotStash(op, x), (op, x) => OverTrailingAxes(x, op.Axis, centered: true, op.Epsilon)),
+        ClBinding.Of<RMSNormalization>(
+            (op, x) => WhyNotOverTrailingAxes(x, op.Axis), (op, x) => OverTrailingAxes(x, op.Axis, centered: false, op.Epsilon)),
+    ];
+
+    private static ClCall PrepareSoftmax(Softmax op, ClPrepareContext x)
+    {
+        (long outer, long count, long inner) = op.View(x.Dims(0));
+        ClArg logarithm = ClArg.Int(op.Kind == SoftmaxKind.LogSoftmax ? 1 : 0);
+        if (inner > 1 || count < RowGroups.ShortRow)
+            return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "softmax_items"), x.Over(inner, outer),
+                [ClArg.Input(0), ClArg.Output(0), ClArg.Int(outer), ClArg.Int(count), ClArg.Int(inner), logarithm]));
+        ClGrid grid = RowGroups.Over(x.Context.Device, outer);
+        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "softmax_groups"), grid,
+            [ClArg.Input(0), ClArg.Output(0), ClArg.Int(count), logarithm, RowGroups.Shared(grid)]));
+    }
+
+    private static string? WhyNotOverTrailingAxes(OperandFacts x, long axis)
+    {
+        if (OperandLimits.UnlessFloat32(x, 0, 1, 2) is { } reason) return reason;
+        long[] dims = x.Dims(0);
+        int first = ShapeRules.Axis(axis, dims.Length);
+        for (int i = 1; i < 3; i++)
+            if (x.Has(i) && !Cpu.NormalizationBindings.IsPerElement(x.Dims(i), dims, first))
+                return $"input {i} of shape {Shape.ToString(x.Dims(i))} does not have the shape that is normalized, {Shape.ToString(dims.AsSpan(first))}";
+        return null;
+    }
+
+    private static string? WhyNotStash(LayerNormalization op, OperandFacts x) =>
+        op.StashType != DType.Float32 && (x.Wants(1) || x.Wants(2)) ? $"mean and deviation as {op.StashType} are not supported" : null;
+
+    private static ClCall OverTrailingAxes(ClPrepareContext x, long axis, bool centered, float epsilon)
+    {
+        long[] dims = x.Dims(0);
+        int first = ShapeRules.Axis(axis, dims.Length);
+        bool hasBias = x.Has(2), keepsMean = x.Wants(1), keepsDeviation = x.Wants(2);
+        ClGrid grid = RowGroups.Over(x.Context.Device, Shape.Count(dims.AsSpan(0, first)));
+        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "normalize_groups"), grid,
+        [
+            ClArg.Input(0), ClArg.Input(1), ClArg.Input(hasBias ? 2 : 1), ClArg.Output(0), ClArg.Output(keepsMean ? 1 : 0), ClArg.Output(keepsDeviation ? 2 : 0),
+            ClArg.Int(Shape.Count(dims.AsSpan(first))), ClArg.Float(epsilon), ClArg.Int(centered ? 1 : 0), ClArg.Int(hasBias ? 1 : 0),
+            ClArg.Ints(keepsMean ? 1 : 0, keepsDeviation ? 1 : 0), RowGroups.Shared(grid),
+        ]));
+    }
+}

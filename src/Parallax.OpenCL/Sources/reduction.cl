@@ -1,0 +1,88 @@
+// Rows of a tensor, each folded into few numbers. A whole work-group shares a row, and the number of its items is a power of two; short or strided rows have an item each.
+
+// Folds what the items of a work-group have; every item gets the result. shared has room for one float per item.
+#define GROUP_FOLD(name, expression)                                                                                                         \
+    float name(float own, __local float* shared) {                                                                                           \
+        int i = get_local_id(0);                                                                                                             \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                                                                        \
+        shared[i] = own;                                                                                                                     \
+        for (int width = get_local_size(0) / 2; width > 0; width /= 2) {                                                                     \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                                                                    \
+            if (i < width) {                                                                                                                 \
+                float x = shared[i], y = shared[i + width];                                                                                  \
+                shared[i] = expression;                                                                                                      \
+            }                                                                                                                                \
+        }                                                                                                                                    \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                                                                        \
+        return shared[0];                                                                                                                    \
+    }
+
+GROUP_FOLD(group_sum, x + y)
+GROUP_FOLD(group_max, fmax(x, y))
+
+__kernel void softmax_groups(TENSOR(const float, src), TENSOR(float, dst), const int count, const int logarithm, __local float* shared) {
+    BIND_CONST(float, src);
+    BIND(float, dst);
+    int first = get_group_id(0) * count, lane = get_local_id(0), lanes = get_local_size(0);
+    float largest = -INFINITY;
+    for (int i = lane; i < count; i += lanes) largest = fmax(largest, src[first + i]);
+    largest = group_max(largest, shared);
+    float sum = 0.0f;
+    for (int i = lane; i < count; i += lanes) {
+        float x = exp(src[first + i] - largest);
+        if (!logarithm) dst[first + i] = x;
+        sum += x;
+    }
+    sum = group_sum(sum, shared);
+    if (logarithm) {
+        float shift = log(sum);
+        for (int i = lane; i < count; i += lanes) dst[first + i] = src[first + i] - largest - shift;
+    } else {
+        float factor = 1.0f / sum;
+        for (int i = lane; i < count; i += lanes) dst[first + i] *= factor;
+    }
+}
+
+// Rows of [outer, count, inner] along the middle.
+__kernel void softmax_items(TENSOR(const float, src), TENSOR(float, dst), const int outer, const int count, const int inner, const int logarithm) {
+    BIND_CONST(float, src);
+    BIND(float, dst);
+    int column = get_global_id(0), row = get_global_id(1);
+    if (column >= inner || row >= outer) return;
+    int first = row * count * inner + column;
+    float largest = -INFINITY, sum = 0.0f;
+    for (int i = 0; i < count; i++) largest = fmax(largest, src[first + i * inner]);
+    for (int i = 0; i < count; i++) sum += exp(src[first + i * inner] - largest);
+    float shift = log(sum), factor = 1.0f / sum;
+    for (int i = 0; i < count; i++) {
+        float x = src[first + i * inner] - largest;
+        dst[first + i * inner] = logarithm ? x - shift : exp(x) * factor;
+    }
+}
+
+// Minus the mean (where centered), over the root of the variance. Scale and bias have an element for each one of a row.
+__kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(float, dst), TENSOR(float, means),
+                               TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int has_bias, const int2 keeps,
+                               __local float* shared) {
+    BIND_CONST(float, src);
+    BIND_CONST(float, scale);
+    BIND_CONST(float, bias);
+    BIND(float, dst);
+    BIND(float, means);
+    BIND(float, deviations);
+    int row = get_group_id(0), first = row * count, lane = get_local_id(0), lanes = get_local_size(0);
+    float mean = 0.0f, squares = 0.0f;
+    if (centered) {
+        float sum = 0.0f;
+        for (int i = lane; i < count; i += lanes) sum += src[first + i];
+        mean = group_sum(sum, shared) / count;
+    }
+    for (int i = lane; i < count; i += lanes) {
+        float x = src[first + i] - mean;
+        squares += x * x;
+    }
+    float inverse = 1.0f / sqrt(group_sum(squares, shared) / count + epsilon);
+    for (int i = lane; i < count; i += lanes) dst[first + i] = (src[first + i] - mean) * inverse * scale[i] + (has_bias ? bias[i] : 0.0f);
+    if (lane == 0 && keeps.s0) means[row] = mean;
+    if (lane == 0 && keeps.s1) deviations[row] = inverse;
+}
