@@ -60,11 +60,15 @@ public sealed class InferenceSession : IDisposable
             DeviceProfile = DeviceProfiles.Load(Options.DeviceProfile);
             int workers = Options.Threads == 0 ? Processor.PhysicalCores : Options.Threads;
             WorkerPool.Shared.EnsureWorkers(workers - 1);
-            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin)) { Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators };
+            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin))
+            {
+                Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options),
+            };
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.All(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);
             OperatorSupport.Check(rewritten.Graph);
+            SessionDevices.CheckExcluded(Options.Exclude, [model.Graph, rewritten.Graph]);
             compiled = new CompiledGraph(rewritten.Graph, weights, settings);
             Inputs = [.. rewritten.Graph.Inputs.Select(i => Info(rewritten.Graph[i].Name, rewritten.Graph.Fact(i)))];
             Outputs = [.. rewritten.Graph.Outputs.Select(o => Info(o.Name, rewritten.Graph.Fact(o.Value)))];
@@ -93,6 +97,9 @@ public sealed class InferenceSession : IDisposable
 
     /// <summary>How often each graph pass fired.</summary>
     public IReadOnlyDictionary<string, int> Fusions { get; }
+
+    /// <summary>What went wrong without failing a run: devices that the session lost, and why. One line each.</summary>
+    public IReadOnlyList<string> Warnings => SessionDevices.Warnings(compiled.Settings.Devices);
 
     /// <summary>The optimized graph.</summary>
     public Graph Graph => compiled.Graph;
@@ -138,7 +145,9 @@ public sealed class InferenceSession : IDisposable
     {
         get
         {
-            lock (planGate) return plan ??= Explain();
+            PlanReport made;
+            lock (planGate) made = plan ??= Explain();
+            return made.Devices.IsEmpty ? made : made with { Devices = PlanReporter.Devices(compiled.Settings) };
         }
     }
 
@@ -161,15 +170,14 @@ public sealed class InferenceSession : IDisposable
             return Explain([.. data.Select((d, i) => d is Tensor t ? new TensorFact(t.DType, t.Shape) : compiled.Graph.Fact(compiled.Graph.Inputs[i]))], machine);
         }
         ExecutionPlan found = PlanFor(inputs);
-        long budget = compiled.Settings.Budget.Room(0);
-        return PlanReporter.Describe(compiled.Graph.Name, found, found.ScheduleFor(compiled.Settings), compiled.Settings.Workers, budget, Fusions);
+        return PlanReporter.Describe(compiled.Graph.Name, found, found.ScheduleFor(compiled.Settings), compiled.Settings, Fusions);
     }
 
     private PlanReport Explain(List<Fact> inputs, PlanOptions? machine)
     {
         RunSettings settings = compiled.Settings with { Workers = machine?.Workers ?? compiled.Settings.Workers, Accelerators = machine?.Accelerators ?? compiled.Settings.Accelerators };
         using ExecutionPlan made = compiled.BuildPlan(inputs, settings);
-        return PlanReporter.Describe(compiled.Graph.Name, made, made.ScheduleFor(settings), settings.Workers, settings.Budget.Room(0), Fusions);
+        return PlanReporter.Describe(compiled.Graph.Name, made, made.ScheduleFor(settings), settings, Fusions);
     }
 
     /// <summary>Runs the model and measures each of its steps.</summary>

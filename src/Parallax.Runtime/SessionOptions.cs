@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Parallax.Planning;
+using Parallax.Runtime;
 
 namespace Parallax;
 
@@ -44,6 +45,18 @@ public sealed record SessionOptions
     /// For seeing and testing what a machine with such an accelerator would be given.
     /// </summary>
     public ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
+
+    /// <summary>
+    /// Devices that compute regions of the graph beside the CPU, asked in this order. A device that fails is left alone from then on, and the CPU finishes the
+    /// answer. Whoever made a backend disposes it, after the sessions that use it.
+    /// </summary>
+    public ImmutableArray<IBackend> Backends { get; init; } = [];
+
+    /// <summary>Hands every region that a backend supports to it, whether or not that is predicted to be faster than the CPU.</summary>
+    public bool OffloadAll { get; init; }
+
+    /// <summary>Nodes, and operators such as "Conv", that no backend gets. Names as the plan shows them.</summary>
+    public ImmutableArray<string> Exclude { get; init; } = [];
 
     /// <summary>Slow checks of the memory between inputs and outputs, for finding errors.</summary>
     public ArenaCheck ArenaCheck { get; init; }

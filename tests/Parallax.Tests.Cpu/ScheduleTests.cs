@@ -5,6 +5,7 @@ using Xunit;
 namespace Parallax.Tests.Cpu;
 
 /// <summary>Whatever runs when, wherever its bytes lie: the results are the same bits.</summary>
+[Collection("workers")]
 public sealed class ScheduleTests
 {
     private static readonly ScheduleMode[] Modes = [ScheduleMode.Sequential, ScheduleMode.Parallel, ScheduleMode.Layered, ScheduleMode.Auto];

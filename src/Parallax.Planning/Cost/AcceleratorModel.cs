@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Parallax.Graphs;
 
 namespace Parallax.Planning;
@@ -27,6 +28,10 @@ public sealed record AcceleratorModel(
     ImmutableArray<LatencyPredictor> Predictors = default)
 {
     public ImmutableArray<LatencyPredictor> Predictors { get; init; } = Predictors.IsDefault ? [] : Predictors;
+
+    /// <summary>Whether every region is kept, whatever is predicted of it.</summary>
+    [JsonIgnore]
+    public bool KeepsAll { get; init; }
 
     /// <summary>The paper's constants for a Snapdragon 8 Gen 1 and its tuned thresholds.</summary>
     public static AcceleratorModel Snapdragon8Gen1 { get; } = new("snapdragon-8-gen-1", 200, 2.6e13, 51.2e9, 1e9, 3, 1_000_000_000, 0.1);

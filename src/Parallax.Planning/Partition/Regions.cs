@@ -82,7 +82,7 @@ internal static class Regions
             : members.Sum(m => cpu.PredictUs(nodes.Work[m]));
         double offloadUs = model.PredictUs(macs, boundary);
         string? refusal = Refusal(model, count, macs, boundary, cpuUs, offloadUs);
-        string why = refusal ?? string.Create(CultureInfo.InvariantCulture, $"{backend.Name} is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us");
+        string why = refusal ?? string.Create(CultureInfo.InvariantCulture, $"{backend.Name} is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us{(model.KeepsAll ? "; every region was asked for" : "")}");
         return new Region(backend.Name, [.. members.Select(m => nodes.Nodes[m].Id)], count, macs, boundary, refusal is null, why, cpuUs, offloadUs);
     }
 
@@ -90,6 +90,7 @@ internal static class Regions
     {
         int minNodes = Math.Max(1, model.MinNodes);
         FormattableString? refusal = null;
+        if (model.KeepsAll && count > 0) return null;
         if (count < minNodes) refusal = $"N = {count} operators, at least {minNodes} are asked for";
         else if (macs < model.MinMacs) refusal = $"F = {(double)macs:0.###E+0} multiply-accumulates, at least {(double)model.MinMacs:0.###E+0} are asked for";
         else if (boundary > model.MaxBytesPerMac * macs) refusal = $"B/F = {boundary / (double)Math.Max(1, macs):0.###} bytes per multiply-accumulate, at most {model.MaxBytesPerMac:0.###} are allowed";

@@ -65,9 +65,12 @@ public static class Scheduler
             return Finish(Simulate(ScheduleMode.Layered, plan, RankPriority(plan)), $"{parallel} of {(level.Length == 0 ? 0 : level.Max() + 1)} levels run side by side");
         }
 
+        /// <summary>So many branches may run at once: one on each worker and on each device.</summary>
+        private int AtOnce => limits.OfRun + times.Devices.Where(d => d is not null).Distinct().Count();
+
         internal Schedule Parallel()
         {
-            List<Schedule> rungs = [.. MemoryPlanner.Ladder(problem, limits.OfRun, options.BudgetBytes).Rungs
+            List<Schedule> rungs = [.. MemoryPlanner.Ladder(problem, AtOnce, options.BudgetBytes).Rungs
                 .Where(r => r.Width > 1 || problem.Branches.Count <= 1)
                 .Select(r => Simulate(ScheduleMode.Parallel, r, RankPriority(r)))];
             List<Schedule> fitting = [.. rungs.Where(r => r.Memory.ArenaBytes <= options.BudgetBytes)];

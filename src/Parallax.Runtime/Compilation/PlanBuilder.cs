@@ -17,29 +17,47 @@ internal sealed class PlanBuilder
     private readonly Partition partition;
     private readonly WeightCache weights;
     private readonly Func<Graph, CompiledGraph> compileBody;
-    private readonly List<Slot> slots = [];
-    private readonly Slot?[] slotOf;
+    private readonly ImmutableArray<SessionDevice> devices;
+    private readonly SlotTable slots;
     private readonly ValueLifetimes lifetimes;
-    private readonly BufferTable buffers = new();
     private readonly List<(Slot Slot, DType Type, long[] Dims)> outputSlots = [];
     private readonly List<(int Position, Slot Slot)> datumOutputs = [];
     private readonly List<CopyStep> finalCopies = [];
-    private int tableLength;
+    private readonly List<Step> made = [];
+    private SessionDevice? compiling;
 
     private PlanBuilder(Graph graph, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
     {
         this.graph = graph;
         this.weights = weights;
         this.compileBody = compileBody;
-        partition = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, settings.Accelerators));
-        slotOf = new Slot?[graph.ValueIdBound];
+        devices = settings.Devices;
+        partition = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. devices.Where(d => d.Lost is null).Select(d => d.For(WhyNotOnDevice)), .. settings.Accelerators]));
+        slots = new SlotTable(graph);
         lifetimes = new ValueLifetimes(partition, IsStaticView);
     }
 
     internal static ExecutionPlan Build(Graph graph, IReadOnlyList<Fact> inputFacts, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
     {
         Graph special = Rewriter.Run(Inference.Specialize(graph, inputFacts), ShapePasses, includeBodies: false).Graph;
-        return new PlanBuilder(special, settings, weights, compileBody).Build(settings);
+        while (true)
+        {
+            var builder = new PlanBuilder(special, settings, weights, compileBody);
+            try
+            {
+                return builder.Build(settings);
+            }
+            catch (DeviceException e) when (builder.compiling is { } device)
+            {
+                device.Lose(e);
+                builder.Discard();
+            }
+            catch
+            {
+                builder.Discard();
+                throw;
+            }
+        }
     }
 
     private ExecutionPlan Build(RunSettings settings)
@@ -47,7 +65,7 @@ internal sealed class PlanBuilder
         PlaceInputsAndConstants();
         PlaceOutputs();
         var branches = new Step[partition.Branches.Length][];
-        foreach (Branch branch in partition.Branches) branches[branch.Id.Index] = BuildBranch(branch);
+        foreach (Branch branch in partition.Branches) branches[branch.Id.Index] = DeviceOf(branch) is { } device ? [BuildRegion(branch, device)] : BuildBranch(branch);
         CollectOutputs();
         CountUses(branches);
         return new ExecutionPlan
@@ -56,18 +74,19 @@ internal sealed class PlanBuilder
             Branches = branches,
             FinalCopies = [.. finalCopies],
             StepCount = Number(branches),
-            Slots = slots,
-            Memory = new MemoryProblem(partition.BranchGraph, [.. branches.Select(b => Math.Max(1, b.Length))], buffers.ToImmutable(),
+            Slots = slots.Slots,
+            Memory = new MemoryProblem(partition.BranchGraph, [.. branches.Select(b => Math.Max(1, b.Sum(s => s.Length)))], slots.Buffers.ToImmutable(),
                 [.. partition.Branches.Select(b => b.Placement.PredictedUs)]),
             Times = BranchTimes.Of(partition, settings.CostModel, settings.Workers, Kernels(branches)),
-            TableLength = tableLength,
-            InputSlots = [.. graph.Inputs.Select(i => slotOf[i.Index]!)],
+            TableLength = slots.TableLength,
+            InputSlots = [.. graph.Inputs.Select(i => slots[i]!)],
             OutputSlots = [.. outputSlots],
             DatumOutputs = [.. datumOutputs],
             OutputNames = [.. graph.Outputs.Select(o => o.Name)],
-            DatumSlots = [.. slots.Where(s => s.Kind == SlotKind.Datum)],
+            DatumSlots = [.. slots.Slots.Where(s => s.Kind == SlotKind.Datum)],
             HasDynamicSteps = branches.Any(b => b.Any(s => s is DynamicStep)),
-            Uses = [.. slots.Select(s => s.Uses)],
+            HasRegions = branches.Any(b => b is [RegionStep]),
+            Uses = [.. slots.Slots.Select(s => s.Uses)],
             Macs = partition.Branches.Sum(b => b.Macs),
         };
     }
@@ -92,23 +111,15 @@ internal sealed class PlanBuilder
             ? binding
             : null;
 
-    private Slot Add(Slot slot)
-    {
-        slots.Add(slot);
-        return slot;
-    }
-
-    private Slot NewArenaSlot(long bytes) => Add(new Slot(slots.Count, SlotKind.Arena) { ByteCount = bytes, Buffer = buffers.Add(bytes) });
-
     private void PlaceInputsAndConstants()
     {
         for (int i = 0; i < graph.Inputs.Count; i++)
-            slotOf[graph.Inputs[i].Index] = Add(new Slot(slots.Count, SlotKind.Input) { Position = i });
+            slots[graph.Inputs[i]] = slots.Add(SlotKind.Input, i);
         foreach (Value value in graph.Values)
         {
-            if (slotOf[value.Id.Index] is not null || value.Constant is not { } constant) continue;
+            if (slots[value.Id] is not null || value.Constant is not { } constant) continue;
             weights.Own(constant);
-            slotOf[value.Id.Index] = Add(new Slot(slots.Count, SlotKind.Constant) { Constant = constant });
+            slots[value.Id] = slots.AddConstant(constant);
         }
     }
 
@@ -118,9 +129,9 @@ internal sealed class PlanBuilder
         for (int i = 0; i < graph.Outputs.Count; i++)
         {
             ValueId value = graph.Outputs[i].Value, root = lifetimes.Root(value);
-            if (slotOf[root.Index] is not null || graph.Producer(root) is not { } producer || KernelBinding(producer) is null) continue;
-            Slot slot = Add(new Slot(slots.Count, SlotKind.Output) { Position = i, ByteCount = ByteCount(value) });
-            slotOf[root.Index] = slot;
+            if (slots[root] is not null || graph.Producer(root) is not { } producer || KernelBinding(producer) is null) continue;
+            Slot slot = slots.Add(SlotKind.Output, i, ByteCount(value));
+            slots[root] = slot;
             outputSlots.Add((slot, graph.TensorFact(value)!.Type, graph.TensorFact(value)!.Shape!.Value.ToArray()));
         }
     }
@@ -134,51 +145,75 @@ internal sealed class PlanBuilder
         {
             Node node = graph[id];
             // A datum carries its shape with it: a view of one is another datum.
-            if (IsStaticView(node) && slotOf[node.Inputs[0].Index]!.Kind != SlotKind.Datum)
+            if (IsStaticView(node) && slots[node.Inputs[0]]!.Kind != SlotKind.Datum)
             {
-                slotOf[node.Outputs[0].Index] = slotOf[node.Inputs[0].Index];
+                slots[node.Outputs[0]] = slots[node.Inputs[0]];
                 continue;
             }
             Step step = KernelBinding(node) is { } binding ? NewKernelStep(node, binding) : NewDynamicStep(node);
             foreach (Operand? operand in step.Inputs.Concat(step.Outputs))
-                if (operand is { Slot: { Kind: SlotKind.Arena } slot }) buffers.Touch(slot.Buffer, branch.Id, steps.Count);
-            if (step is KernelStep { Scratch: { } scratch }) buffers.Touch(scratch.Buffer, branch.Id, steps.Count);
+                if (operand is { Slot: { Kind: SlotKind.Arena } slot }) slots.Buffers.Touch(slot.Buffer, branch.Id, steps.Count);
+            if (step is KernelStep { Scratch: { } scratch }) slots.Buffers.Touch(scratch.Buffer, branch.Id, steps.Count);
             steps.Add(step);
+            made.Add(step);
         }
         return [.. steps];
     }
+
+    private void Discard()
+    {
+        foreach (Step step in made) step.Dispose();
+    }
+
+    private SessionDevice? DeviceOf(Branch branch) => branch.Region is null ? null : devices.FirstOrDefault(d => d.Name == branch.Placement.Backend);
+
+    private RegionStep BuildRegion(Branch branch, SessionDevice device)
+    {
+        compiling = device;
+        RegionStep step = new RegionBuilder(graph, slots, weights, branch).Build(device, $"region {branch.Id}", IsStaticView, n => Prepare(n, KernelBinding(n)!));
+        compiling = null;
+        made.Add(step);
+        return step;
+    }
+
+    /// <summary>Why a node cannot be part of a region that a device computes, whatever the device; null where it can.</summary>
+    private string? WhyNotOnDevice(Node node)
+    {
+        if (!IsStatic(node)) return "a shape is known only at run time";
+        if (node.Inputs.Concat(node.Outputs).Any(v => !v.IsNone && graph.Constant(v) is null && ByteCount(v) == 0)) return "a tensor is empty";
+        if (IsStaticView(node)) return IsDatum(node.Inputs[0]) ? "shows what another operator hands over as a whole" : null;
+        return KernelBinding(node) is null ? "works on whole data" : null;
+    }
+
+    /// <summary>Whether a value gets a <see cref="SlotKind.Datum"/> slot.</summary>
+    private bool IsDatum(ValueId id) => graph.Producer(id) is { } producer && (IsStaticView(producer) ? IsDatum(producer.Inputs[0]) : KernelBinding(producer) is null);
 
     private DynamicStep NewDynamicStep(Node node)
     {
         Binding? binding = CpuBindings.Find(node.Op.GetType());
         if (binding is null && !node.Op.IsView) throw new UnsupportedModelException($"{node} is not supported", [node.Op.Name]);
-        Operand?[] inputs = [.. node.Inputs.Select(OperandOf)];
+        Operand?[] inputs = [.. node.Inputs.Select(slots.OperandOf)];
         foreach (ValueId output in node.Outputs)
-            if (!output.IsNone) slotOf[output.Index] = Add(new Slot(slots.Count, SlotKind.Datum));
-        return new DynamicStep(node, inputs, [.. node.Outputs.Select(OperandOf)], binding, [.. node.Op.Bodies.Select(compileBody)], weights);
+            if (!output.IsNone) slots[output] = slots.Add(SlotKind.Datum);
+        return new DynamicStep(node, inputs, [.. node.Outputs.Select(slots.OperandOf)], binding, [.. node.Op.Bodies.Select(compileBody)], weights);
     }
 
     private KernelStep NewKernelStep(Node node, Binding binding)
     {
-        Operand?[] inputs = [.. node.Inputs.Select(OperandOf)];
+        Operand?[] inputs = [.. node.Inputs.Select(slots.OperandOf)];
         Kernel kernel = Prepare(node, binding);
         for (int i = 0; i < node.Outputs.Length; i++)
         {
             ValueId output = node.Outputs[i];
-            if (output.IsNone || slotOf[output.Index] is not null) continue;
-            slotOf[output.Index] = (i == 0 ? FindInPlace(node, inputs, kernel) : null) ?? NewArenaSlot(ByteCount(output));
+            if (output.IsNone || slots[output] is not null) continue;
+            slots[output] = (i == 0 ? FindInPlace(node, inputs, kernel) : null) ?? slots.AddArena(ByteCount(output));
         }
-        var step = new KernelStep(node, inputs, [.. node.Outputs.Select(OperandOf)], kernel)
+        Operand?[] outputs = [.. node.Outputs.Select(slots.OperandOf)];
+        return new KernelStep(node, inputs, outputs, kernel)
         {
-            TableStart = tableLength,
-            Scratch = kernel.ScratchBytes > 0 ? NewArenaSlot(kernel.ScratchBytes) : null,
+            TableStart = slots.AddTableEntries(inputs.Concat(outputs)),
+            Scratch = kernel.ScratchBytes > 0 ? slots.AddArena(kernel.ScratchBytes) : null,
         };
-        foreach (Operand? operand in step.Inputs.Concat(step.Outputs))
-        {
-            operand?.Slot.TablePositions.Add(tableLength);
-            tableLength++;
-        }
-        return step;
     }
 
     private Kernel Prepare(Node node, Binding binding)
@@ -209,28 +244,21 @@ internal sealed class PlanBuilder
         return null;
     }
 
-    private Operand? OperandOf(ValueId id)
-    {
-        if (id.IsNone) return null;
-        TensorFact? fact = graph.TensorFact(id);
-        return new Operand(slotOf[id.Index]!, fact?.Type ?? DType.Undefined, fact is { IsStatic: true } ? fact.Shape!.Value.ToArray() : null);
-    }
-
     /// <summary>What a graph output still needs after the last branch: a copy of bytes that belong to something else, or a datum to hand out.</summary>
     private void CollectOutputs()
     {
         for (int i = 0; i < graph.Outputs.Count; i++)
         {
             ValueId value = graph.Outputs[i].Value;
-            Slot slot = slotOf[value.Index]!;
+            Slot slot = slots[value]!;
             if (slot.Kind == SlotKind.Output && slot.Position == i) continue;
             if (!IsStatic(value) || slot.Kind == SlotKind.Datum)
             {
                 datumOutputs.Add((i, slot));
                 continue;
             }
-            Slot target = Add(new Slot(slots.Count, SlotKind.Output) { Position = i, ByteCount = ByteCount(value) });
-            Operand source = OperandOf(value)!.Value;
+            Slot target = slots.Add(SlotKind.Output, i, ByteCount(value));
+            Operand source = slots.OperandOf(value)!.Value;
             outputSlots.Add((target, source.Type, source.Dims!));
             var node = new Node(new NodeId(-1), graph.Outputs[i].Name, new CopyToOutput(), [value], [value]);
             finalCopies.Add(new CopyStep(node, source, source with { Slot = target }));

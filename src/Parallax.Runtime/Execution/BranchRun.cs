@@ -3,20 +3,21 @@ using System.Runtime.ExceptionServices;
 namespace Parallax.Runtime.Execution;
 
 /// <summary>
-/// Runs the branches of a plan: a branch is ready when its predecessors and control edges are done, ready ones start in order of priority, at most as
+/// Runs the branches of a plan: a branch is ready when its predecessors and control edges are done, ready ones start in order of priority, on the CPU at most as
 /// many at once as the memory plan allows. The caller and helpers take branches until none is left; one who finds none ready helps with blocks of kernels.
+/// Regions of devices start as soon as they are ready and take no worker: whoever is between two steps or has nothing to do starts them and sees that they end.
 /// </summary>
 internal sealed class BranchRun(RunState run) : PoolJob
 {
     private readonly Lock gate = new();
     private readonly BranchTable table = run.Branches;
-    private readonly PriorityQueue<int, int> ready = new();
-    private readonly int[] waiting = new int[run.Branches.Count];
+    private readonly PriorityQueue<int, int> ready = new(), readyForDevices = new();
+    private readonly int[] waiting = new int[run.Branches.Count], onDevices = new int[run.Branches.Count]; // the latter: the first onDeviceCount are under way
     private readonly Stack<Lane> lanes = [];
-    private int readyCount, running, remaining;
+    private int readyCount, running, onDeviceCount, deviceWork, remaining;
     private Exception? error;
 
-    /// <summary>Branches that run at this moment.</summary>
+    /// <summary>Branches that the CPU runs at this moment.</summary>
     internal int Running => Volatile.Read(ref running);
 
     internal override bool HasWork => Volatile.Read(ref readyCount) > 0;
@@ -28,16 +29,21 @@ internal sealed class BranchRun(RunState run) : PoolJob
         Begin();
         int slot = pool.Publish(this);
         var spinner = new SpinWait();
+        var patience = new Patience();
         while (Volatile.Read(ref remaining) > 0)
         {
-            if (TryTake(out int branch, out Lane? lane)) RunBranch(branch, lane);
+            if (TendDevices()) { }
+            else if (TryTake(out int branch, out Lane? lane)) RunBranch(branch, lane);
             else if (!pool.TryHelpAny(leafOnly: true))
             {
-                if (Volatile.Read(ref running) == 0 && Volatile.Read(ref error) is not null) break;
-                spinner.SpinOnce(sleep1Threshold: -1);
+                bool isIdle = Volatile.Read(ref running) == 0;
+                if (isIdle && Volatile.Read(ref deviceWork) == 0 && Volatile.Read(ref error) is not null) break;
+                if (!isIdle || Volatile.Read(ref deviceWork) == 0) spinner.SpinOnce(sleep1Threshold: -1);
+                else if (!patience.Spin()) SleepForDevice();
                 continue;
             }
             spinner.Reset();
+            patience = new Patience();
         }
         pool.Withdraw(this, slot);
         if (error is { } failure) ExceptionDispatchInfo.Throw(failure);
@@ -45,21 +51,32 @@ internal sealed class BranchRun(RunState run) : PoolJob
 
     internal override void Help()
     {
-        while (TryTake(out int branch, out Lane? lane)) RunBranch(branch, lane);
+        while (TendDevices() || TryTake(out int branch, out Lane? lane) && RunBranch(branch, lane)) { }
     }
 
     private void Begin()
     {
         error = null;
-        running = 0;
+        running = onDeviceCount = deviceWork = 0;
         ready.Clear();
+        readyForDevices.Clear();
         while (lanes.Count < table.Width) lanes.Push(new Lane());
         table.Waiting.CopyTo(waiting, 0);
         for (int branch = 0; branch < waiting.Length; branch++)
-            if (waiting[branch] == 0) ready.Enqueue(branch, table.Priority[branch]);
+            if (waiting[branch] == 0) AddReady(branch);
         readyCount = Math.Min(ready.Count, table.Width);
         MaxHelpers = Math.Min(run.Workers, table.Width) - 1;
         remaining = waiting.Length;
+    }
+
+    private void AddReady(int branch)
+    {
+        if (run.RegionRunOf(branch) is null) ready.Enqueue(branch, table.Priority[branch]);
+        else
+        {
+            readyForDevices.Enqueue(branch, table.Priority[branch]);
+            deviceWork++;
+        }
     }
 
     private bool TryTake(out int branch, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Lane? lane)
@@ -76,7 +93,7 @@ internal sealed class BranchRun(RunState run) : PoolJob
         }
     }
 
-    private void RunBranch(int branch, Lane lane)
+    private bool RunBranch(int branch, Lane lane)
     {
         Exception? failure = null;
         try
@@ -87,19 +104,96 @@ internal sealed class BranchRun(RunState run) : PoolJob
         {
             failure = e;
         }
+        End(branch, lane, failure);
+        return true;
+    }
+
+    /// <param name="lane">Null for a region.</param>
+    private void End(int branch, Lane? lane, Exception? failure)
+    {
         int more;
         lock (gate)
         {
             error ??= failure;
-            lanes.Push(lane);
-            running--;
+            if (lane is null) deviceWork--;
+            else
+            {
+                lanes.Push(lane);
+                running--;
+            }
             remaining--;
             if (failure is null)
                 foreach (int successor in table.Successors[branch])
-                    if (--waiting[successor] == 0) ready.Enqueue(successor, table.Priority[successor]);
+                    if (--waiting[successor] == 0) AddReady(successor);
+            if (error is not null)
+            {
+                deviceWork -= readyForDevices.Count;
+                readyForDevices.Clear();
+            }
             readyCount = more = error is null ? Math.Min(ready.Count, lanes.Count) : 0;
         }
         if (more > 1) run.Pool.Wake(more - 1);
+    }
+
+    /// <summary>Starts the regions that are ready and finishes those that have ended; false where there was none.</summary>
+    internal bool TendDevices()
+    {
+        if (Volatile.Read(ref deviceWork) == 0) return false;
+        bool tended = false;
+        while (TryTakeForDevice(out int branch))
+        {
+            Tend(branch, isNew: true);
+            tended = true;
+        }
+        for (int left = Volatile.Read(ref onDeviceCount); left > 0 && TryClaim(out int branch); left--) tended |= Tend(branch, isNew: false);
+        return tended;
+    }
+
+    /// <summary>Whether the region has ended.</summary>
+    private bool Tend(int branch, bool isNew)
+    {
+        Exception? failure = null;
+        try
+        {
+            if (!run.TendRegion(branch, isNew))
+            {
+                lock (gate) onDevices[onDeviceCount++] = branch;
+                return false;
+            }
+        }
+        catch (Exception e)
+        {
+            failure = e;
+        }
+        End(branch, lane: null, failure);
+        return true;
+    }
+
+    private bool TryTakeForDevice(out int branch)
+    {
+        lock (gate) return readyForDevices.TryDequeue(out branch, out _);
+    }
+
+    /// <summary>Takes the region that is under way for the longest time, so that nobody else looks at it.</summary>
+    private bool TryClaim(out int branch)
+    {
+        lock (gate)
+        {
+            branch = -1;
+            if (onDeviceCount == 0) return false;
+            branch = onDevices[0];
+            onDeviceCount--;
+            Array.Copy(onDevices, 1, onDevices, 0, onDeviceCount);
+            return true;
+        }
+    }
+
+    /// <summary>For the caller, who has nothing else to do and for whom nobody works but devices.</summary>
+    private void SleepForDevice()
+    {
+        if (!TryClaim(out int branch)) return;
+        run.RegionRunOf(branch)!.Sleep();
+        lock (gate) onDevices[onDeviceCount++] = branch;
     }
 }
 

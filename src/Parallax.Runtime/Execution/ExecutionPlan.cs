@@ -59,6 +59,14 @@ internal sealed class ExecutionPlan : IDisposable
 
     internal required bool HasDynamicSteps { get; init; }
 
+    /// <summary>Whether devices compute branches.</summary>
+    internal required bool HasRegions { get; init; }
+
+    /// <summary>Memory for values, such that a device which works on it sees it.</summary>
+    internal Storage AllocateArena(long bytes) =>
+        (HasRegions ? Branches.SelectMany(b => b).OfType<RegionStep>().Select(r => r.Device).Distinct().Select(d => d.TryAllocate(bytes)).FirstOrDefault(a => a is not null) : null)
+        ?? new NativeStorage(bytes);
+
     internal IEnumerable<Step> Steps => Branches.SelectMany(b => b).Concat(FinalCopies);
 
     /// <summary>One more holder, unless the plan is gone.</summary>
@@ -185,7 +193,7 @@ internal sealed class ExecutionPlan : IDisposable
     {
         long bytes = 0;
         lock (idle)
-            foreach (RunState run in idle) bytes += run.ArenaBytes;
+            foreach (RunState run in idle) bytes += run.Arena.ByteCount;
         return bytes;
     }
 
@@ -213,6 +221,9 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
 {
     /// <summary>Imagined accelerators: regions are formed and kept by their constants, and computed as branches by the CPU's kernels.</summary>
     internal ImmutableArray<IRegionBackend> Accelerators { get; init; } = [];
+
+    /// <summary>Asked before the imagined ones, in this order.</summary>
+    internal ImmutableArray<SessionDevice> Devices { get; init; } = [];
 
     internal SchedulePolicy Policy { get; init; }
 

@@ -12,7 +12,7 @@ internal sealed unsafe class RunState : IDisposable
     private readonly Datum?[] data;
     private readonly int[] usesLeft;
     private readonly Dictionary<(Slot Slot, long[] Dims), Tensor> windows = [];
-    private readonly NativeStorage arena;
+    private readonly RegionRun?[] regions; // by branch; empty where the CPU runs all
     private readonly Lane lane = new();
     private readonly BranchRun? branchRun;
     private readonly bool isCapped;
@@ -31,7 +31,7 @@ internal sealed unsafe class RunState : IDisposable
         Branches = new BranchTable(plan.Memory.Branches, schedule);
         data = new Datum?[plan.Slots.Count];
         usesLeft = new int[plan.Slots.Count];
-        arena = new NativeStorage(schedule.Memory.ArenaBytes);
+        Arena = plan.AllocateArena(schedule.Memory.ArenaBytes);
         if (arenaCheck == ArenaCheck.Guarded) guarded = new GuardedArena([.. plan.Memory.Buffers.Select(b => b.Bytes)]);
         Table = (void**)NativeMemory.AllocZeroed((nuint)Math.Max(1, plan.TableLength), (nuint)sizeof(void*));
         foreach (Slot slot in plan.Slots)
@@ -39,7 +39,8 @@ internal sealed unsafe class RunState : IDisposable
             if (slot.Kind == SlotKind.Arena) Point(slot, ArenaAddress(slot));
             else if (slot.Kind == SlotKind.Constant) Point(slot, slot.Constant!.Address);
         }
-        if (Branches.Width > 1 && Workers > 1) branchRun = new BranchRun(this);
+        regions = plan.HasRegions ? [.. plan.Branches.Select(b => b is [RegionStep region] ? new RegionRun(region, this) : null)] : [];
+        if (Branches.Width > 1 && (Workers > 1 || plan.HasRegions)) branchRun = new BranchRun(this);
     }
 
     ~RunState() => NativeMemory.Free(Table);
@@ -51,7 +52,8 @@ internal sealed unsafe class RunState : IDisposable
     /// <summary>The addresses that kernels get, step by step.</summary>
     internal void** Table { get; }
 
-    internal long ArenaBytes => arena.ByteCount;
+    /// <summary>Where values of known size lie between inputs and outputs.</summary>
+    internal Storage Arena { get; }
 
     internal WorkerPool Pool { get; }
 
@@ -106,33 +108,58 @@ internal sealed unsafe class RunState : IDisposable
         foreach (Step step in plan.Branches[branch])
         {
             Cancellation.ThrowIfCancellationRequested();
-            try
-            {
-                // Where the pool has more workers than this run may use, the branches that run share what it may use.
-                var stepRun = new StepRun(this, own, isCapped && branchRun is not null ? Math.Clamp(Workers / Math.Max(1, branchRun.Running), 1, workers) : workers);
-                RunStep(step, stepRun);
-            }
-            catch (InvalidModelException e)
-            {
-                throw new InvalidModelException($"{step.Node}: {e.Message}", e);
-            }
-            catch (InvalidInputException e)
-            {
-                throw new InvalidInputException($"{step.Node}: {e.Message}", e);
-            }
-            foreach (Slot slot in step.DatumReads)
-            {
-                if (Interlocked.Decrement(ref usesLeft[slot.Index]) != 0) continue;
-                RunMemory.LetGo(data[slot.Index]);
-                data[slot.Index] = null;
-            }
+            // Where the pool has more workers than this run may use, the branches that run share what it may use.
+            RunStep(step, new StepRun(this, own, isCapped && branchRun is not null ? Math.Clamp(Workers / Math.Max(1, branchRun.Running), 1, workers) : workers));
+            LetGoOfReads(step);
+            branchRun?.TendDevices();
+        }
+    }
+
+    /// <summary>The region that a branch is; null where the CPU runs the branch.</summary>
+    internal RegionRun? RegionRunOf(int branch) => regions.Length == 0 ? null : regions[branch];
+
+    /// <summary>Begins a region where it is new; whether it has ended.</summary>
+    internal bool TendRegion(int branch, bool isNew)
+    {
+        RegionRun region = regions[branch]!;
+        if (isNew) region.Begin();
+        if (!region.TryEnd()) return false;
+        Recorder?.Note(region.Step, region.Started);
+        LetGoOfReads(region.Step);
+        return true;
+    }
+
+    private void LetGoOfReads(Step step)
+    {
+        foreach (Slot slot in step.DatumReads)
+        {
+            if (Interlocked.Decrement(ref usesLeft[slot.Index]) != 0) continue;
+            RunMemory.LetGo(data[slot.Index]);
+            data[slot.Index] = null;
         }
     }
 
     private void RunStep(Step step, StepRun run)
     {
-        if (Recorder is null) step.Run(run);
+        if (Recorder is null) RunNamed(step, run);
         else Recorder.Run(step, run);
+    }
+
+    /// <summary>Runs a step; errors say which.</summary>
+    internal static void RunNamed(Step step, StepRun run)
+    {
+        try
+        {
+            step.Run(run);
+        }
+        catch (InvalidModelException e)
+        {
+            throw new InvalidModelException($"{step.Node}: {e.Message}", e);
+        }
+        catch (InvalidInputException e)
+        {
+            throw new InvalidInputException($"{step.Node}: {e.Message}", e);
+        }
     }
 
     private void BindInputs(ReadOnlySpan<Datum?> inputs)
@@ -188,12 +215,13 @@ internal sealed unsafe class RunState : IDisposable
         foreach (int position in CollectionsMarshal.AsSpan(slot.TablePositions)) Table[position] = (void*)address;
     }
 
-    private nint ArenaAddress(Slot slot) => guarded?[slot.Buffer] ?? arena.Address + (nint)Schedule.Memory.Offsets[slot.Buffer];
+    private nint ArenaAddress(Slot slot) =>
+        guarded is null || slot.IsOnDevice ? Arena.Address + (nint)Schedule.Memory.Offsets[slot.Buffer] : guarded[slot.Buffer];
 
     private void Poison()
     {
-        if (guarded is null) ArenaPoison.Fill((void*)arena.Address, arena.ByteCount);
-        else guarded.Poison();
+        if (guarded is null || plan.HasRegions) ArenaPoison.Fill((void*)Arena.Address, Arena.ByteCount);
+        guarded?.Poison();
     }
 
     /// <summary>Stores a value and holds its memory until the last step has read it.</summary>
@@ -244,7 +272,8 @@ internal sealed unsafe class RunState : IDisposable
 
     public void Dispose()
     {
-        arena.Dispose();
+        foreach (RegionRun? region in regions) region?.Dispose();
+        Arena.Dispose();
         guarded?.Dispose();
         lane.Dispose();
         NativeMemory.Free(Table);
@@ -256,6 +285,9 @@ internal sealed unsafe class RunState : IDisposable
 internal readonly unsafe struct StepRun(RunState state, Lane lane, int workers)
 {
     internal RunState State => state;
+
+    /// <summary>Memory of this branch alone, valid until the next call.</summary>
+    internal byte* Scratch(long bytes) => lane.Scratch(bytes);
 
     internal void RunKernel(Kernel kernel, in KernelArgs args) => state.Pool.Run(kernel, args, workers, lane.Job);
 

@@ -38,6 +38,9 @@ internal sealed class Slot(int index, SlotKind kind)
     /// <summary>Arena and output: size in bytes.</summary>
     internal long ByteCount { get; init; }
 
+    /// <summary>Arena: whether a device works on it, so that it must lie in the memory that the device sees.</summary>
+    internal bool IsOnDevice { get; set; }
+
     /// <summary>Entries of the pointer table that hold this slot's address.</summary>
     internal List<int> TablePositions { get; } = [];
 

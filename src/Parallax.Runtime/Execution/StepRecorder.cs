@@ -26,8 +26,8 @@ internal sealed class StepRecorder(ExecutionPlan plan)
     internal void Run(Step step, StepRun run)
     {
         long start = Stopwatch.GetTimestamp();
-        step.Run(run);
-        times[step.Index] = new StepTime(start, Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId);
+        RunState.RunNamed(step, run);
+        Note(step, start);
         if (step is DynamicStep) dims[step.Index] = [.. step.Inputs.Concat(step.Outputs).Select(o => o is { } operand ? DimsOf(operand, run.State) : null)];
     }
 
@@ -36,6 +36,9 @@ internal sealed class StepRecorder(ExecutionPlan plan)
     {
         lock (bodies) bodies.Add((step, body));
     }
+
+    /// <summary>Notes a step that ends now.</summary>
+    internal void Note(Step step, long start) => times[step.Index] = new StepTime(start, Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId);
 
     /// <summary>The dims that an operand had: an index among the step's inputs, then its outputs. Null where it is no tensor.</summary>
     internal long[]? Dims(Step step, int operand) =>

@@ -25,6 +25,9 @@ internal abstract class Step(Node node, Operand?[] inputs, Operand?[] outputs) :
     /// <summary>What computes the step, for dumps and profiles.</summary>
     internal abstract string Implementation { get; }
 
+    /// <summary>So many steps it counts for in the plan of memory.</summary>
+    internal virtual int Length => 1;
+
     internal abstract void Run(StepRun run);
 
     /// <summary>Frees what was prepared.</summary>
@@ -47,13 +50,13 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>
     internal int TableStart { get; set; }
 
-    /// <summary>Where the kernel's scratch lies; null where it needs none.</summary>
+    /// <summary>Where the kernel's scratch lies; null where it needs none, or gets it from whoever runs the step.</summary>
     internal Slot? Scratch { get; set; }
 
     internal override void Run(StepRun run)
     {
         void** table = run.State.Table + TableStart;
-        byte* scratch = Scratch is null ? null : (byte*)run.State.Address(Scratch);
+        byte* scratch = Scratch is null ? run.Scratch(Kernel.ScratchBytes) : (byte*)run.State.Address(Scratch);
         run.RunKernel(Kernel, new KernelArgs(table, Inputs.Length, table + Inputs.Length, Outputs.Length, scratch, null));
     }
 

@@ -18,7 +18,16 @@ namespace Parallax;
 /// <param name="Kind">The class of its node with the most work.</param>
 public sealed record PlanBranch(
     int Id, ImmutableArray<string> Nodes, long Macs, long PeakBytes, bool Dynamic, string Device, string Why, double PredictedUs,
-    int Layer, ImmutableArray<int> Predecessors, [property: JsonIgnore] ImmutableArray<string> Operators, [property: JsonIgnore] OpClass Kind);
+    int Layer, ImmutableArray<int> Predecessors, [property: JsonIgnore] ImmutableArray<string> Operators, [property: JsonIgnore] OpClass Kind)
+{
+    /// <summary>The shortest time that a device took for the branch so far; null where none did.</summary>
+    public double? MeasuredUs { get; init; }
+}
+
+/// <summary>A device that regions may be placed on.</summary>
+/// <param name="Name">As branches and regions name it.</param>
+/// <param name="Lost">Why the session no longer uses it; null while it does.</param>
+public sealed record PlanDevice(string Name, string Description, string? Lost);
 
 /// <summary>A delegate region that was grown, kept or not.</summary>
 /// <param name="Nodes">Operators that do any work.</param>
@@ -87,6 +96,9 @@ public sealed record PlanReport
 
     /// <summary>Per accelerator and reason, how many nodes it cannot run.</summary>
     public required ImmutableSortedDictionary<string, int> Unsupported { get; init; }
+
+    /// <summary>The session's devices beside the CPU.</summary>
+    public ImmutableArray<PlanDevice> Devices { get; init; } = [];
 
     /// <summary>The report as lines of text. Deterministic; numbers are in invariant form.</summary>
     public string Dump() => PlanReportText.Of(this);

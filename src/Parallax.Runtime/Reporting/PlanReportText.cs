@@ -36,13 +36,14 @@ internal static class PlanReportText
     {
         foreach (PlanRegion r in plan.Regions)
             text.Add($"region {r.Device}: N={r.Nodes} F={r.Macs} B={r.BoundaryBytes} cpu {r.PredictedCpuUs:0.#} us, offload {r.PredictedOffloadUs:0.#} us, {(r.Kept ? "kept" : "refused")}: {r.Why}");
+        foreach (PlanDevice d in plan.Devices) text.Add($"device {d.Name}: {d.Description}{(d.Lost is null ? "" : $"; lost: {d.Lost}")}");
         foreach ((string reason, int count) in plan.Unsupported) text.Add($"not supported: {count} x {reason}");
     }
 
     private static void Branch(Lines text, PlanBranch branch, PlanSlot slot)
     {
         string after = branch.Predecessors.IsEmpty ? "" : $" after {string.Join(' ', branch.Predecessors.Select(p => $"B{p}"))}";
-        text.Add($"B{branch.Id} layer {branch.Layer}{after}: {branch.Device}, {branch.Macs} macs, {branch.PeakBytes} bytes, {branch.PredictedUs:0.#} us{(branch.Dynamic ? ", dynamic" : "")}; {branch.Why}");
+        text.Add($"B{branch.Id} layer {branch.Layer}{after}: {branch.Device}, {branch.Macs} macs, {branch.PeakBytes} bytes, {branch.PredictedUs:0.#} us{(branch.MeasuredUs is { } us ? $" (measured {us:0.#})" : "")}{(branch.Dynamic ? ", dynamic" : "")}; {branch.Why}");
         text.Add($"  {slot.StartUs:0.#} .. {slot.EndUs:0.#} us on {(slot.Workers == 0 ? branch.Device : $"{slot.Workers} workers")}");
         for (int i = 0; i < branch.Nodes.Length; i++) text.Add($"  {branch.Nodes[i]}: {branch.Operators[i]}");
     }

@@ -8,9 +8,10 @@ namespace Parallax.Runtime.Reporting;
 /// <summary>Describes a plan and one schedule of it.</summary>
 internal static class PlanReporter
 {
-    internal static PlanReport Describe(string model, ExecutionPlan plan, Schedule schedule, int workers, long budgetBytes, IReadOnlyDictionary<string, int> fusions)
+    internal static PlanReport Describe(string model, ExecutionPlan plan, Schedule schedule, RunSettings settings, IReadOnlyDictionary<string, int> fusions)
     {
         Partition partition = plan.Partition;
+        int workers = settings.Workers;
         return new PlanReport
         {
             Model = model,
@@ -21,23 +22,35 @@ internal static class PlanReporter
             ParallelLayers = partition.ParallelLayers,
             MaxBranches = partition.MaxBranches,
             Regions = [.. partition.Regions.Select(r => new PlanRegion(r.NodeCount, r.Macs, r.BoundaryBytes, r.Kept, r.Why, r.PredictedCpuUs, r.PredictedOffloadUs, r.Backend))],
-            Memory = OfMemory(plan, schedule, workers, budgetBytes),
+            Memory = OfMemory(plan, schedule, workers, settings.Budget.Room(0)),
             Fusions = fusions.ToImmutableSortedDictionary(StringComparer.Ordinal),
             Schedule = new PlanSchedule(schedule.Mode, workers, schedule.PredictedUs, schedule.Why, schedule.Alternatives,
                 [.. schedule.Timeline.Entries.Select(e => new PlanSlot(e.Branch.Index, e.StartUs, e.EndUs, e.Workers))]),
             Unsupported = partition.Unsupported,
+            Devices = Devices(settings),
         };
     }
 
+    internal static ImmutableArray<PlanDevice> Devices(RunSettings settings) => [.. settings.Devices.Select(d => new PlanDevice(d.Name, d.Backend.Description, d.Lost))];
+
     private static PlanBranch OfBranch(Graph graph, Branch branch, Step[] steps)
     {
-        Dictionary<NodeId, Step> stepOf = steps.ToDictionary(s => s.Node.Id);
+        Dictionary<NodeId, string> kernelOf = Kernels(steps).ToDictionary(k => k.Node, k => k.Kernel);
+        var region = steps is [RegionStep only] ? only : null;
+        string why = region?.Device.Lost is { } lost ? $"{branch.Placement.Backend} was lost: {lost}" : branch.Placement.Why;
         return new PlanBranch(
-            branch.Id.Index, [.. branch.Nodes.Select(n => graph[n].Name)], branch.Macs, branch.PeakBytes, branch.IsDynamic, branch.Placement.Backend, branch.Placement.Why,
+            branch.Id.Index, [.. branch.Nodes.Select(n => graph[n].Name)], branch.Macs, branch.PeakBytes, branch.IsDynamic, region?.Implementation ?? branch.Placement.Backend, why,
             branch.Placement.PredictedUs, branch.Layer, [.. branch.Predecessors.Select(p => p.Index)],
-            [.. branch.Nodes.Select(n => $"{graph[n].Op.Name} {(stepOf.TryGetValue(n, out Step? step) ? step.Implementation : "view")}")],
-            branch.Nodes.Select(n => StepWork.Of(graph, graph[n])).MaxBy(w => CostModel.Default.PredictUs(w)).Class);
+            [.. branch.Nodes.Select(n => $"{graph[n].Op.Name} {kernelOf.GetValueOrDefault(n, "view")}")],
+            branch.Nodes.Select(n => StepWork.Of(graph, graph[n])).MaxBy(w => CostModel.Default.PredictUs(w)).Class)
+        {
+            MeasuredUs = region?.FastestUs,
+        };
     }
+
+    private static IEnumerable<(NodeId Node, string Kernel)> Kernels(Step[] steps) => steps.SelectMany(s => s is RegionStep region
+        ? region.Members.Zip(region.Compiled.Kernels, (n, k) => (n.Id, k))
+        : [(s.Node.Id, s.Implementation)]);
 
     private static PlanMemory OfMemory(ExecutionPlan plan, Schedule schedule, int workers, long budgetBytes)
     {

@@ -1,0 +1,54 @@
+using Parallax.Graphs;
+using Parallax.Planning;
+
+namespace Parallax.Runtime;
+
+/// <summary>A backend as one session uses it: until it fails. Thread-safe.</summary>
+/// <param name="exclude">Nodes or operators, by name, that stay on the CPU.</param>
+/// <param name="keepAll">Whether every region that the backend supports is kept, whatever the cost model says.</param>
+internal sealed class SessionDevice(IBackend backend, IReadOnlySet<string> exclude, bool keepAll)
+{
+    private volatile string? lost;
+
+    internal IBackend Backend => backend;
+
+    internal string Name => backend.Name;
+
+    /// <summary>Why the session no longer uses the device; null while it does.</summary>
+    internal string? Lost => lost;
+
+    /// <summary>Ends the use of the device; the first reason counts.</summary>
+    internal void Lose(DeviceException failure) => lost ??= failure.Message;
+
+    /// <summary>Memory that the device sees; null where the device has none to give, needs none, or is lost.</summary>
+    internal Storage? TryAllocate(long byteCount)
+    {
+        if (lost is not null || backend.Allocator is not { } allocator) return null;
+        try
+        {
+            return allocator.Allocate(byteCount);
+        }
+        catch (DeviceException e)
+        {
+            Lose(e);
+            return null;
+        }
+    }
+
+    /// <summary>The device as the partitioner sees it.</summary>
+    /// <param name="whyNot">What the session cannot hand to any device; null where it can.</param>
+    internal IRegionBackend For(Func<Node, string?> whyNot) => new Candidate(this, whyNot);
+
+    private sealed class Candidate(SessionDevice device, Func<Node, string?> whyNot) : IRegionBackend
+    {
+        public string Name => device.Name;
+
+        public AcceleratorModel Model { get; } = device.KeepAll ? device.Backend.Model with { KeepsAll = true } : device.Backend.Model;
+
+        public string? WhyNot(Graph graph, Node node) => device.WhyExcluded(node) ?? whyNot(node) ?? device.Backend.WhyNot(graph, node);
+    }
+
+    private bool KeepAll => keepAll;
+
+    private string? WhyExcluded(Node node) => exclude.Contains(node.Name) || exclude.Contains(node.Op.Name) ? "excluded by the call" : null;
+}

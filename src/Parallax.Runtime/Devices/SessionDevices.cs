@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+
+namespace Parallax.Runtime;
+
+/// <summary>The devices of a session, as its options say.</summary>
+internal static class SessionDevices
+{
+    internal static ImmutableArray<SessionDevice> Of(SessionOptions options)
+    {
+        if (options.Backends.IsEmpty) return [];
+        var exclude = options.Exclude.ToHashSet();
+        string[] names = [.. options.Backends.Select(b => b.Name).Concat(options.Accelerators.Select(a => a.Name))];
+        if (names.Distinct().Count() < names.Length) throw new InvalidInputException($"two devices have one name: {string.Join(", ", names)}");
+        return [.. options.Backends.Select(b => new SessionDevice(b, exclude, options.OffloadAll))];
+    }
+
+    internal static IReadOnlyList<string> Warnings(ImmutableArray<SessionDevice> devices) =>
+        [.. devices.Where(d => d.Lost is not null).Select(d => $"{d.Name} was lost, the CPU does its work: {d.Lost}")];
+
+    /// <summary>A name that nothing has is a mistake of whoever gave it.</summary>
+    internal static void CheckExcluded(ImmutableArray<string> names, ReadOnlySpan<Graph> graphs)
+    {
+        if (names.IsEmpty) return;
+        var known = new HashSet<string>();
+        foreach (Graph graph in graphs) Collect(graph);
+        foreach (string name in names)
+            if (!known.Contains(name)) throw new InvalidInputException($"'{name}' is to be excluded, but the model has no node or operator of that name");
+
+        void Collect(Graph graph)
+        {
+            foreach (Node node in graph.Nodes)
+            {
+                known.Add(node.Name);
+                known.Add(node.Op.Name);
+                foreach (Graph body in node.Op.Bodies) Collect(body);
+            }
+        }
+    }
+}
