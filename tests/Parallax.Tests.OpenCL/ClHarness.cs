@@ -23,14 +23,18 @@ internal static class ClHarness
     /// <summary>The results agree within <paramref name="tolerance"/>, relative to the larger of the expected magnitude and 1.</summary>
     /// <param name="inputs">Null where an optional input is absent.</param>
     /// <param name="constants">Positions of the inputs that are constants of the model.</param>
-    internal static void Agrees(Op op, Tensor?[] inputs, double tolerance = 1e-5, int outputCount = 1, params int[] constants)
+    internal static void Agrees(Op op, Tensor?[] inputs, double tolerance = 1e-5, int outputCount = 1, params int[] constants) =>
+        AgreesInParts(op, inputs, [null], tolerance, outputCount, constants);
+
+    /// <summary>The same where each part of the result is computed by a call of its own.</summary>
+    internal static void AgreesInParts(Op op, Tensor?[] inputs, OutputPart?[] parts, double tolerance = 1e-5, int outputCount = 1, params int[] constants)
     {
         OperandFacts facts = FactsOf(op, inputs, outputCount, constants);
         Tensor[] expected = OnCpu(op, inputs, facts);
         Assert.Null(ClBindings.Find(op.GetType())!.WhyNot(op, facts));
         foreach (ClContext context in Contexts)
         {
-            Tensor[] actual = OnDevice(context, op, inputs, facts);
+            Tensor[] actual = OnDevice(context, op, inputs, facts, parts);
             for (int i = 0; i < expected.Length; i++) AssertClose(expected[i], actual[i], tolerance, $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}");
         }
     }
@@ -59,11 +63,11 @@ internal static class ClHarness
     }
 
     /// <summary>Inputs and outputs lie at odd places of one buffer each, as they do in an arena, between bytes that must not change.</summary>
-    private static unsafe Tensor[] OnDevice(ClContext context, Op op, Tensor?[] inputs, OperandFacts facts)
+    private static unsafe Tensor[] OnDevice(ClContext context, Op op, Tensor?[] inputs, OperandFacts facts, OutputPart?[] parts)
     {
         const long Gap = Storage.Alignment;
         using var weights = new WeightCache();
-        ClCall call = ClBindings.Find(op.GetType())!.Prepare(op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights));
+        ClCall[] calls = [.. parts.Select(part => ClBindings.Find(op.GetType())!.Prepare(op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights) { Part = part }))];
         Tensor[] outputs = NewOutputs(facts);
         Tensor?[] all = [.. inputs, .. outputs];
         var addresses = new ClAddress[all.Length];
@@ -74,7 +78,7 @@ internal static class ClHarness
             offsets[i] = end;
             if (all[i] is { } tensor) end += (tensor.ByteCount + Gap - 1) / Gap * Gap + Gap;
         }
-        using ClBuffer arena = context.Allocate(end), scratch = context.Allocate(call.ScratchBytes);
+        using ClBuffer arena = context.Allocate(end), scratch = context.Allocate(calls.Max(call => call.ScratchBytes));
         var before = new byte[end];
         before.AsSpan().Fill(0xFF);
         for (int i = 0; i < all.Length; i++)
@@ -85,7 +89,7 @@ internal static class ClHarness
         }
         fixed (byte* bytes = before) context.Write(arena, (nint)bytes, end);
         using var completion = new ClCompletion(context);
-        context.Enqueue(call, addresses.AsSpan(0, inputs.Length), addresses.AsSpan(inputs.Length), scratch);
+        foreach (ClCall call in calls) context.Enqueue(call, addresses.AsSpan(0, inputs.Length), addresses.AsSpan(inputs.Length), scratch);
         context.Signal(completion);
         completion.Wait();
         var after = new byte[end];

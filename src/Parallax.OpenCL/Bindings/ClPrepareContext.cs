@@ -12,6 +12,9 @@ namespace Parallax.OpenCL.Bindings;
 internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, ClContext Context, WeightCache Weights)
     : OperandFacts(Inputs, Outputs)
 {
+    /// <summary>What is computed of the result where that is not all of it; only products and convolutions, <see cref="OutputPart"/>, take one.</summary>
+    internal OutputPart? Part { get; init; }
+
     /// <summary>A kernel of a family.</summary>
     internal ClKernel Kernel(string family, string name, string options = "") => Context.Program(family, options).Kernel(name);
 
@@ -30,3 +33,9 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
         return buffer;
     });
 }
+
+/// <summary>
+/// The columns of a product's result, or the channels of a convolution's, that a call computes. Result and residual are laid out as the whole is, and
+/// nothing else of the result is written.
+/// </summary>
+internal readonly record struct OutputPart(long First, long Count);
