@@ -21,7 +21,7 @@ public sealed class InferenceSession : IDisposable
 {
     private readonly ImportedModel model;
     private readonly CompiledGraph compiled;
-    private readonly WeightCache weights = new();
+    private readonly WeightCache weights;
     private readonly string[] inputNames, outputNames;
     private readonly Lock planGate = new();
     private PlanReport? plan;
@@ -53,6 +53,7 @@ public sealed class InferenceSession : IDisposable
     {
         this.model = model;
         Options = options ?? new SessionOptions();
+        weights = new WeightCache(Options.Precision);
         try
         {
             if (Options.MemoryMargin is not (>= 0 and < 1)) throw new InvalidInputException($"the memory margin must be at least 0 and less than 1, got {Options.MemoryMargin}");

@@ -91,10 +91,36 @@ public sealed unsafe class ConvTests
     [Fact]
     public void TheCatalogTakesTheSpecializedEntry()
     {
-        Assert.Equal("conv_f32_pointwise", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [1, 1])).Name);
-        Assert.Equal("conv_f32_depthwise", ConvCatalog.Select(ConvReference.Problem(1, 64, 64, 64, [20, 20], [3, 3], 1, 1, 1)).Name);
-        Assert.Equal("conv_f32_implicit", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [3, 3], 1, 1, 1)).Name);
-        Assert.Equal("conv_f32_direct", ConvCatalog.Select(ConvReference.Problem(1, 1, 2, 2, [3, 3, 3, 3], [1, 2, 2, 2])).Name);
+        Assert.Equal("conv_f32_pointwise", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [1, 1]), constantWeights: true).Name);
+        Assert.Equal("conv_f32_depthwise", ConvCatalog.Select(ConvReference.Problem(1, 64, 64, 64, [20, 20], [3, 3], 1, 1, 1), constantWeights: true).Name);
+        Assert.Equal("conv_f32_implicit", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [3, 3], 2, 1, 1), constantWeights: true).Name);
+        Assert.Equal("conv_f32_direct", ConvCatalog.Select(ConvReference.Problem(1, 1, 2, 2, [3, 3, 3, 3], [1, 2, 2, 2]), constantWeights: true).Name);
+    }
+
+    [Fact]
+    public void WinogradIsTakenWhereWeightsAreKnownAndItsErrorIsAccepted()
+    {
+        ConvProblem problem = ConvReference.Problem(1, 1, 64, 64, [20, 20], [3, 3], 1, 1, 1);
+        Assert.Equal("conv_f32_winograd4", ConvCatalog.Select(problem, constantWeights: true).Name);
+        Assert.Equal("conv_f32_implicit", ConvCatalog.Select(problem, constantWeights: true, strict: true).Name);
+        Assert.Equal("conv_f32_implicit", ConvCatalog.Select(problem, constantWeights: false).Name);
+    }
+
+    /// <summary>Tile rows that end inside a vector, blocks that begin inside a tile row, several slabs, chunks of rows and blocks that share their input.</summary>
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void TransformedDomain(string width)
+    {
+        int seed = 1;
+        foreach ((int inputs, int outputs, int height, int columns) in ((int, int, int, int)[])[(16, 16, 41, 39), (300, 20, 9, 10), (24, 90, 20, 20), (5, 3, 1, 67), (8, 8, 90, 2)])
+            foreach ((int begin, int end) in ((int, int)[])[(1, 1), (0, 2), (5, 3)])
+                Check(ConvReference.Problem(seed % 2 + 1, 1, inputs, outputs, [height, columns], [3, 3], 1, begin, end) with
+                {
+                    HasBias = true,
+                    HasResidual = seed % 3 == 0,
+                    Activation = Activation.LeakyRelu(0.1f),
+                }, width, seed++);
+        Check(ConvReference.Problem(3, 4, 64, 48, [12, 13], [3, 3], 1, 1, 1) with { HasBias = true }, width, seed);
     }
 
     [Fact]
@@ -121,12 +147,13 @@ public sealed unsafe class ConvTests
         ConvReference.Inputs inputs = ConvReference.Draw(problem, seed);
         double[] expected = ConvReference.Compute(problem, inputs);
         GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
-        double tolerance = 2e-6 * (4 + problem.GroupInputs * problem.Taps);
+        double sums = 2e-6 * (4 + problem.GroupInputs * problem.Taps), transformed = 5e-5 * expected.Select(Math.Abs).DefaultIfEmpty().Max();
         foreach (ConvAlgorithm algorithm in ConvCatalog.Entries.Where(algorithm => algorithm.Supports(problem)))
             foreach (bool constant in (bool[])[false, true])
             {
-                if (algorithm.Name == "conv_f32_direct" && problem.Work > 1 << 20)
+                if ((algorithm.Name == "conv_f32_direct" && problem.Work > 1 << 20) || (algorithm.NeedsConstantWeights && !constant))
                     continue;
+                double tolerance = algorithm.IsPrecise ? sums : transformed;
                 float[] y = ConvReference.Run(problem, inputs, constant, algorithm, entry, guardBefore: constant);
                 for (int i = 0; i < y.Length; i++)
                     if (!(Math.Abs(y[i] - expected[i]) <= tolerance))

@@ -14,6 +14,8 @@ internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, 
 {
     internal SchedulePolicy Policy { get; init; } = SchedulePolicy.Latency;
 
+    internal Precision Precision { get; init; } = Precision.Standard;
+
     /// <summary>Null: this machine's, where there is one.</summary>
     internal string? DeviceProfile { get; init; }
 
@@ -23,6 +25,7 @@ internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, 
     internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new()
     {
         Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions, Policy = Policy, DeviceProfile = DeviceProfile,
+        Precision = Precision,
     };
 }
 
@@ -33,6 +36,7 @@ internal static class CommonOptions
     private static readonly Option<string> Seed = Text("--seed", "N", "Seed of the inputs that are not given (default: 1).");
     private static readonly Option<string> Mode = Text("--mode", "auto|parallel|layered|sequential", "How the branches of the graph are scheduled (default: auto).");
     private static readonly Option<string> Policy = Text("--policy", "latency|efficiency", "What the schedule is best at; efficiency leaves out workers that add little (default: latency).");
+    private static readonly Option<string> Exactness = Text("--precision", "standard|strict", "Whether convolutions may be computed in a transformed domain, within 5e-5 of a layer's largest result (default: standard).");
     private static readonly Option<string> Profile = Text("--device-profile", "FILE|none", "The machine's constants, as calibrate writes them (default: those of this machine, where it was calibrated).");
     private static readonly Option<string> Device = Text("--device", "cpu|opencl|auto", "Where the work is done (default: cpu).");
     private static readonly Option<string> MemoryBudget = Text("--memory-budget", "64MiB|auto", "The most memory that a run's arena may take.");
@@ -45,7 +49,7 @@ internal static class CommonOptions
 
     internal static void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[Threads, Mode, Policy, Profile, Device, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
+        foreach (Option option in (Option[])[Threads, Mode, Policy, Exactness, Profile, Device, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
     }
 
     /// <summary>For commands that run no model: where they print, and on how many threads they work.</summary>
@@ -89,6 +93,7 @@ internal static class CommonOptions
             parsed.GetResult(Json) is not { Implicit: false } ? null : new JsonTarget(parsed.GetValue(Json) is { Length: > 0 } file and not "-" ? file : null))
         {
             Policy = Value(parsed, Policy) is { } policy ? ReadPolicy(policy) : SchedulePolicy.Latency,
+            Precision = Value(parsed, Exactness) is { } precision ? ReadPrecision(precision) : Precision.Standard,
             DeviceProfile = Value(parsed, Profile),
         };
     }
@@ -98,6 +103,13 @@ internal static class CommonOptions
         "latency" => SchedulePolicy.Latency,
         "efficiency" => SchedulePolicy.Efficiency,
         _ => throw new InvalidInputException($"--policy must be latency or efficiency, got '{policy}'"),
+    };
+
+    private static Precision ReadPrecision(string precision) => precision switch
+    {
+        "standard" => Precision.Standard,
+        "strict" => Precision.Strict,
+        _ => throw new InvalidInputException($"--precision must be standard or strict, got '{precision}'"),
     };
 
     internal static string? Value(ParseResult parsed, Option<string> option) => parsed.GetResult(option) is null ? null : parsed.GetValue(option);

@@ -7,6 +7,12 @@ public abstract unsafe class ConvAlgorithm
 
     public abstract bool Supports(ConvProblem problem);
 
+    /// <summary>Whether results are sums of products; otherwise they may be less accurate, by up to 5e-5 of the largest result.</summary>
+    public virtual bool IsPrecise => true;
+
+    /// <summary>Whether the weights must be known when the kernel is prepared.</summary>
+    public virtual bool NeedsConstantWeights => false;
+
     /// <summary>Predicted microseconds on one core, good enough to rank the entries that support a problem.</summary>
     public abstract double PredictCost(ConvProblem problem);
 
@@ -49,11 +55,14 @@ public abstract unsafe class ConvAlgorithm
 /// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
 public static class ConvCatalog
 {
-    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Implicit(), new Direct()];
+    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Implicit(), new Direct()];
 
     /// <summary>The entry for a problem.</summary>
-    public static ConvAlgorithm Select(ConvProblem problem) =>
-        Entries.Where(entry => entry.Supports(problem)).MinBy(entry => entry.PredictCost(problem))!;
+    /// <param name="constantWeights">Whether the weights are known when the kernel is prepared.</param>
+    /// <param name="strict">Takes only entries that are as accurate as sums of products.</param>
+    public static ConvAlgorithm Select(ConvProblem problem, bool constantWeights, bool strict = false) =>
+        Entries.Where(entry => entry.Supports(problem) && (entry.IsPrecise || !strict) && (constantWeights || !entry.NeedsConstantWeights))
+            .MinBy(entry => entry.PredictCost(problem))!;
 
     private sealed unsafe class Pointwise : ConvAlgorithm
     {
@@ -100,6 +109,37 @@ public static class ConvCatalog
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             new DepthwiseConv(problem, weights, entry.Width);
+    }
+
+    private sealed unsafe class Winograd<TTransform> : ConvAlgorithm where TTransform : struct, IWinogradTransform
+    {
+        /// <summary>Multiply-adds that take as long as transforming one element of a tile, there or back with its epilogue.</summary>
+        private const double TransformCost = 30;
+
+        public override string Name => $"conv_f32_winograd{TTransform.Results}";
+
+        public override bool IsPrecise => false;
+
+        public override bool NeedsConstantWeights => true;
+
+        public override bool Supports(ConvProblem problem) => problem.Axes.Length == 2 && problem.Axes.All(axis => axis is { Kernel: 3, Stride: 1, Dilation: 1 });
+
+        public override double PredictCost(ConvProblem problem)
+        {
+            GemmMicroKernel entry = GemmCatalog.Best;
+            int elements = (TTransform.Results + 2) * (TTransform.Results + 2);
+            int tiles = entry.PaddedColumns(checked((int)(Tiles(problem.Axes[0].Output) * Tiles(problem.Axes[1].Output))));
+            double products = (double)entry.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
+            double transforms = TransformCost * (problem.GroupInputs + problem.GroupOutputs);
+            return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * tiles * (products + transforms)), 0.8);
+        }
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack<TTransform>(problem, weights, entry);
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
+            new WinogradConv(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), TTransform.Results);
+
+        private static long Tiles(long results) => (results + TTransform.Results - 1) / TTransform.Results;
     }
 
     private sealed unsafe class Implicit : ConvAlgorithm

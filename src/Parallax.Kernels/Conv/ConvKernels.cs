@@ -12,7 +12,7 @@ public static unsafe class ConvKernels
     public static Kernel Create(ConvProblem problem, float* weights = null, ConvAlgorithm? algorithm = null, GemmMicroKernel? entry = null)
     {
         problem.Check();
-        algorithm ??= ConvCatalog.Select(problem);
+        algorithm ??= ConvCatalog.Select(problem, weights != null);
         using PackedMatrix? packed = weights == null ? null : algorithm.Pack(problem, weights, entry ?? GemmCatalog.Best);
         return algorithm.Create(problem, packed, entry ?? GemmCatalog.Best);
     }

@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
 
@@ -118,19 +116,11 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
         for (int i = end; i < x.Length; i++) target[i] = 0;
         float* from = source + (first * x.Stride + xPart - x.PadBegin);
         if (x.Stride == 1)
-            Copy(from, target + first, end - first);
+            VectorCopy.Copy(from, target + first, end - first);
         else if (x.Stride == 2)
             CopyEverySecond(from, target + first, end - first);
         else
             for (int i = first; i < end; i++, from += x.Stride) target[i] = *from;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Copy(float* from, float* to, int count)
-    {
-        int i = 0;
-        for (; i <= count - 8; i += 8) Vector256.Store(Vector256.Load(from + i), to + i);
-        for (; i < count; i++) to[i] = from[i];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -141,10 +131,7 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
         for (; i < count - 4; i += 4)
         {
             Vector128<float> a = Vector128.Load(from + 2 * i), b = Vector128.Load(from + 2 * i + 4);
-            Vector128<float> even = Sse.IsSupported ? Sse.Shuffle(a, b, 0b10_00_10_00)
-                : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipEven(a, b)
-                : Vector128.Create(a[0], a[2], b[0], b[2]);
-            Vector128.Store(even, to + i);
+            Vector128.Store(Lanes128.Even(a, b), to + i);
         }
         for (; i < count; i++) to[i] = from[2 * i];
     }

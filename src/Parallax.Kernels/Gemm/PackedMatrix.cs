@@ -61,6 +61,12 @@ public sealed unsafe class PackedMatrix : IDisposable
 
     internal int PaddedLanes { get; }
 
+    /// <summary>Elements from one matrix to the next.</summary>
+    internal nint MatrixElements => (nint)PaddedLanes * Depth;
+
+    /// <summary>Matrices to be filled by the caller, slab by slab.</summary>
+    internal static PackedMatrix Allocate(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count) => new(entry, isLeft, lanes, depth, count);
+
     /// <summary>Packs <paramref name="count"/> matrices that lie <paramref name="matrixStride"/> elements apart.</summary>
     public static PackedMatrix Pack(
         GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, long laneStride, long depthStride, int count = 1, long matrixStride = 0)
@@ -88,7 +94,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     }
 
     /// <summary>First panel of the slab that begins at depth <paramref name="start"/>; the panel of lane l lies l * depth-of-slab behind it.</summary>
-    internal float* Slab(int matrix, int start) => data + (nint)matrix * PaddedLanes * Depth + (nint)start * PaddedLanes;
+    internal float* Slab(int matrix, int start) => data + matrix * MatrixElements + (nint)start * PaddedLanes;
 
     /// <summary>Takes one more reference.</summary>
     public PackedMatrix AddReference()

@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
 
@@ -55,7 +53,7 @@ internal static unsafe class PanelPacking
                 float* row = first + k, to = target + k * width + at;
                 Vector128<float> r0 = Vector128.Load(row), r1 = Vector128.Load(row + laneStride);
                 Vector128<float> r2 = Vector128.Load(row + 2 * laneStride), r3 = Vector128.Load(row + 3 * laneStride);
-                Transpose4(ref r0, ref r1, ref r2, ref r3);
+                Lanes128.Transpose(ref r0, ref r1, ref r2, ref r3);
                 Vector128.Store(r0, to);
                 Vector128.Store(r1, to + width);
                 Vector128.Store(r2, to + 2 * width);
@@ -63,28 +61,6 @@ internal static unsafe class PanelPacking
             }
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose4(ref Vector128<float> r0, ref Vector128<float> r1, ref Vector128<float> r2, ref Vector128<float> r3)
-    {
-        Vector128<float> low02 = ZipLower(r0, r2), high02 = ZipUpper(r0, r2), low13 = ZipLower(r1, r3), high13 = ZipUpper(r1, r3);
-        r0 = ZipLower(low02, low13);
-        r1 = ZipUpper(low02, low13);
-        r2 = ZipLower(high02, high13);
-        r3 = ZipUpper(high02, high13);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipLower(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : Vector128.Create(a[0], b[0], a[1], b[1]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> ZipUpper(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : Vector128.Create(a[2], b[2], a[3], b[3]);
 
     private static void Gather(float* target, int width, float* source, int lanes, int depth, nint laneStride, nint depthStride)
     {

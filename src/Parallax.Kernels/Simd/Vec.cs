@@ -51,6 +51,18 @@ public unsafe interface IVec<V> where V : struct, IVec<V>
 
     /// <summary>The sum of all lanes, in a fixed order.</summary>
     static abstract float Sum(V a);
+
+    /// <summary>Loads 2 * Count elements; lane i of column j is element 2 i + j.</summary>
+    static abstract void LoadColumns(float* source, out V column0, out V column1);
+
+    /// <summary>Loads 4 * Count elements; lane i of column j is element 4 i + j.</summary>
+    static abstract void LoadColumns(float* source, out V column0, out V column1, out V column2, out V column3);
+
+    /// <summary>The inverse of loading two columns.</summary>
+    static abstract void StoreColumns(float* destination, V column0, V column1);
+
+    /// <summary>The inverse of loading four columns.</summary>
+    static abstract void StoreColumns(float* destination, V column0, V column1, V column2, V column3);
 }
 
 /// <summary>The widths of <see cref="IVec{V}"/>, for choices that are made once.</summary>

@@ -35,5 +35,25 @@ public readonly unsafe struct Vec1 : IVec<Vec1>
     [MethodImpl(Inline)] public static float Sum(Vec1 a) => a.v;
 
     [MethodImpl(Inline)]
+    public static void LoadColumns(float* source, out Vec1 column0, out Vec1 column1) => (column0, column1) = (new(source[0]), new(source[1]));
+
+    [MethodImpl(Inline)]
+    public static void LoadColumns(float* source, out Vec1 column0, out Vec1 column1, out Vec1 column2, out Vec1 column3)
+    {
+        LoadColumns(source, out column0, out column1);
+        LoadColumns(source + 2, out column2, out column3);
+    }
+
+    [MethodImpl(Inline)]
+    public static void StoreColumns(float* destination, Vec1 column0, Vec1 column1) => (destination[0], destination[1]) = (column0.v, column1.v);
+
+    [MethodImpl(Inline)]
+    public static void StoreColumns(float* destination, Vec1 column0, Vec1 column1, Vec1 column2, Vec1 column3)
+    {
+        StoreColumns(destination, column0, column1);
+        StoreColumns(destination + 2, column2, column3);
+    }
+
+    [MethodImpl(Inline)]
     private static int Bits(Vec1 a) => BitConverter.SingleToInt32Bits(a.v);
 }

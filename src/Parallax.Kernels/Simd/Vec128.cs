@@ -34,4 +34,37 @@ public readonly unsafe struct Vec128 : IVec<Vec128>
     [MethodImpl(Inline)] public static Vec128 ShiftLeftBits(Vec128 a, int count) => new((a.v.AsInt32() << count).AsSingle());
     [MethodImpl(Inline)] public static Vec128 ShiftRightBits(Vec128 a, int count) => new((a.v.AsInt32() >> count).AsSingle());
     [MethodImpl(Inline)] public static float Sum(Vec128 a) => Vector128.Sum(a.v);
+
+    [MethodImpl(Inline)]
+    public static void LoadColumns(float* source, out Vec128 column0, out Vec128 column1)
+    {
+        Vector128<float> a = Vector128.Load(source), b = Vector128.Load(source + 4);
+        (column0, column1) = (new(Lanes128.Even(a, b)), new(Lanes128.Odd(a, b)));
+    }
+
+    [MethodImpl(Inline)]
+    public static void LoadColumns(float* source, out Vec128 column0, out Vec128 column1, out Vec128 column2, out Vec128 column3)
+    {
+        Vector128<float> a = Vector128.Load(source), b = Vector128.Load(source + 4), c = Vector128.Load(source + 8), d = Vector128.Load(source + 12);
+        Lanes128.Transpose(ref a, ref b, ref c, ref d);
+        (column0, column1, column2, column3) = (new(a), new(b), new(c), new(d));
+    }
+
+    [MethodImpl(Inline)]
+    public static void StoreColumns(float* destination, Vec128 column0, Vec128 column1)
+    {
+        Vector128.Store(Lanes128.ZipLower(column0.v, column1.v), destination);
+        Vector128.Store(Lanes128.ZipUpper(column0.v, column1.v), destination + 4);
+    }
+
+    [MethodImpl(Inline)]
+    public static void StoreColumns(float* destination, Vec128 column0, Vec128 column1, Vec128 column2, Vec128 column3)
+    {
+        Vector128<float> a = column0.v, b = column1.v, c = column2.v, d = column3.v;
+        Lanes128.Transpose(ref a, ref b, ref c, ref d);
+        Vector128.Store(a, destination);
+        Vector128.Store(b, destination + 4);
+        Vector128.Store(c, destination + 8);
+        Vector128.Store(d, destination + 12);
+    }
 }

@@ -62,7 +62,11 @@ internal sealed class Binding
 
 /// <summary>What a kernel is prepared from.</summary>
 /// <param name="Weights">Shares what is derived from constants, such as packed weights, between the kernels of a model.</param>
-internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, WeightCache Weights) : OperandFacts(Inputs, Outputs);
+internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, WeightCache Weights) : OperandFacts(Inputs, Outputs)
+{
+    /// <summary>Whether kernels that round differently from a plain sum of products, however little, are left alone.</summary>
+    internal bool IsStrict => Weights.Precision == Precision.Strict;
+}
 
 /// <summary>What a host function gets.</summary>
 internal abstract class HostContext
@@ -107,10 +111,13 @@ internal abstract class HostContext
 }
 
 /// <summary>Data derived from constants, made once per model and freed with it. Thread-safe.</summary>
-internal class WeightCache : IDisposable
+/// <param name="precision">How accurate the derived forms, and what is computed with them, must be.</param>
+internal class WeightCache(Precision precision = Precision.Strict) : IDisposable
 {
     private readonly HashSet<Tensor> owned = [];
     private readonly Dictionary<(Tensor Source, string Form), Lazy<IDisposable>> entries = [];
+
+    internal Precision Precision { get; } = precision;
 
     /// <summary>Declares a constant of the model.</summary>
     internal void Own(Tensor constant)

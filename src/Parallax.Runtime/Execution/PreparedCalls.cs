@@ -205,7 +205,7 @@ internal sealed class PreparedCalls(Node node, Operand?[] inputs, Operand?[] out
         : IsConstant(input) ? TensorFact.Of(tensor) : Shows(tensor, contents) ? TensorFact.Of(tensor.Clone()) : new TensorFact(tensor.DType, tensor.Shape);
 
     /// <summary>Derived forms of constants: those of the model's own constants are the model's, others are freed with the call.</summary>
-    private sealed class TransientWeights(WeightCache shared) : WeightCache
+    private sealed class TransientWeights(WeightCache shared) : WeightCache(shared.Precision)
     {
         internal override T GetOrAdd<T>(Tensor source, string form, Func<T> make) => shared.Owns(source) ? shared.GetOrAdd(source, form, make) : base.GetOrAdd(source, form, make);
     }

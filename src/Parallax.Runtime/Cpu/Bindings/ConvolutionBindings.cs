@@ -31,7 +31,7 @@ internal static class ConvolutionBindings
     private static unsafe Kernel CreateFloat(ConvProblem problem, PrepareContext x)
     {
         if (x.Constant(1) is not { } weights) return ConvKernels.Create(problem);
-        ConvAlgorithm algorithm = ConvCatalog.Select(problem);
+        ConvAlgorithm algorithm = ConvCatalog.Select(problem, constantWeights: true, x.IsStrict);
         PackedMatrix packed = x.Weights.GetOrAdd(weights, $"{algorithm.Name} groups {problem.Groups}", () => algorithm.Pack(problem, (float*)weights.Address, GemmCatalog.Best));
         return ConvKernels.Create(problem, packed, algorithm);
     }

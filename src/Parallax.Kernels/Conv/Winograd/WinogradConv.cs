@@ -1,0 +1,114 @@
+namespace Parallax.Kernels;
+
+/// <summary>
+/// Convolution of 3x3 taps, stride 1, by minimal filtering in two dimensions: input tiles of t x t are transformed, t x t matrix products over the channels
+/// replace the sums over taps, and the products are transformed back into tiles of m x m results. Where there are many blocks of tiles, each is done
+/// from end to end in its worker's scratch; where there are few, phase 0 transforms the input and phase 1 has a block per chunk of output channels.
+/// </summary>
+internal sealed unsafe class WinogradConv : Kernel
+{
+    /// <summary>Channels that a block of phase 0 transforms.</summary>
+    private const int ChannelsPerChunk = 16;
+
+    private readonly ConvProblem problem;
+    private readonly PackedMatrix weights;
+    private readonly GemmMicroKernel entry;
+    private readonly WinogradTiling tiling;
+    private readonly WinogradInput input;
+    private readonly WinogradOutput output;
+    private readonly DepthSlabs slabs;
+    private readonly int rowChunks, channelChunks;
+
+    internal WinogradConv(ConvProblem problem, PackedMatrix weights, int results)
+    {
+        this.problem = problem;
+        this.weights = weights.AddReference();
+        entry = weights.Entry;
+        tiling = new WinogradTiling(problem, entry, results);
+        input = new WinogradInput(problem, tiling, entry);
+        output = new WinogradOutput(problem, tiling, entry);
+        slabs = new DepthSlabs(problem.GroupInputs, entry);
+        rowChunks = (problem.GroupOutputs + tiling.RowsPerChunk - 1) / tiling.RowsPerChunk;
+        channelChunks = (problem.GroupInputs + ChannelsPerChunk - 1) / ChannelsPerChunk;
+        Name = entry.Name.Replace("gemm_f32", $"conv_f32_winograd{results}", StringComparison.Ordinal);
+    }
+
+    public override string Name { get; }
+
+    public override int PhaseCount => tiling.SharesInput ? 2 : 1;
+
+    public override long ScratchBytes => tiling.SharesInput ? sizeof(float) * TileBlocks * input.BlockElements : 0;
+
+    public override long WorkerScratchBytes => sizeof(float) * (OwnInputElements + Math.Max(input.ScratchElements, output.ProductElements + output.ScratchElements));
+
+    private int TileBlocks => problem.Batch * problem.Groups * tiling.Blocks;
+
+    private long OwnInputElements => tiling.SharesInput ? 0 : input.BlockElements;
+
+    public override int BlockCount(int phase) => TileBlocks * (!tiling.SharesInput ? 1 : phase == 0 ? channelChunks : rowChunks);
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        float* own = (float*)args.WorkerScratch, rest = own + OwnInputElements;
+        if (!tiling.SharesInput)
+        {
+            Transform(block, 0, problem.GroupInputs, own, args, rest);
+            for (int chunk = 0; chunk < rowChunks; chunk++) Multiply(block, chunk, own, args, rest);
+        }
+        else if (phase == 0)
+        {
+            (int tiles, int chunk) = Math.DivRem(block, channelChunks);
+            int first = chunk * ChannelsPerChunk, end = Math.Min(first + ChannelsPerChunk, problem.GroupInputs);
+            Transform(tiles, first, end, Shared(tiles, args), args, rest);
+        }
+        else
+        {
+            (int tiles, int chunk) = Math.DivRem(block, rowChunks);
+            Multiply(tiles, chunk, Shared(tiles, args), args, rest);
+        }
+    }
+
+    public override void Dispose()
+    {
+        weights.Dispose();
+        base.Dispose();
+    }
+
+    private float* Shared(int tiles, in KernelArgs args) => (float*)args.Scratch + tiles * (nint)input.BlockElements;
+
+    private void Transform(int tiles, int first, int end, float* transformed, in KernelArgs args, float* scratch)
+    {
+        (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
+        (int image, int group) = Math.DivRem(product, problem.Groups);
+        nint channel = (nint)image * problem.InputChannels + group * problem.GroupInputs;
+        input.Transform(args.Input<float>(0) + channel * problem.InputPlane, block, first, end, transformed, scratch);
+    }
+
+    /// <summary>Multiplies a chunk of output channels and finishes its results.</summary>
+    private void Multiply(int tiles, int chunk, float* transformed, in KernelArgs args, float* scratch)
+    {
+        (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
+        (int image, int group) = Math.DivRem(product, problem.Groups);
+        int row = chunk * tiling.RowsPerChunk, rows = Math.Min(tiling.RowsPerChunk, problem.GroupOutputs - row);
+        for (int element = 0; element < tiling.Elements; element++)
+            MultiplyElement(group * tiling.Elements + element, row, rows, tiling.TilesOf(block), input.Matrix(transformed, element), scratch + element * output.MatrixStride);
+        int channel = group * problem.GroupOutputs + row;
+        output.Finish(scratch, block, channel, rows, (long)image * problem.OutputChannels + channel, args, scratch + output.ProductElements);
+    }
+
+    private void MultiplyElement(int matrix, int row, int rows, int tiles, float* right, float* result)
+    {
+        for (int slab = 0; slab < slabs.Count; slab++)
+        {
+            int start = slabs.Start(slab), depth = slabs.Length(slab);
+            float* left = weights.Slab(matrix, start) + (nint)row * depth;
+            for (int lane = 0; lane < tiles; lane += entry.NR)
+            {
+                float* panel = right + (nint)lane * problem.GroupInputs + start * entry.NR;
+                for (int i = 0; i < rows; i += entry.MR)
+                    entry.TileFor(Math.Min(entry.MR, rows - i))(
+                        depth, left + (nint)i * depth, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0);
+            }
+        }
+    }
+}
