@@ -107,7 +107,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         for (int j = 0; j < count; j += entry.NR)
             for (int i = 0; i < block.Count; i += entry.MR)
                 entry.TileFor(Math.Min(entry.MR, block.Count - i))(headSize, tile.Query + (nint)i * headSize, tile.Keys + (nint)j * headSize, entry.NR,
-                    tile.Scores + (nint)i * tileKeys + j, tileKeys, false);
+                    tile.Scores + (nint)i * tileKeys + j, tileKeys, false, tile.Query, 0);
     }
 
     private void Dots(in HeadBlock block, in Tile tile, int key, int count)
@@ -173,7 +173,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
             }
             for (int i = 0; i < block.Count; i += entry.MR)
                 entry.TileFor(Math.Min(entry.MR, block.Count - i))(count, tile.Packed + (nint)i * count, values, stride,
-                    tile.Result + (nint)i * paddedValue + column, paddedValue, true);
+                    tile.Result + (nint)i * paddedValue + column, paddedValue, true, tile.Packed, 0);
         }
     }
 

@@ -10,10 +10,10 @@ namespace Parallax.Kernels;
 public sealed unsafe class GemmMicroKernel
 {
     private readonly int[] heights;
-    private readonly delegate*<nint, float*, float*, nint, float*, nint, bool, void>[] tiles;
+    private readonly delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles;
 
     internal GemmMicroKernel(
-        string name, VecWidth width, bool isSupported, int[] heights, delegate*<nint, float*, float*, nint, float*, nint, bool, void>[] tiles)
+        string name, VecWidth width, bool isSupported, int[] heights, delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles)
     {
         Name = name;
         Width = width;
@@ -47,7 +47,7 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
     internal int HeightFor(int rows) => heights[IndexFor(rows)];
 
-    internal delegate*<nint, float*, float*, nint, float*, nint, bool, void> TileFor(int rows) => tiles[IndexFor(rows)];
+    internal delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
 
     /// <summary>Lanes that panels of A take for this many rows, padding of the last panel included.</summary>
     internal int PaddedRows(int rows)

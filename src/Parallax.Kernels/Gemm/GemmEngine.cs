@@ -17,23 +17,28 @@ internal unsafe struct GemmOperands
     internal nint ARowStride, AColumnStride, BRowStride, BColumnStride, CStride, BiasRowStride, BiasColumnStride, ResidualStride;
     internal PackedMatrix? PackedA, PackedB;
     internal int PackedAIndex, PackedBIndex;
+
+    /// <summary>Where <see cref="GemmEngine.PackLeft"/> put A, for engines that share it between their blocks.</summary>
+    internal float* SharedA;
 }
 
 /// <summary>
 /// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it packs what is not packed,
 /// then visits every tile. The last slab is followed by the epilogue, tile by tile. Each element of C is summed in the order of depth,
-/// slab by slab, whatever the blocks are.
+/// slab by slab, whatever the blocks are. Where B is packed and A is high, A is packed before the blocks run, once for all of them.
+/// A packed B comes from memory: while tiles of one panel are computed, the next panel is fetched.
 /// </summary>
 internal sealed unsafe class GemmEngine
 {
     private const long MinBlockWork = 1 << 20;
     private const int WantedBlocks = 24;
+    private const int StepsAhead = 32;
 
     private readonly GemmMicroKernel entry;
     private readonly DepthSlabs slabs;
     private readonly Epilogue epilogue;
     private readonly RightSource? rightSource;
-    private readonly bool packsLeft, packsRight, readsRightDirectly;
+    private readonly bool packsLeft, packsRight, sharesLeft, readsRightDirectly;
     private readonly int m, n, mBlock, nBlock;
 
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
@@ -47,7 +52,8 @@ internal sealed unsafe class GemmEngine
         this.rightSource = rightSource;
         (this.m, this.n) = (m, n);
         slabs = new DepthSlabs(k, entry);
-        packsLeft = !leftIsPacked;
+        sharesLeft = !leftIsPacked && rightIsPacked && m > entry.MR;
+        packsLeft = !leftIsPacked && !sharesLeft;
         packsRight = !rightIsPacked;
         (mBlock, nBlock) = Cut(products);
         readsRightDirectly = packsRight && rightSource is null && rightIsRowMajor && mBlock <= 2 * entry.MR;
@@ -64,6 +70,14 @@ internal sealed unsafe class GemmEngine
 
     internal int RowsPerBlock => mBlock;
 
+    /// <summary>Blocks of <see cref="PackLeft"/>, all of which must have run before the others; 0 where A is not shared.</summary>
+    internal int PackBlocks => sharesLeft ? slabs.Count * PackParts : 0;
+
+    /// <summary>Elements of a shared A; 0 where there is none.</summary>
+    internal long SharedElements => sharesLeft ? Round((long)entry.PaddedRows(m) * slabs.Depth) : 0;
+
+    private int PackParts => (m + entry.MC - 1) / entry.MC;
+
     internal long WorkerScratchBytes => sizeof(float) * (TileElements + LeftElements + RightElements);
 
     private long TileElements => entry.MR * entry.NR;
@@ -72,6 +86,15 @@ internal sealed unsafe class GemmEngine
 
     private long RightElements => !packsRight ? 0
         : Round((long)(readsRightDirectly ? entry.NR : entry.PaddedColumns(nBlock)) * slabs.Size) + 16;
+
+    /// <summary>Packs some rows of one slab of A into <see cref="GemmOperands.SharedA"/>, by slabs as a packed matrix has them.</summary>
+    internal void PackLeft(int block, in GemmOperands operands)
+    {
+        (int slab, int part) = Math.DivRem(block, PackParts);
+        int start = slabs.Start(slab), depth = slabs.Length(slab), row = part * entry.MC;
+        PackedMatrix.PackSlab(SharedSlab(operands, start) + (nint)row * depth, entry, isLeft: true,
+            operands.A + row * operands.ARowStride + start * operands.AColumnStride, Math.Min(entry.MC, m - row), depth, operands.ARowStride, operands.AColumnStride);
+    }
 
     internal void RunBlock(int mIndex, int nIndex, in GemmOperands operands, byte* workerScratch)
     {
@@ -87,29 +110,48 @@ internal sealed unsafe class GemmEngine
             {
                 int valid = Math.Min(entry.NR, columns - j);
                 float* b = Right(operands, right, column, j, valid, start, depth, out nint bStride);
-                RunColumn(operands, a, b, bStride, tile, row, rows, column + j, valid, depth, slab);
+                float* next = operands.PackedB is { } packed ? Next(packed, operands.PackedBIndex, slab, column, j, columns) : null;
+                RunColumn(operands, a, b, bStride, next, tile, row, rows, column + j, valid, depth, slab);
             }
         }
     }
 
+    /// <summary>The panel of B behind this one: in the slab, in the block's next slab, or else where the next block begins.</summary>
+    private float* Next(PackedMatrix packed, int index, int slab, int column, int j, int columns)
+    {
+        if (j + entry.NR < columns) return packed.Slab(index, slabs.Start(slab)) + (nint)(column + j + entry.NR) * slabs.Length(slab);
+        return slab + 1 < slabs.Count
+            ? packed.Slab(index, slabs.Start(slab + 1)) + (nint)column * slabs.Length(slab + 1)
+            : packed.Slab(index, 0) + (nint)(column + columns) * slabs.Length(0);
+    }
+
     private void RunColumn(
-        in GemmOperands operands, float* a, float* b, nint bStride, float* tile, int row, int rows, int column, int columns, int depth, int slab)
+        in GemmOperands operands, float* a, float* b, nint bStride, float* next, float* tile, int row, int rows, int column, int columns, int depth, int slab)
     {
         bool last = slab == slabs.Count - 1;
-        for (int i = 0; i < rows; i += entry.MR)
+        // The first tiles fetch the next panel, each a part of it; a single tile fetches the panel that it reads, a little ahead.
+        int parts = next == null ? 0 : rows > 3 * entry.MR ? 4 : rows > entry.MR ? 2 : 1;
+        float* ahead = parts == 1 ? b + StepsAhead * entry.NR : next;
+        nint aheadStep = parts == 0 ? 0 : entry.NR / parts;
+        for (int i = 0; i < rows; i += entry.MR, ahead += aheadStep * depth)
         {
+            if (i == parts * entry.MR)
+            {
+                ahead = b;
+                aheadStep = 0;
+            }
             int valid = Math.Min(entry.MR, rows - i);
             var run = entry.TileFor(valid);
             float* panel = a + (nint)i * depth, c = operands.C + (row + i) * operands.CStride + column;
             if (columns == entry.NR && valid == entry.HeightFor(valid))
             {
-                run(depth, panel, b, bStride, c, operands.CStride, slab > 0);
+                run(depth, panel, b, bStride, c, operands.CStride, slab > 0, ahead, aheadStep);
             }
             else
             {
                 // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
                 if (slab > 0) CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
-                run(depth, panel, b, bStride, tile, entry.NR, slab > 0);
+                run(depth, panel, b, bStride, tile, entry.NR, slab > 0, ahead, aheadStep);
                 CopyTile(tile, entry.NR, c, operands.CStride, valid, columns);
             }
             if (last)
@@ -138,10 +180,14 @@ internal sealed unsafe class GemmEngine
     {
         if (operands.PackedA is { } packed)
             return packed.Slab(operands.PackedAIndex, start) + (nint)row * depth;
+        if (sharesLeft)
+            return SharedSlab(operands, start) + (nint)row * depth;
         PackedMatrix.PackSlab(scratch, entry, isLeft: true, operands.A + row * operands.ARowStride + start * operands.AColumnStride,
             rows, depth, operands.ARowStride, operands.AColumnStride);
         return scratch;
     }
+
+    private float* SharedSlab(in GemmOperands operands, int start) => operands.SharedA + (nint)entry.PaddedRows(m) * start;
 
     private void PackRight(in GemmOperands operands, float* scratch, int column, int columns, int start, int depth)
     {
@@ -189,7 +235,8 @@ internal sealed unsafe class GemmEngine
             if (cost < 2 * MinBlockWork || (rows <= 1 && columns <= 1))
                 break;
             // Halving the columns packs A twice as often, halving the rows B; packing A costs more, it transposes.
-            bool halveColumns = columns > 1 && (rows <= 1 || (packsLeft == packsRight ? columns * nr >= 2 * rows * mr : packsRight));
+            // Nothing is packed twice where both are packed before, but with fewer rows B comes from memory more often.
+            bool halveColumns = columns > 1 && (rows <= 1 || sharesLeft || (packsLeft == packsRight ? columns * nr >= 2 * rows * mr : packsRight));
             if (halveColumns) columns = (columns + 1) / 2;
             else rows = (rows + 1) / 2;
         }

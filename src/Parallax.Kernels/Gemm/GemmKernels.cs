@@ -118,16 +118,25 @@ internal sealed unsafe class GemmKernel : Kernel
 
     public override long WorkerScratchBytes => engine?.WorkerScratchBytes ?? 0;
 
+    public override long ScratchBytes => sizeof(float) * problem.BatchCount * (engine?.SharedElements ?? 0);
+
+    public override int PhaseCount => Packs ? 2 : 1;
+
+    private bool Packs => engine is { PackBlocks: > 0 };
+
     private int BlocksPerProduct => engine is null ? dots!.Blocks : engine.MBlocks * engine.NBlocks;
 
-    public override int BlockCount(int phase) => problem.BatchCount * BlocksPerProduct;
+    public override int BlockCount(int phase) => problem.BatchCount * (Packs && phase == 0 ? engine!.PackBlocks : BlocksPerProduct);
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        (int product, int part) = Math.DivRem(block, BlocksPerProduct);
+        bool packs = Packs && phase == 0;
+        (int product, int part) = Math.DivRem(block, packs ? engine!.PackBlocks : BlocksPerProduct);
         GemmOperands operands = OperandsOf(product, args);
         if (engine is null)
             dots!.RunBlock(part, operands);
+        else if (packs)
+            engine.PackLeft(part, operands);
         else
             engine.RunBlock(part / engine.NBlocks, part % engine.NBlocks, operands, args.WorkerScratch);
     }
@@ -161,6 +170,7 @@ internal sealed unsafe class GemmKernel : Kernel
             PackedB = packedB,
             PackedAIndex = (int)(a / packedAStride),
             PackedBIndex = (int)(b / packedBStride),
+            SharedA = (float*)args.Scratch + product * (nint)(engine?.SharedElements ?? 0),
         };
     }
 }

@@ -5,29 +5,35 @@ namespace Parallax.Kernels;
 /// <summary>
 /// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V.
 /// A is a packed panel: h values per step of depth, contiguous. B has <c>bStride</c> elements between steps of depth, 2V of them read
-/// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. The accumulators are named one by one:
-/// that is what makes the JIT keep them in registers.
+/// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. At each step of depth, what <c>ahead</c> points
+/// at is fetched for later and <c>ahead</c> moves on by <c>aheadStep</c>: memory works while the sums are made. The accumulators are named
+/// one by one: that is what makes the JIT keep them in registers.
 /// </summary>
 internal static unsafe class GemmTiles
 {
     /// <summary>1 row; 4 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    internal static void Rows1<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V>
     {
         V c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
         V b0, b1, x;
         nint k = depth;
         for (; k >= 4; k -= 4)
         {
+            Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
             b += bStride;
+            Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[1]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
             b += bStride;
+            Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[2]); c002 = V.MultiplyAdd(x, b0, c002); c012 = V.MultiplyAdd(x, b1, c012);
             b += bStride;
+            Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[3]); c003 = V.MultiplyAdd(x, b0, c003); c013 = V.MultiplyAdd(x, b1, c013);
             b += bStride;
@@ -46,7 +52,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>2 rows; 2 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    internal static void Rows2<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V>
     {
         V c000 = default, c010 = default, c001 = default, c011 = default;
         V c100 = default, c110 = default, c101 = default, c111 = default;
@@ -54,10 +61,12 @@ internal static unsafe class GemmTiles
         nint k = depth;
         for (; k >= 2; k -= 2)
         {
+            Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
             x = V.Create(a[1]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
             b += bStride;
+            Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[2]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
             x = V.Create(a[3]); c101 = V.MultiplyAdd(x, b0, c101); c111 = V.MultiplyAdd(x, b1, c111);
@@ -81,7 +90,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    internal static void Rows4<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V>
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -97,6 +107,7 @@ internal static unsafe class GemmTiles
         }
         for (nint k = depth; k > 0; k--)
         {
+            Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -113,7 +124,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>6 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    internal static void Rows6<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V>
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -133,6 +145,7 @@ internal static unsafe class GemmTiles
         }
         for (nint k = depth; k > 0; k--)
         {
+            Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -153,7 +166,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    internal static void Rows8<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V>
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -177,6 +191,7 @@ internal static unsafe class GemmTiles
         }
         for (nint k = depth; k > 0; k--)
         {
+            Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -201,7 +216,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>14 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows14<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate) where V : struct, IVec<V>
+    internal static void Rows14<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V>
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -237,6 +253,7 @@ internal static unsafe class GemmTiles
         }
         for (nint k = depth; k > 0; k--)
         {
+            Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);

@@ -1,7 +1,7 @@
 namespace Parallax.Kernels.Recurrent;
 
 /// <summary>
-/// Phase 0 multiplies the inputs of all steps by W. In phase 1 a block takes one direction and a few batch items through all steps:
+/// The first phases multiply the inputs of all steps by W. In the last phase a block takes one direction and a few batch items through all steps:
 /// h times R on the GEMM tiles, then the cell. Rows of gates and states are padded to whole tiles.
 /// </summary>
 internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<V>
@@ -23,11 +23,13 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     public override string Name => $"{problem.Cell.ToString().ToLowerInvariant()}_float_{entry.Name}";
 
-    public override int PhaseCount => 2;
+    public override int PhaseCount => inputProduct.PhaseCount + 1;
 
-    public override int BlockCount(int phase) => phase == 0 ? inputProduct.BlockCount(0) : problem.Directions * chunks;
+    public override int BlockCount(int phase) => phase < inputProduct.PhaseCount ? inputProduct.BlockCount(phase) : problem.Directions * chunks;
 
-    public override long ScratchBytes => (long)problem.Directions * problem.Steps * problem.Batch * gates * hidden * sizeof(float);
+    public override long ScratchBytes => ProductBytes + inputProduct.ScratchBytes;
+
+    private long ProductBytes => ((long)problem.Directions * problem.Steps * problem.Batch * gates * hidden * sizeof(float) + 63) / 64 * 64;
 
     public override long WorkerScratchBytes => Math.Max(inputProduct.WorkerScratchBytes, sizeof(float) * (WeightElements + Rows(gates) + Rows(1) * 4 + Line * (2 * gates + 3)));
 
@@ -54,11 +56,11 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        if (phase == 0)
+        if (phase < inputProduct.PhaseCount)
         {
             void** inputs = stackalloc void*[2] { args.Input<float>(0), args.Input<float>(1) };
             void** outputs = stackalloc void*[1] { args.Scratch };
-            inputProduct.RunBlock(0, block, new KernelArgs(inputs, 2, outputs, 1, null, args.WorkerScratch));
+            inputProduct.RunBlock(phase, block, new KernelArgs(inputs, 2, outputs, 1, args.Scratch + ProductBytes, args.WorkerScratch));
             return;
         }
         Cell cell = Begin(block, args);
@@ -135,7 +137,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
         }
         for (int g = firstGate; g < endGate; g++)
             for (int j = 0; j < padded; j += entry.NR)
-                entry.TileFor(cell.Count)(hidden, panel, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, false);
+                entry.TileFor(cell.Count)(hidden, panel, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, false, panel, 0);
     }
 
     // Adds the input's products and both biases, but for the GRU's candidate gate, whose recurrent part is kept apart.

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
 
@@ -80,6 +81,13 @@ public static unsafe class Vec
     /// <summary>The widest width that is supported here.</summary>
     public static VecWidth Widest =>
         Vec512.IsSupported ? VecWidth.V512 : Vec256.IsSupported ? VecWidth.V256 : Vec128.IsSupported ? VecWidth.V128 : VecWidth.Scalar;
+
+    /// <summary>Asks for a cache line to be brought to the second-level cache, where the instruction exists. Any address will do.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address)
+    {
+        if (Sse.IsSupported) Sse.Prefetch1(address);
+    }
 
     /// <summary>Loads the first <paramref name="count"/> lanes and touches no byte behind them; the other lanes are zero.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
