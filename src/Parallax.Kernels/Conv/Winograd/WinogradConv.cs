@@ -107,7 +107,7 @@ internal sealed unsafe class WinogradConv : Kernel
                 float* panel = right + (nint)lane * problem.GroupInputs + start * entry.NR;
                 for (int i = 0; i < rows; i += entry.MR)
                     entry.TileFor(Math.Min(entry.MR, rows - i))(
-                        depth, left + (nint)i * depth, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0);
+                        depth, left + (nint)i * depth, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0, panel, 0);
             }
         }
     }
