@@ -8,6 +8,7 @@ internal static class ClBindings
         ElementwiseBindings.All,
         NormalizationBindings.All,
         MatrixBindings.All,
+        ConvolutionBindings.All,
     }.SelectMany(family => family).ToDictionary(binding => binding.OperatorType);
 
     internal static ClBinding? Find(Type operatorType) => Entries.GetValueOrDefault(operatorType);
