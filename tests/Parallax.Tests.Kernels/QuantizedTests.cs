@@ -6,71 +6,70 @@ namespace Parallax.Tests.Kernels;
 
 public sealed unsafe class QuantizedTests
 {
-    public static TheoryData<VecWidth> Widths
-    {
-        get
-        {
-            var widths = new TheoryData<VecWidth> { VecWidth.Scalar };
-            if (Vec128.IsSupported) widths.Add(VecWidth.V128);
-            if (Vec256.IsSupported) widths.Add(VecWidth.V256);
-            if (Vec512.IsSupported) widths.Add(VecWidth.V512);
-            return widths;
-        }
-    }
+    public static TheoryData<string> Entries => new(IntegerCatalog.Entries.Where(entry => entry.IsSupported).Select(entry => entry.Name));
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void ProductsAreExact(VecWidth width)
+    [MemberData(nameof(Entries))]
+    public void ProductsAreExact(string name)
     {
+        IntegerMicroKernel entry = Entry(name);
         int seed = 1;
         foreach ((int m, int n, int k) in ((int, int, int)[])[(0, 3, 2), (1, 1, 1), (1, 33, 7), (5, 1, 9), (4, 16, 8), (7, 37, 21), (66, 131, 40), (9, 40, 1030)])
             foreach (bool aSigned in (bool[])[false, true])
                 foreach (bool bSigned in (bool[])[false, true])
                     foreach (bool perLane in (bool[])[false, true])
-                        CheckSums(new GemmProblem(m, n, k), aSigned, bSigned, perLane, width, seed++);
+                        CheckSums(new GemmProblem(m, n, k), aSigned, bSigned, perLane, entry, seed++);
         GemmProblem gemm = GemmProblem.Gemm([9, 6], [11, 9], true, true, 1, 1, null);
-        CheckSums(gemm, true, false, true, width, seed++);
-        CheckSums(GemmProblem.MatMul([2, 1, 5, 7], [3, 7, 9]), false, true, false, width, seed);
+        CheckSums(gemm, true, false, true, entry, seed++);
+        CheckSums(GemmProblem.MatMul([2, 1, 5, 7], [3, 7, 9]), false, true, false, entry, seed);
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void RequantizedProductsRoundTiesToEvenAndSaturate(VecWidth width)
+    [MemberData(nameof(Entries))]
+    public void RequantizedProductsRoundTiesToEvenAndSaturate(string name)
     {
+        IntegerMicroKernel entry = Entry(name);
         // Sums 0, 1, 2, ... times 1/2: every second one is a tie.
         const int n = 40;
         byte[] a = [1], b = [.. Enumerable.Range(0, n).Select(i => (byte)i)], zero = [0], y = new byte[n], yZero = [3];
         float[] half = [0.5f], one = [1f];
         var types = new QuantizedTypes(QuantizedInputs.QLinearMatMul);
-        Run(QuantizedKernels.CreateProduct(new GemmProblem(1, n, 1), types, width), y, a, half, zero, b, one, zero, one, yZero);
+        Run(QuantizedKernels.CreateProduct(new GemmProblem(1, n, 1), types, entry: entry), y, a, half, zero, b, one, zero, one, yZero);
         for (int i = 0; i < n; i++)
             Assert.Equal(3 + (int)Math.Round(i * 0.5, MidpointRounding.ToEven), y[i]);
         float[] large = [100f];
-        Run(QuantizedKernels.CreateProduct(new GemmProblem(1, n, 1), types with { YSigned = true }, width), y, a, large, zero, b, one, zero, one, yZero);
+        Run(QuantizedKernels.CreateProduct(new GemmProblem(1, n, 1), types with { YSigned = true }, entry: entry), y, a, large, zero, b, one, zero, one, yZero);
         Assert.Equal(3, y[0]);
         Assert.Equal(103, y[1]);
         Assert.Equal(127, y[2]);
         byte[] negative = [0xFF];
-        Run(QuantizedKernels.CreateProduct(new GemmProblem(1, n, 1), types with { YSigned = true, ASigned = true }, width), y, negative, large, zero, b, one, zero, one, yZero);
+        Run(QuantizedKernels.CreateProduct(new GemmProblem(1, n, 1), types with { YSigned = true, ASigned = true }, entry: entry), y, negative, large, zero, b, one, zero, one, yZero);
         Assert.Equal(-97, (sbyte)y[1]);
         Assert.Equal(-128, (sbyte)y[2]);
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void ConvolutionsAreExact(VecWidth width)
+    [MemberData(nameof(Entries))]
+    public void ConvolutionsAreExact(string name)
     {
+        IntegerMicroKernel entry = Entry(name);
         int seed = 1;
         foreach (ConvProblem problem in (ConvProblem[])[
             ConvReference.Problem(2, 1, 3, 5, [9, 8], [3, 3], 1, 1, 1),
             ConvReference.Problem(1, 2, 4, 6, [9, 8], [3, 2], 2, 0, 2, 2),
             ConvReference.Problem(1, 4, 4, 4, [31], [5], 1, 2, 2),
-            ConvReference.Problem(1, 1, 70, 3, [5, 6], [3, 3], 1, 1, 1)])
+            ConvReference.Problem(1, 1, 70, 3, [5, 6], [3, 3], 1, 1, 1),
+            ConvReference.Problem(2, 1, 9, 21, [7, 11], [1, 1]),
+            ConvReference.Problem(1, 1, 5, 9, [8, 9], [1, 1], 2),
+            ConvReference.Problem(2, 6, 6, 6, [19, 45], [3, 3], 2, 1, 1),
+            ConvReference.Problem(1, 3, 3, 6, [130, 90], [3, 3], 1, 1, 1),
+            ConvReference.Problem(1, 2, 2, 2, [5, 6, 7], [3, 2, 3], 1, 1, 1),
+            ConvReference.Problem(1, 1, 2, 3, [4, 6, 40], [2, 3, 3], 2, 1, 1)])
             foreach (bool signed in (bool[])[false, true])
-                CheckConv(problem, signed, width, seed++);
+                CheckConv(problem, signed, entry, seed++);
     }
 
-    private static void CheckSums(GemmProblem problem, bool aSigned, bool bSigned, bool perLane, VecWidth width, int seed)
+    private static void CheckSums(GemmProblem problem, bool aSigned, bool bSigned, bool perLane, IntegerMicroKernel entry, int seed)
     {
         int Extent(long[]? batch, long elements) => (int)((batch is null ? 0 : batch.Max()) + elements);
         byte[] a = Bytes(Extent(problem.ABatch, (long)problem.M * problem.K), seed), b = Bytes(Extent(problem.BBatch, (long)problem.K * problem.N), seed + 1);
@@ -81,18 +80,32 @@ public sealed unsafe class QuantizedTests
         {
             ASigned = aSigned, BSigned = bSigned, AZeroPerRow = perLane, BZeroPerColumn = perLane,
         };
-        Run(QuantizedKernels.CreateProduct(problem, types, width), y, a, b, aZero, bZero);
+        Run(QuantizedKernels.CreateProduct(problem, types, entry: entry), y, a, b, aZero, bZero);
+        CheckSums(y, problem, types, a, b, aZero, bZero);
+        if (problem.ABatch is not null || problem.BBatch is not null) return;
+        fixed (byte* right = b)
+        {
+            using PackedIntegers packed = PackedIntegers.Pack(entry, false, bSigned, right, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride);
+            Array.Fill(y, int.MinValue);
+            Run(QuantizedKernels.CreateProduct(problem, types, packed, entry), y, a, Array.Empty<byte>(), aZero, bZero);
+            CheckSums(y, problem, types, a, b, aZero, bZero);
+            Assert.Throws<ArgumentException>(() => QuantizedKernels.CreateProduct(problem with { K = problem.K + 1 }, types, packed, entry));
+        }
+    }
+
+    private static void CheckSums(int[] y, GemmProblem problem, QuantizedTypes types, byte[] a, byte[] b, byte[] aZero, byte[] bZero)
+    {
         for (int i = 0; i < y.Length; i++)
         {
             int batch = i / (problem.M * problem.N), row = i / problem.N % problem.M, column = i % problem.N, sum = 0;
             for (int k = 0; k < problem.K; k++)
-                sum += (Value(a[(problem.ABatch?[batch] ?? 0) + row * problem.A.RowStride + k * problem.A.ColumnStride], aSigned) - Value(aZero[perLane ? row : 0], aSigned))
-                    * (Value(b[(problem.BBatch?[batch] ?? 0) + k * problem.B.RowStride + column * problem.B.ColumnStride], bSigned) - Value(bZero[perLane ? column : 0], bSigned));
+                sum += (Value(a[(problem.ABatch?[batch] ?? 0) + row * problem.A.RowStride + k * problem.A.ColumnStride], types.ASigned) - Value(aZero[types.AZeroPerRow ? row : 0], types.ASigned))
+                    * (Value(b[(problem.BBatch?[batch] ?? 0) + k * problem.B.RowStride + column * problem.B.ColumnStride], types.BSigned) - Value(bZero[types.BZeroPerColumn ? column : 0], types.BSigned));
             Assert.Equal(sum, y[i]);
         }
     }
 
-    private static void CheckConv(ConvProblem problem, bool signed, VecWidth width, int seed)
+    private static void CheckConv(ConvProblem problem, bool signed, IntegerMicroKernel entry, int seed)
     {
         byte[] x = Bytes(problem.Batch * problem.InputChannels * problem.InputPlane, seed), w = Bytes(problem.OutputChannels * problem.GroupInputs * problem.Taps, seed + 1);
         byte[] xZero = Bytes(1, seed + 2), wZero = Bytes(problem.OutputChannels, seed + 3);
@@ -103,22 +116,38 @@ public sealed unsafe class QuantizedTests
         double[] expected = ConvReference.Compute(problem, values);
         int[] y = new int[expected.Length];
         var types = new QuantizedTypes(QuantizedInputs.ConvInteger(true, true)) { ASigned = true, BSigned = signed, AZeroPerRow = true };
-        Run(QuantizedKernels.CreateConv(problem, types, width), y, x, w, xZero, wZero);
-        for (int i = 0; i < y.Length; i++)
-            Assert.Equal(expected[i], y[i]);
+        using PackedIntegers packed = Pack(problem, types, w, entry);
+        foreach (PackedIntegers? weights in (PackedIntegers?[])[null, packed])
+        {
+            Array.Fill(y, int.MinValue);
+            Run(QuantizedKernels.CreateConv(problem, types, weights, entry), y, x, weights is null ? w : [], xZero, wZero);
+            for (int i = 0; i < y.Length; i++)
+                Assert.Equal(expected[i], y[i]);
+        }
 
         byte[] y8 = new byte[expected.Length], yZero = [100];
         float[] xScale = [0.02f], yScale = [3f], wScale = [.. Enumerable.Range(1, problem.OutputChannels).Select(i => 0.01f * i)];
         int[] bias = [.. Enumerable.Range(0, problem.OutputChannels).Select(i => 1000 * i - 2000)];
-        Run(QuantizedKernels.CreateConv(problem, types with { Inputs = QuantizedInputs.QLinearConv(true), AScalePerRow = true }, width),
-            y8, x, xScale, xZero, w, wScale, wZero, yScale, yZero, bias);
-        for (int i = 0; i < y8.Length; i++)
+        types = types with { Inputs = QuantizedInputs.QLinearConv(true), AScalePerRow = true };
+        foreach (PackedIntegers? weights in QuantizedKernels.UsesPackedWeights(problem, types) ? (PackedIntegers?[])[null, packed] : [null])
         {
-            int channel = i / problem.OutputPlane % problem.OutputChannels;
-            float scale = wScale[channel] * xScale[0] / yScale[0];
-            Assert.Equal(Math.Clamp(MathF.Round((float)(expected[i] + bias[channel]) * scale) + 100, 0, 255), y8[i]);
+            Array.Clear(y8);
+            Run(QuantizedKernels.CreateConv(problem, types, weights, entry), y8, x, xScale, xZero, weights is null ? w : [], wScale, wZero, yScale, yZero, bias);
+            for (int i = 0; i < y8.Length; i++)
+            {
+                int channel = i / problem.OutputPlane % problem.OutputChannels;
+                float scale = wScale[channel] * xScale[0] / yScale[0];
+                Assert.Equal(Math.Clamp(MathF.Round((float)(expected[i] + bias[channel]) * scale) + 100, 0, 255), y8[i]);
+            }
         }
     }
+
+    private static PackedIntegers Pack(ConvProblem problem, QuantizedTypes types, byte[] w, IntegerMicroKernel entry)
+    {
+        fixed (byte* weights = w) return QuantizedKernels.PackWeights(problem, types, weights, entry);
+    }
+
+    private static IntegerMicroKernel Entry(string name) => IntegerCatalog.Entries.Single(entry => entry.Name == name);
 
     /// <summary>Runs and disposes a kernel; every array lies right before an unreadable page.</summary>
     private static void Run(Kernel kernel, Array output, params Array[] inputs)

@@ -92,7 +92,11 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
     }
 
     /// <summary>Copies one channel, rows [firstRow, firstRow + rows) of each y part.</summary>
-    internal void Copy(float* source, float* target, int firstRow, int rows)
+    internal void Copy(float* source, float* target, int firstRow, int rows) => Copy(source, target, firstRow, rows, default(FloatRows));
+
+    /// <summary>As <see cref="Copy(float*, float*, int, int)"/>, for elements that <typeparamref name="TRows"/> copies.</summary>
+    internal void Copy<TFrom, TTo, TRows>(TFrom* source, TTo* target, int firstRow, int rows, TRows copier)
+        where TFrom : unmanaged where TTo : unmanaged where TRows : struct, IRowCopy<TFrom, TTo>
     {
         foreach (int zPart in z.Parts)
             foreach (int yPart in y.Parts)
@@ -104,23 +108,44 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
                         {
                             int fromY = iy * y.Stride + yPart - y.PadBegin;
                             bool inside = (uint)fromZ < (uint)z.Input && (uint)fromY < (uint)y.Input && iy < y.Length;
-                            CopyRow(inside ? source + ((nint)fromZ * y.Input + fromY) * x.Input : null, target, xPart);
+                            CopyRow(inside ? source + ((nint)fromZ * y.Input + fromY) * x.Input : null, target, xPart, copier);
                         }
                     }
     }
 
-    private void CopyRow(float* source, float* target, int xPart)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void CopyRow<TFrom, TTo, TRows>(TFrom* source, TTo* target, int xPart, TRows copier)
+        where TFrom : unmanaged where TTo : unmanaged where TRows : struct, IRowCopy<TFrom, TTo>
     {
         (int first, int end) = source == null ? (x.Length, x.Length) : x.Inside(xPart);
-        for (int i = 0; i < first; i++) target[i] = 0;
-        for (int i = end; i < x.Length; i++) target[i] = 0;
-        float* from = source + (first * x.Stride + xPart - x.PadBegin);
-        if (x.Stride == 1)
-            VectorCopy.Copy(from, target + first, end - first);
-        else if (x.Stride == 2)
-            CopyEverySecond(from, target + first, end - first);
+        if (first > 0) copier.Pad(target, first);
+        if (end < x.Length) copier.Pad(target + end, x.Length - end);
+        if (first < end) copier.Copy(source + (first * x.Stride + xPart - x.PadBegin), target + first, end - first, x.Stride);
+    }
+}
+
+/// <summary>Copies parts of rows into a padded form.</summary>
+internal unsafe interface IRowCopy<TFrom, TTo> where TFrom : unmanaged where TTo : unmanaged
+{
+    void Pad(TTo* target, int count);
+
+    /// <summary>Copies elements that lie <paramref name="stride"/> apart.</summary>
+    void Copy(TFrom* source, TTo* target, int count, int stride);
+}
+
+internal readonly unsafe struct FloatRows : IRowCopy<float, float>
+{
+    public void Pad(float* target, int count)
+    {
+        for (int i = 0; i < count; i++) target[i] = 0;
+    }
+
+    public void Copy(float* source, float* target, int count, int stride)
+    {
+        if (stride == 1) VectorCopy.Copy(source, target, count);
+        else if (stride == 2) CopyEverySecond(source, target, count);
         else
-            for (int i = first; i < end; i++, from += x.Stride) target[i] = *from;
+            for (int i = 0; i < count; i++, source += stride) target[i] = *source;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -21,20 +21,27 @@ internal static class QuantizationBindings
         return QuantizationLayout.Of(dims, scales, block == 0 && Shape.Count(scales) == 1 ? 0 : ShapeRules.Axis(axis, dims.Length), block);
     }
 
-    private static Kernel PrepareMatMul(IntegerMatMul op, PrepareContext x)
+    private static unsafe Kernel PrepareMatMul(IntegerMatMul op, PrepareContext x)
     {
         GemmProblem problem = GemmProblem.MatMul(x.Dims(0), x.Dims(op.B));
         QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearMatMul : QuantizedInputs.MatMulInteger(x.Has(2), x.Has(3));
-        return QuantizedKernels.CreateProduct(problem, Types(x, inputs, problem.M, problem.N));
+        QuantizedTypes types = Types(x, inputs, problem.M, problem.N);
+        if (x.Constant(op.B) is not { Rank: <= 2 } b) return QuantizedKernels.CreateProduct(problem, types);
+        PackedIntegers packed = x.Weights.GetOrAdd(b, "right", () =>
+            PackedIntegers.Pack(IntegerCatalog.Best, isLeft: false, types.BSigned, (byte*)b.Address, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride));
+        return QuantizedKernels.CreateProduct(problem, types, packed);
     }
 
-    private static Kernel PrepareConv(IntegerConv op, PrepareContext x)
+    private static unsafe Kernel PrepareConv(IntegerConv op, PrepareContext x)
     {
         long[] dims = x.Dims(0), weights = x.Dims(op.B);
         var problem = new ConvProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0]),
             Windows.Over(op.WindowOver(x.Inputs[op.B]!.Shape!.Value), dims));
         QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearConv(x.Has(8)) : QuantizedInputs.ConvInteger(x.Has(2), x.Has(3));
-        return QuantizedKernels.CreateConv(problem, Types(x, inputs, weights[0], 1));
+        QuantizedTypes types = Types(x, inputs, weights[0], 1);
+        if (x.Constant(op.B) is not { } constant || !QuantizedKernels.UsesPackedWeights(problem, types)) return QuantizedKernels.CreateConv(problem, types);
+        PackedIntegers packed = x.Weights.GetOrAdd(constant, $"left groups {problem.Groups}", () => QuantizedKernels.PackWeights(problem, types, (byte*)constant.Address));
+        return QuantizedKernels.CreateConv(problem, types, packed);
     }
 
     private static QuantizedTypes Types(PrepareContext x, QuantizedInputs inputs, long rows, long columns) => new(inputs)

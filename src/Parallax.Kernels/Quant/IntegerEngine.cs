@@ -1,0 +1,257 @@
+using System.Numerics.Tensors;
+
+namespace Parallax.Kernels;
+
+/// <summary>Gives the rows of a right operand, as bytes, that a panel is made of.</summary>
+internal unsafe interface IByteRows
+{
+    /// <summary>Called before the rows of a tile's columns are asked for.</summary>
+    void Begin(int column, int columns);
+
+    /// <summary>
+    /// Row <paramref name="k"/>, columns from <paramref name="column"/> on; a whole tile's columns can be read. Where they do not lie together they are copied to
+    /// <paramref name="buffer"/>; what is in columns that do not exist does not matter.
+    /// </summary>
+    byte* Row(int k, int column, int columns, byte* buffer);
+}
+
+/// <summary>Where the operands of one product lie; strides in elements.</summary>
+internal unsafe struct IntegerOperands
+{
+    internal byte* A, Y;
+    internal nint ARowStride, AColumnStride, YRowStride;
+    internal PackedIntegers? PackedA, PackedB;
+    internal int PackedAIndex;
+
+    /// <summary>The place of row 0 among the parameters that there is one of per row.</summary>
+    internal int ParameterRow;
+}
+
+/// <summary>
+/// One exact product of 8-bit matrices, cut into blocks. A block packs what is not packed and visits every tile; what zero points add to the sums of
+/// factors, <c>(a - za)(b - zb) = ab - zb sum(a) - za (sum(b) - K zb)</c> summed over the depth, is put right tile by tile, before the tile is requantized.
+/// </summary>
+internal sealed unsafe class IntegerEngine
+{
+    private const long MinBlockWork = 1 << 20;
+    private const int WantedBlocks = 24, MinBlockRows = 64;
+
+    private readonly IntegerMicroKernel entry;
+    private readonly QuantizedTypes types;
+    private readonly int m, n, k, groups, mBlock, nBlock;
+    private readonly int aFlip, bFlip;
+    private readonly bool packsLeft, packsRight;
+    private readonly delegate*<in Requantizer, int*, int, float, float*, byte*, int, void> requantizeRow;
+
+    /// <param name="products">How many such products the kernel computes, which are independent work.</param>
+    internal IntegerEngine(IntegerMicroKernel entry, QuantizedTypes types, int m, int n, int k, long products, bool leftIsPacked, bool rightIsPacked)
+    {
+        this.entry = entry;
+        this.types = types;
+        (this.m, this.n, this.k) = (m, n, k);
+        groups = entry.Groups(k);
+        aFlip = entry.Flip(isLeft: true, types.ASigned);
+        bFlip = entry.Flip(isLeft: false, types.BSigned);
+        packsLeft = !leftIsPacked;
+        packsRight = !rightIsPacked;
+        (mBlock, nBlock) = Cut(products);
+        MBlocks = (m + mBlock - 1) / mBlock;
+        NBlocks = (n + nBlock - 1) / nBlock;
+        requantizeRow = Requantizer.RowFor(entry.Width);
+    }
+
+    internal int MBlocks { get; }
+
+    internal int NBlocks { get; }
+
+    internal long WorkerScratchBytes => Scratch.Bytes(this);
+
+    internal void RunBlock<TRows>(int block, in IntegerOperands operands, TRows source, in KernelArgs args) where TRows : struct, IByteRows
+    {
+        int row = block / NBlocks * mBlock, rows = Math.Min(mBlock, m - row);
+        int column = block % NBlocks * nBlock, columns = Math.Min(nBlock, n - column);
+        var scratch = new Scratch(this, args.WorkerScratch);
+        if (packsLeft) PackLeft(operands, scratch, row, rows);
+        int* leftSums = operands.PackedA is { } a ? a.Sums(operands.PackedAIndex, row) : scratch.LeftSums;
+        bool anyLeftZero = FindRowTerms(operands, scratch, row, rows, leftSums, args);
+        if (anyLeftZero && packsRight) FillOnes(scratch.Ones);
+        for (int j = 0; j < columns; j += entry.NR)
+        {
+            int valid = Math.Min(entry.NR, columns - j);
+            byte* right = Right(operands, scratch, source, column + j, valid);
+            FindColumnTerms(operands, scratch, right, column + j, valid, anyLeftZero, args);
+            for (int i = 0; i < rows; i += entry.MR)
+            {
+                int height = Math.Min(entry.MR, rows - i);
+                byte* left = operands.PackedA is { } packed ? packed.Panel(operands.PackedAIndex, row + i) : scratch.Left + (nint)i * groups * 4;
+                entry.TileFor(height)(groups, left, right, scratch.Sums);
+                Finish(operands, scratch, leftSums + i, i, height, row + i, column + j, valid, anyLeftZero, args);
+            }
+        }
+    }
+
+    private void PackLeft(in IntegerOperands operands, in Scratch scratch, int row, int rows)
+    {
+        for (int i = 0; i < rows; i += entry.MR)
+        {
+            int valid = Math.Min(entry.MR, rows - i), height = entry.HeightFor(valid);
+            byte* panel = scratch.Left + (nint)i * groups * 4;
+            IntegerPanels.Pack(entry, isLeft: true, panel, height, operands.A + (row + i) * operands.ARowStride, valid, k, operands.ARowStride, operands.AColumnStride, aFlip);
+            IntegerPanels.SumLanes(entry, isLeft: true, panel, height, valid, groups, scratch.LeftSums + i);
+        }
+    }
+
+    private byte* Right<TRows>(in IntegerOperands operands, in Scratch scratch, TRows source, int column, int columns) where TRows : struct, IByteRows
+    {
+        if (operands.PackedB is { } packed) return packed.Panel(0, column);
+        byte** rows = stackalloc byte*[4];
+        source.Begin(column, columns);
+        for (int g = 0; g < groups; g++)
+        {
+            for (int i = 0; i < entry.Group; i++)
+                // Left factors behind the last depth are zero: any row will do.
+                rows[i] = source.Row(Math.Min(g * entry.Group + i, k - 1), column, columns, scratch.Rows + i * entry.NR);
+            IntegerPanels.Interleave(entry, scratch.Right + (nint)g * entry.NR * 4, rows, bFlip);
+        }
+        return scratch.Right;
+    }
+
+    /// <summary>What is added to each row, and its scale. Whether a row's zero point is not 0.</summary>
+    private bool FindRowTerms(in IntegerOperands operands, in Scratch scratch, int row, int rows, int* leftSums, in KernelArgs args)
+    {
+        QuantizedInputs inputs = types.Inputs;
+        int parameter = operands.ParameterRow + row, bZero = types.BZeroPerColumn ? 0 : Zero(args, inputs.BZero, isLeft: false, bFlip, 0);
+        bool any = false;
+        for (int i = 0; i < rows; i++)
+        {
+            int zero = Zero(args, inputs.AZero, isLeft: true, aFlip, types.AZeroPerRow ? parameter + i : 0);
+            any |= zero != 0;
+            scratch.LeftZeros[i] = zero;
+            scratch.RowAddends[i] = (inputs.Bias < 0 ? 0 : args.Input<int>(inputs.Bias)[parameter + i]) - bZero * leftSums[i];
+        }
+        if (!types.Requantizes) return any;
+        float bScale = types.BScalePerColumn ? 1f : *args.Input<float>(inputs.BScale), yScale = *args.Input<float>(inputs.YScale);
+        for (int i = 0; i < rows; i++)
+            scratch.RowScales[i] = args.Input<float>(inputs.AScale)[types.AScalePerRow ? parameter + i : 0] * bScale / (types.BScalePerColumn ? 1f : yScale);
+        return any;
+    }
+
+    /// <summary>What each column's zero point and sum of factors contribute.</summary>
+    private void FindColumnTerms(in IntegerOperands operands, in Scratch scratch, byte* right, int column, int columns, bool anyLeftZero, in KernelArgs args)
+    {
+        QuantizedInputs inputs = types.Inputs;
+        if (types.BScalePerColumn && !types.AScalePerRow) FindColumnScales(scratch, scratch.RowScales[0], column, columns, args);
+        if (!anyLeftZero && !types.BZeroPerColumn) return;
+        int* sums = operands.PackedB is { } packed ? packed.Sums(0, column) : scratch.RightSums;
+        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, right, scratch.RightSums);
+        for (int j = 0; j < columns; j++)
+        {
+            int zero = Zero(args, inputs.BZero, isLeft: false, bFlip, types.BZeroPerColumn ? column + j : 0);
+            scratch.RightZeros[j] = zero;
+            if (anyLeftZero) scratch.RightTerms[j] = sums[j] - k * zero;
+        }
+    }
+
+    private void Finish(in IntegerOperands operands, in Scratch scratch, int* leftSums, int inBlock, int rows, int row, int column, int columns, bool anyLeftZero, in KernelArgs args)
+    {
+        for (int i = 0; i < rows; i++)
+        {
+            int* sums = scratch.Sums + i * entry.NR;
+            if (anyLeftZero) AddMultiple(sums, scratch.RightTerms, -scratch.LeftZeros[inBlock + i], columns);
+            if (types.BZeroPerColumn) AddMultiple(sums, scratch.RightZeros, -leftSums[i], columns);
+            nint at = (row + i) * operands.YRowStride + column;
+            if (types.Requantizes) Requantize(scratch, sums, inBlock + i, operands.Y + at, column, columns, args);
+            else TensorPrimitives.Add(new ReadOnlySpan<int>(sums, columns), scratch.RowAddends[inBlock + i], new Span<int>((int*)operands.Y + at, columns));
+        }
+    }
+
+    private void Requantize(in Scratch scratch, int* sums, int row, byte* y, int column, int columns, in KernelArgs args)
+    {
+        QuantizedInputs inputs = types.Inputs;
+        int flip = types.YSigned ? 0x80 : 0, zero = inputs.YZero < 0 ? 0 : (*args.Input<byte>(inputs.YZero) ^ flip) - flip;
+        if (types.BScalePerColumn && types.AScalePerRow) FindColumnScales(scratch, scratch.RowScales[row], column, columns, args);
+        requantizeRow(new Requantizer(zero, types.YSigned), sums, scratch.RowAddends[row], scratch.RowScales[row],
+            types.BScalePerColumn ? scratch.ColumnScales : null, y, columns);
+    }
+
+    private void FindColumnScales(in Scratch scratch, float rowScale, int column, int columns, in KernelArgs args)
+    {
+        float* bScales = args.Input<float>(types.Inputs.BScale) + column;
+        float yScale = *args.Input<float>(types.Inputs.YScale);
+        for (int j = 0; j < columns; j++) scratch.ColumnScales[j] = rowScale * bScales[j] / yScale;
+    }
+
+    /// <summary>A zero point in the form of a side's factors; an absent one is 0.</summary>
+    private int Zero(in KernelArgs args, int input, bool isLeft, int flip, int lane) => entry.Factor(isLeft, (byte)((input < 0 ? 0 : args.Input<byte>(input)[lane]) ^ flip));
+
+    private static void AddMultiple(int* sums, int* terms, int factor, int count)
+    {
+        var to = new Span<int>(sums, count);
+        TensorPrimitives.MultiplyAdd(new ReadOnlySpan<int>(terms, count), factor, to, to);
+    }
+
+    /// <summary>A panel of one row of ones, zeros behind the last depth: its product with a right panel is the sum of the panel's lanes.</summary>
+    private void FillOnes(byte* ones)
+    {
+        new Span<byte>(ones, groups * 4).Clear();
+        for (int i = 0; i < k; i++)
+            if (entry.Group == 4) ones[i] = 1;
+            else ((short*)ones)[i] = 1;
+    }
+
+    /// <summary>Whole rows reuse a packed panel best; blocks are halved until there is work for many workers or they would be too small.</summary>
+    private (int M, int N) Cut(long products)
+    {
+        int rows = Math.Max(1, Panels(packsLeft ? Math.Min(m, 4 * MinBlockRows) : m, entry.MR)), columns = Math.Max(1, Panels(Math.Min(n, 1024), entry.NR));
+        while (products * Panels(m, rows * entry.MR) * Panels(n, columns * entry.NR) < WantedBlocks)
+        {
+            long work = Math.Max((long)Math.Min(m, rows * entry.MR), 16) * Math.Min(n, columns * entry.NR) * k;
+            bool canHalveRows = rows * entry.MR > MinBlockRows;
+            if (work < 2 * MinBlockWork || (columns <= 1 && !canHalveRows)) break;
+            if (columns > 1) columns = (columns + 1) / 2;
+            else rows = (rows + 1) / 2;
+        }
+        return (rows * entry.MR, columns * entry.NR);
+    }
+
+    private static int Panels(int lanes, int width) => (lanes + width - 1) / width;
+
+    /// <summary>The parts of a worker's scratch, each 64-byte aligned.</summary>
+    private readonly struct Scratch
+    {
+        internal readonly int* Sums, LeftSums, LeftZeros, RowAddends, RightSums, RightZeros, RightTerms;
+        internal readonly float* RowScales, ColumnScales;
+        internal readonly byte* Rows, Right, Ones, Left;
+        private readonly byte* end;
+
+        internal Scratch(IntegerEngine engine, byte* start)
+        {
+            byte* next = start;
+            IntegerMicroKernel entry = engine.entry;
+            int rows = engine.mBlock, columns = entry.NR;
+            Sums = (int*)Take(ref next, 4L * entry.MR * columns);
+            LeftSums = (int*)Take(ref next, 4L * rows);
+            LeftZeros = (int*)Take(ref next, 4L * rows);
+            RowAddends = (int*)Take(ref next, 4L * rows);
+            RowScales = (float*)Take(ref next, 4L * rows);
+            RightSums = (int*)Take(ref next, 4L * columns);
+            RightZeros = (int*)Take(ref next, 4L * columns);
+            RightTerms = (int*)Take(ref next, 4L * columns);
+            ColumnScales = (float*)Take(ref next, 4L * columns);
+            Rows = Take(ref next, 4L * columns);
+            Ones = Take(ref next, 4L * engine.groups);
+            Right = Take(ref next, engine.packsRight ? 4L * engine.groups * columns : 0);
+            Left = Take(ref next, engine.packsLeft ? 4L * engine.groups * entry.PaddedLanes(Math.Min(rows, engine.m), isLeft: true) : 0);
+            end = next;
+        }
+
+        internal static long Bytes(IntegerEngine engine) => (long)new Scratch(engine, null).end;
+
+        private static byte* Take(ref byte* next, long bytes)
+        {
+            byte* start = next;
+            next += (bytes + 63) / 64 * 64;
+            return start;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace Parallax.Kernels;
+
+/// <summary>Packs panels of integer factors: <c>panel[group][lane]</c>, four bytes each. Depths behind the last become zero.</summary>
+internal static unsafe class IntegerPanels
+{
+    /// <summary>One panel from a strided matrix of bytes. Lanes from <paramref name="lanes"/> to <paramref name="width"/> become zero.</summary>
+    internal static void Pack(
+        IntegerMicroKernel entry, bool isLeft, byte* target, int width, byte* source, int lanes, int depth, nint laneStride, nint depthStride, int flip)
+    {
+        int groups = entry.Groups(depth);
+        new Span<byte>(target, groups * width * 4).Clear();
+        for (int lane = 0; lane < lanes; lane++, source += laneStride, target += 4)
+        {
+            if (entry.Group == 4 && depthStride == 1) CopyQuads(target, width, source, depth, flip);
+            else if (entry.Group == 4) GatherQuads(target, width, source, depth, depthStride, flip);
+            else GatherPairs(entry, isLeft, target, width, source, depth, depthStride, flip);
+        }
+    }
+
+    /// <summary>The sum of the factors of each lane of a panel that <see cref="Pack"/> made.</summary>
+    internal static void SumLanes(IntegerMicroKernel entry, bool isLeft, byte* panel, int width, int lanes, int groups, int* sums)
+    {
+        for (int lane = 0; lane < lanes; lane++)
+        {
+            int sum = 0;
+            byte* group = panel + lane * 4;
+            for (int g = 0; g < groups; g++, group += width * 4)
+                sum += entry.Group == 2
+                    ? ((short*)group)[0] + ((short*)group)[1]
+                    : entry.Factor(isLeft, group[0]) + entry.Factor(isLeft, group[1]) + entry.Factor(isLeft, group[2]) + entry.Factor(isLeft, group[3]);
+            sums[lane] = sum;
+        }
+    }
+
+    private static void CopyQuads(byte* target, int width, byte* source, int depth, int flip)
+    {
+        int k = 0, flips = flip * 0x01010101;
+        for (; k <= depth - 4; k += 4, target += 4 * width) *(int*)target = *(int*)(source + k) ^ flips;
+        for (int i = 0; k < depth; k++, i++) target[i] = (byte)(source[k] ^ flip);
+    }
+
+    private static void GatherQuads(byte* target, int width, byte* source, int depth, nint depthStride, int flip)
+    {
+        for (int k = 0; k < depth; k++) target[(nint)(k / 4) * width * 4 + k % 4] = (byte)(source[k * depthStride] ^ flip);
+    }
+
+    private static void GatherPairs(IntegerMicroKernel entry, bool isLeft, byte* target, int width, byte* source, int depth, nint depthStride, int flip)
+    {
+        var pairs = (short*)target;
+        for (int k = 0; k < depth; k++) pairs[(nint)(k / 2) * width * 2 + k % 2] = (short)entry.Factor(isLeft, (byte)(source[k * depthStride] ^ flip));
+    }
+
+    /// <summary>One group of right factors of all columns of a tile from <see cref="IntegerMicroKernel.Group"/> rows of bytes.</summary>
+    internal static void Interleave(IntegerMicroKernel entry, byte* target, byte** rows, int flip)
+    {
+        if (entry.Group == 4) Interleave4(target, rows, entry.NR, flip);
+        else Interleave2((short*)target, rows[0], rows[1], entry.NR, flip);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Interleave2(short* target, byte* even, byte* odd, int columns, int flip)
+    {
+        int j = 0;
+        Vector128<byte> flips = Vector128.Create((byte)flip);
+        for (; j <= columns - 8; j += 8)
+        {
+            Vector128<byte> mixed = ZipLow(Load8(even + j), Load8(odd + j)) ^ flips;
+            if (Avx2.IsSupported)
+            {
+                Vector256.Store(Avx2.ConvertToVector256Int16(mixed), target + 2 * j);
+                continue;
+            }
+            (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(mixed);
+            Vector128.Store(low.AsInt16(), target + 2 * j);
+            Vector128.Store(high.AsInt16(), target + 2 * j + 8);
+        }
+        for (; j < columns; j++)
+        {
+            target[2 * j] = (short)(even[j] ^ flip);
+            target[2 * j + 1] = (short)(odd[j] ^ flip);
+        }
+    }
+
+    /// <summary>Entries of four have at least eight columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Interleave4(byte* target, byte** rows, int columns, int flip)
+    {
+        Vector128<byte> flips = Vector128.Create((byte)flip);
+        for (int j = 0; j < columns; j += 8)
+        {
+            Vector128<ushort> low = (ZipLow(Load8(rows[0] + j), Load8(rows[1] + j)) ^ flips).AsUInt16();
+            Vector128<ushort> high = (ZipLow(Load8(rows[2] + j), Load8(rows[3] + j)) ^ flips).AsUInt16();
+            Vector128.Store(ZipLow(low, high).AsByte(), target + 4 * j);
+            Vector128.Store(ZipHigh(low, high).AsByte(), target + 4 * j + 16);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> Load8(byte* source) => Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> ZipLow(Vector128<byte> a, Vector128<byte> b) =>
+        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : (Vector128.WidenLower(a) | (Vector128.WidenLower(b) << 8)).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> ZipLow(Vector128<ushort> a, Vector128<ushort> b) =>
+        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : Vector128.Create(a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> ZipHigh(Vector128<ushort> a, Vector128<ushort> b) =>
+        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : Vector128.Create(a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]);
+}

@@ -1,0 +1,172 @@
+using System.Runtime.CompilerServices;
+
+namespace Parallax.Kernels;
+
+/// <summary>
+/// Convolution of groups with one input channel each, requantized. Sums of so few products are integers below 2^24, which float32 holds exactly: factors are
+/// floats whose zero point is subtracted, and the sums are exact in any order. A block pads some rows of one channel into its worker's scratch and slides the
+/// taps over them as over one long row: places between the rows are computed too and not stored.
+/// </summary>
+internal sealed unsafe class QuantizedDepthwise : Kernel
+{
+    private const int TileElements = 1 << 13, MaxTaps = (1 << 24) / (255 * 255);
+    private const long BlockWork = 1 << 18;
+
+    private readonly ConvProblem problem;
+    private readonly QuantizedTypes types;
+    private readonly PaddedInput padded;
+    private readonly int[] tapOffsets;
+    private readonly int planes, rows, rowLength, rowsPerTile, paddedRowsPerTile, tilesPerChannel, channelsPerBlock;
+    private readonly delegate*<in Requantizer, float*, int*, float*, int, int, float, byte*, int, void> slide;
+
+    internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth width)
+    {
+        this.problem = problem;
+        this.types = types;
+        WindowAxis[] axes = problem.ThreeAxes;
+        padded = PaddedInput.For(axes);
+        (planes, rows, rowLength) = ((int)axes[0].Output, (int)axes[1].Output, (int)axes[2].Output);
+        int halo = padded.Rows - rows;
+        rowsPerTile = planes > 1 ? Math.Max(1, rows) : Math.Clamp(TileElements / Math.Max(1, padded.ChannelElements(1)) - halo, 1, Math.Max(1, rows));
+        paddedRowsPerTile = rowsPerTile + halo;
+        tilesPerChannel = (rows + rowsPerTile - 1) / rowsPerTile;
+        tapOffsets = padded.TapOffsets(axes, paddedRowsPerTile);
+        long work = Math.Max(1, (long)problem.OutputPlane * (tapOffsets.Length + 8));
+        channelsPerBlock = tilesPerChannel > 1 ? 1 : (int)Math.Clamp(BlockWork / work, 1, Math.Max(1, problem.OutputChannels));
+        Name = width == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)width}";
+        slide = width switch
+        {
+            VecWidth.V512 => &Slide<Vec512>,
+            VecWidth.V256 => &Slide<Vec256>,
+            VecWidth.V128 => &Slide<Vec128>,
+            _ => &Slide<Vec1>,
+        };
+    }
+
+    internal static bool Supports(ConvProblem problem, QuantizedTypes types) =>
+        types.Requantizes && problem.GroupInputs == 1 && problem.Axes.Length <= 3 && problem.Taps <= MaxTaps;
+
+    public override string Name { get; }
+
+    public override long WorkerScratchBytes => FilterBytes + PaddedBytes + RowStrideOfAll + 64;
+
+    private int Channels => problem.Batch * problem.OutputChannels;
+
+    private int FilterBytes => (sizeof(float) * tapOffsets.Length + 63) / 64 * 64;
+
+    /// <summary>With space for whole vectors behind the last result's place.</summary>
+    private long PaddedBytes => (sizeof(float) * ((long)padded.ChannelElements(paddedRowsPerTile) + 4 * PaddedInput.Slack) + 63) / 64 * 64;
+
+    private long RowStrideOfAll => (long)rowsPerTile * padded.RowStride;
+
+    public override int BlockCount(int phase) => problem.OutputPlane == 0 ? 0 : (Channels + channelsPerBlock - 1) / channelsPerBlock * tilesPerChannel;
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        (int first, int tile) = Math.DivRem(block, tilesPerChannel);
+        int end = Math.Min(Channels, (first + 1) * channelsPerBlock);
+        for (int channel = first * channelsPerBlock; channel < end; channel++)
+            RunTile(channel, tile * rowsPerTile, args);
+    }
+
+    private void RunTile(int channel, int firstRow, in KernelArgs args)
+    {
+        QuantizedInputs inputs = types.Inputs;
+        (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
+        nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
+        float* filter = (float*)args.WorkerScratch, copy = (float*)(args.WorkerScratch + FilterBytes);
+        byte* results = args.WorkerScratch + FilterBytes + PaddedBytes;
+        ReadFilter(output, filter, args);
+        padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, paddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
+        int count = Math.Min(rowsPerTile, rows - firstRow), length = (count - 1) * padded.RowStride + rowLength;
+        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * rowLength;
+        float scale = args.Input<float>(inputs.AScale)[types.AScalePerRow ? output : 0] * *args.Input<float>(inputs.BScale) / *args.Input<float>(inputs.YScale);
+        int bias = inputs.Bias < 0 ? 0 : args.Input<int>(inputs.Bias)[output], flip = types.YSigned ? 0x80 : 0;
+        var requantizer = new Requantizer(inputs.YZero < 0 ? 0 : (*args.Input<byte>(inputs.YZero) ^ flip) - flip, types.YSigned);
+        fixed (int* offsets = tapOffsets)
+        {
+            for (int plane = 0; plane < planes; plane++)
+            {
+                slide(requantizer, copy + plane * padded.PlaneStride(paddedRowsPerTile), offsets, filter, tapOffsets.Length, bias, scale, results, length);
+                for (int row = 0; row < count; row++)
+                    new ReadOnlySpan<byte>(results + row * padded.RowStride, rowLength).CopyTo(new Span<byte>(y + (plane * rows + row) * rowLength, rowLength));
+            }
+        }
+    }
+
+    private void ReadFilter(int output, float* filter, in KernelArgs args)
+    {
+        byte* weights = args.Input<byte>(types.Inputs.A) + (nint)output * tapOffsets.Length;
+        int flip = types.ASigned ? 0x80 : 0, zero = types.Inputs.AZero < 0 ? flip : args.Input<byte>(types.Inputs.AZero)[types.AZeroPerRow ? output : 0] ^ flip;
+        for (int tap = 0; tap < tapOffsets.Length; tap++) filter[tap] = (weights[tap] ^ flip) - zero;
+    }
+
+    private static int Zero(in KernelArgs args, int input, int lane) => input < 0 ? 0 : args.Input<byte>(input)[lane];
+
+    /// <summary>Results at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Slide<V>(in Requantizer to, float* data, int* offsets, float* filter, int taps, int bias, float scale, byte* results, int count) where V : struct, IVec<V>
+    {
+        Requantizer requantizer = to;
+        V addend = V.CreateBits(bias), factor = V.Create(scale);
+        for (int i = 0; i < count; i += 4 * V.Count, data += 4 * V.Count, results += 4 * V.Count)
+        {
+            V s0 = default, s1 = default, s2 = default, s3 = default;
+            for (int tap = 0; tap < taps; tap++)
+            {
+                float* from = data + offsets[tap];
+                V weight = V.Create(filter[tap]);
+                s0 = V.MultiplyAdd(weight, V.Load(from), s0);
+                s1 = V.MultiplyAdd(weight, V.Load(from + V.Count), s1);
+                s2 = V.MultiplyAdd(weight, V.Load(from + 2 * V.Count), s2);
+                s3 = V.MultiplyAdd(weight, V.Load(from + 3 * V.Count), s3);
+            }
+            ByteLanes.Store(results, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s0), addend)) * factor));
+            ByteLanes.Store(results + V.Count, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s1), addend)) * factor));
+            ByteLanes.Store(results + 2 * V.Count, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s2), addend)) * factor));
+            ByteLanes.Store(results + 3 * V.Count, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s3), addend)) * factor));
+        }
+    }
+
+    /// <summary>Rows of bytes as floats whose zero point is subtracted; padding is 0.</summary>
+    private readonly struct FactorRows(int zero, bool isSigned) : IRowCopy<byte, float>
+    {
+        private readonly int flip = isSigned ? 0x80 : 0;
+
+        public void Pad(float* target, int count) => new Span<float>(target, count).Clear();
+
+        public void Copy(byte* source, float* target, int count, int stride)
+        {
+            int i = 0, shift = zero ^ flip;
+            if (stride == 1) i = Bytes(source, target, count, flip, shift);
+            else if (stride == 2) i = EverySecond(source, target, count, flip, shift);
+            for (; i < count; i++) target[i] = (source[i * stride] ^ flip) - shift;
+        }
+
+        private static int Bytes(byte* source, float* target, int count, int flip, int shift) => Vec512.IsSupported
+            ? Bytes<Vec512>(source, target, count, flip, shift)
+            : Vec256.IsSupported ? Bytes<Vec256>(source, target, count, flip, shift) : Bytes<Vec128>(source, target, count, flip, shift);
+
+        private static int EverySecond(byte* source, float* target, int count, int flip, int shift) => Vec512.IsSupported
+            ? EverySecond<Vec512>(source, target, count, flip, shift)
+            : Vec256.IsSupported ? EverySecond<Vec256>(source, target, count, flip, shift) : EverySecond<Vec128>(source, target, count, flip, shift);
+
+        private static int Bytes<V>(byte* source, float* target, int count, int flip, int shift) where V : struct, IVec<V>
+        {
+            V flips = V.CreateBits(flip), shifts = V.CreateBits(shift);
+            int i = 0;
+            for (; i <= count - V.Count; i += V.Count) V.Store(target + i, ByteLanes.FromInts(V.SubtractBits(V.Xor(ByteLanes.Load<V>(source + i), flips), shifts)));
+            return i;
+        }
+
+        /// <summary>One more byte is read behind each vector: it must exist.</summary>
+        private static int EverySecond<V>(byte* source, float* target, int count, int flip, int shift) where V : struct, IVec<V>
+        {
+            V flips = V.CreateBits(flip), shifts = V.CreateBits(shift), low = V.CreateBits(0xFF);
+            int i = 0;
+            for (; i < count - V.Count; i += V.Count)
+                V.Store(target + i, ByteLanes.FromInts(V.SubtractBits(V.Xor(V.And(ByteLanes.LoadWords<V>(source + 2 * i), low), flips), shifts)));
+            return i;
+        }
+    }
+}
