@@ -256,7 +256,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         V sum = default, shift = V.Create(largest);
         for (int i = 0; i < n; i += V.Count)
         {
-            V e = FloatMath.Exp(V.Load(data + i) - shift);
+            V e = FloatMath.ExpOrZero(V.Load(data + i) - shift);
             V.Store(data + i, e);
             sum += e;
         }

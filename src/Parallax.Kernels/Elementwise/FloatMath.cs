@@ -31,6 +31,13 @@ public static class FloatMath
         return p * PowerOfTwo(half) * PowerOfTwo(V.SubtractBits(integer, half));
     }
 
+    /// <summary>
+    /// e^x for x up to 0, and 0 where that is below the normal range: for weights that are summed beside 1, where a subnormal changes nothing and costs
+    /// a hundred times as much to compute with.
+    /// </summary>
+    [MethodImpl(Inline)]
+    public static V ExpOrZero<V>(V x) where V : struct, IVec<V> => V.Select(V.Less(x, V.Create(-87f)), default, Exp(Vec.Clamp(x, V.Create(-87f), V.Create(90f))));
+
     /// <summary>1 / (1 + e^-x), accurate in both tails.</summary>
     [MethodImpl(Inline)]
     public static V Sigmoid<V>(V x) where V : struct, IVec<V>

@@ -36,11 +36,11 @@ internal readonly unsafe struct VectorSoftmax<V> : ISoftmaxRun<float> where V : 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Softmax(float* x, float* y, int whole, int n, float* rest, V shift)
     {
-        V sum = whole < n ? FloatMath.Exp(V.Load(rest) - shift) : default;
+        V sum = whole < n ? FloatMath.ExpOrZero(V.Load(rest) - shift) : default;
         V.Store(rest, sum);
         for (int i = 0; i < whole; i += V.Count)
         {
-            V e = FloatMath.Exp(V.Load(x + i) - shift);
+            V e = FloatMath.ExpOrZero(V.Load(x + i) - shift);
             V.Store(y + i, e);
             sum += e;
         }
@@ -53,8 +53,8 @@ internal readonly unsafe struct VectorSoftmax<V> : ISoftmaxRun<float> where V : 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void LogSoftmax(float* x, float* y, int whole, int n, float* rest, V shift)
     {
-        V sum = whole < n ? FloatMath.Exp(V.Load(rest) - shift) : default;
-        for (int i = 0; i < whole; i += V.Count) sum += FloatMath.Exp(V.Load(x + i) - shift);
+        V sum = whole < n ? FloatMath.ExpOrZero(V.Load(rest) - shift) : default;
+        for (int i = 0; i < whole; i += V.Count) sum += FloatMath.ExpOrZero(V.Load(x + i) - shift);
         V log = V.Create(MathF.Log(V.Sum(sum)));
         for (int i = 0; i < whole; i += V.Count) V.Store(y + i, V.Load(x + i) - shift - log);
         V.Store(rest, V.Load(rest) - shift - log);
