@@ -2,6 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Parallax.Kernels.Copy;
 
+/// <summary>An axis of a <see cref="StridedCopy"/>: its elements, and the bytes from one to the next on either side.</summary>
+public readonly record struct CopyAxis(long Count, long Source, long Target);
+
 /// <summary>
 /// Copies an N-dimensional box of elements from one strided layout to another: the engine of Transpose, Slice, Expand, Concat, Split,
 /// Tile and their like. Prepared once: axes are ordered by the target's strides, merged where both layouts allow it, and the two innermost
@@ -27,13 +30,11 @@ public sealed unsafe class StridedCopy
         Elements,
     }
 
-    private readonly record struct Axis(long Count, long Source, long Target);
-
     private readonly Panel panel;
     private readonly int elementBytes;
     private readonly long sourceStart, targetStart;
-    private readonly Axis[] outer;
-    private readonly Axis rows, columns;
+    private readonly CopyAxis[] box, outer;
+    private readonly CopyAxis rows, columns;
     private readonly long rowChunk, columnChunk, rowChunks, columnChunks, units, unitsPerBlock;
 
     /// <summary>Strides and starts are in elements of <paramref name="elementBytes"/> bytes, which may be any positive number.</summary>
@@ -42,12 +43,13 @@ public sealed unsafe class StridedCopy
         this.sourceStart = sourceStart * elementBytes;
         this.targetStart = targetStart * elementBytes;
         TotalBytes = Shape.Count(dims) * elementBytes;
-        List<Axis> axes = Normalize(elementBytes, dims, sourceStrides, targetStrides);
+        List<CopyAxis> axes = Normalize(elementBytes, dims, sourceStrides, targetStrides);
+        box = [.. axes];
         this.elementBytes = WidenElement(elementBytes, axes, out long run);
         if (run >= 0)
         {
             panel = Panel.Rows;
-            columns = new Axis(run, 1, 1);
+            columns = new CopyAxis(run, 1, 1);
             this.elementBytes = 1;
         }
         else
@@ -62,7 +64,7 @@ public sealed unsafe class StridedCopy
                 axes.RemoveAt(contiguous);
             }
         }
-        rows = axes.Count > 0 ? axes[^1] : new Axis(1, 0, 0);
+        rows = axes.Count > 0 ? axes[^1] : new CopyAxis(1, 0, 0);
         if (axes.Count > 0) axes.RemoveAt(axes.Count - 1);
         outer = [.. axes];
 
@@ -72,7 +74,7 @@ public sealed unsafe class StridedCopy
         columnChunks = TotalBytes == 0 ? 0 : (columns.Count + columnChunk - 1) / columnChunk;
         rowChunks = (rows.Count + rowChunk - 1) / rowChunk;
         units = columnChunks * rowChunks;
-        foreach (Axis axis in outer) units *= axis.Count;
+        foreach (CopyAxis axis in outer) units *= axis.Count;
         unitsPerBlock = Math.Max(1, BlockBytes / Math.Max(1, columnChunk * rowChunk * this.elementBytes));
     }
 
@@ -88,6 +90,15 @@ public sealed unsafe class StridedCopy
     public static StridedCopy Bytes(long count) => new(1, [count], [1], [1]);
 
     public long TotalBytes { get; }
+
+    /// <summary>The axes of the box, those merged that both layouts walk alike; the last one is innermost in the target. None where there is one element.</summary>
+    public ReadOnlySpan<CopyAxis> Axes => box;
+
+    /// <summary>Bytes in front of the box in the source.</summary>
+    public long SourceStart => sourceStart;
+
+    /// <summary>Bytes in front of the box in the target.</summary>
+    public long TargetStart => targetStart;
 
     public int BlockCount => checked((int)((units + unitsPerBlock - 1) / unitsPerBlock));
 
@@ -120,7 +131,7 @@ public sealed unsafe class StridedCopy
         target += column * columns.Target + row * rows.Target;
         for (int i = outer.Length - 1; i >= 0; i--)
         {
-            Axis axis = outer[i];
+            CopyAxis axis = outer[i];
             (unit, long at) = Math.DivRem(unit, axis.Count);
             source += at * axis.Source;
             target += at * axis.Target;
@@ -157,17 +168,17 @@ public sealed unsafe class StridedCopy
     }
 
     /// <summary>Axes longer than 1 in bytes, outermost first by the target's strides, merged where one continues the other on both sides.</summary>
-    private static List<Axis> Normalize(int elementBytes, ReadOnlySpan<long> dims, ReadOnlySpan<long> sourceStrides, ReadOnlySpan<long> targetStrides)
+    private static List<CopyAxis> Normalize(int elementBytes, ReadOnlySpan<long> dims, ReadOnlySpan<long> sourceStrides, ReadOnlySpan<long> targetStrides)
     {
-        var axes = new List<Axis>();
+        var axes = new List<CopyAxis>();
         for (int i = 0; i < dims.Length; i++)
-            if (dims[i] != 1) axes.Add(new Axis(dims[i], sourceStrides[i] * elementBytes, targetStrides[i] * elementBytes));
+            if (dims[i] != 1) axes.Add(new CopyAxis(dims[i], sourceStrides[i] * elementBytes, targetStrides[i] * elementBytes));
         axes = [.. axes.OrderByDescending(a => Math.Abs(a.Target))];
         for (int i = axes.Count - 2; i >= 0; i--)
         {
-            Axis a = axes[i], b = axes[i + 1];
+            CopyAxis a = axes[i], b = axes[i + 1];
             if (a.Source != b.Source * b.Count || a.Target != b.Target * b.Count) continue;
-            axes[i] = new Axis(a.Count * b.Count, b.Source, b.Target);
+            axes[i] = new CopyAxis(a.Count * b.Count, b.Source, b.Target);
             axes.RemoveAt(i + 1);
         }
         return axes;
@@ -177,7 +188,7 @@ public sealed unsafe class StridedCopy
     /// Takes contiguous innermost axes into the element. The result is a machine element of 1, 2, 4, 8 or 16 bytes (run -1), or a run of
     /// <paramref name="run"/> bytes where it is wider, odd, empty, or everything.
     /// </summary>
-    private static int WidenElement(int elementBytes, List<Axis> axes, out long run)
+    private static int WidenElement(int elementBytes, List<CopyAxis> axes, out long run)
     {
         long bytes = elementBytes;
         if (axes.Count > 0 && axes[^1].Source == bytes && axes[^1].Target == bytes)

@@ -9,6 +9,8 @@ internal static class ClBindings
         NormalizationBindings.All,
         MatrixBindings.All,
         ConvolutionBindings.All,
+        MovementBindings.All,
+        SelectionBindings.All,
     }.SelectMany(family => family).ToDictionary(binding => binding.OperatorType);
 
     internal static ClBinding? Find(Type operatorType) => Entries.GetValueOrDefault(operatorType);

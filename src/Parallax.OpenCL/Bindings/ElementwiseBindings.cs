@@ -9,9 +9,6 @@ internal static class ElementwiseBindings
 {
     private const string Family = "elementwise";
 
-    /// <summary>Dims outside of the rows that the kernels walk.</summary>
-    private const int OuterDims = 8;
-
     internal static readonly ClBinding[] All =
     [
         ClBinding.Of<Unary>((op, x) => Supports(op.Function, x.Type(0)) ? null : $"{op.Function} of {x.Type(0)} is not supported", PrepareUnary),
@@ -37,17 +34,7 @@ internal static class ElementwiseBindings
     };
 
     private static string NameOf<TFunction>(TFunction function, DType type) where TFunction : struct, Enum =>
-        $"{function.ToString().ToLowerInvariant()}_{TypeName(type)}";
-
-    /// <summary>The type that holds an element in OpenCL C.</summary>
-    private static string TypeName(DType type) => type switch
-    {
-        DType.Float32 => "float",
-        DType.Int32 => "int",
-        DType.Int64 => "long",
-        DType.Bool => "uchar",
-        _ => throw new ArgumentException($"no kernel computes on {type}", nameof(type)),
-    };
+        $"{function.ToString().ToLowerInvariant()}_{ClTypes.Number(type)}";
 
     private static ClCall PrepareUnary(Unary op, ClPrepareContext x)
     {
@@ -67,27 +54,13 @@ internal static class ElementwiseBindings
     private static string? WhyNotBinary(Binary op, OperandFacts x)
     {
         if (!Supports(op.Function, x.Type(0)) || x.Type(1) != x.Type(0)) return $"{op.Function} of {x.Type(0)} and {x.Type(1)} is not supported";
-        int outer = new Broadcast(x.OutputDims(0), x.Dims(0), x.Dims(1)).Dims.Length - 1;
-        return outer > OuterDims ? $"broadcasting alternates over {outer + 1} dims, at most {OuterDims + 1} are supported" : null;
+        return RowWalk.WhyNot(new Broadcast(x.OutputDims(0), x.Dims(0), x.Dims(1)).Dims.Length);
     }
 
     private static ClCall PrepareBinary(Binary op, ClPrepareContext x)
     {
         var loop = new Broadcast(x.OutputDims(0), x.Dims(0), x.Dims(1));
-        long rows = loop.InnerLength == 0 ? 0 : loop.ElementCount / loop.InnerLength;
-        return ClCall.Of(new ClLaunch(x.Kernel(Family, NameOf(op.Function, x.Type(0))), x.Over(loop.InnerLength, rows),
-        [
-            ClArg.Input(0), ClArg.Input(1), ClArg.Output(0), ClArg.Int(loop.InnerLength), ClArg.Int(rows),
-            Outer(loop.Dims, 1), Outer(loop.Strides(0), 0), Outer(loop.Strides(1), 0), ClArg.Ints(loop.Strides(0)[^1], loop.Strides(1)[^1]),
-        ]));
-    }
-
-    /// <summary>The outer part of a loop's dims or strides, right-aligned.</summary>
-    private static ClArg Outer(ReadOnlySpan<long> values, long filler)
-    {
-        Span<long> padded = stackalloc long[OuterDims];
-        padded.Fill(filler);
-        values[..^1].CopyTo(padded[(OuterDims - values.Length + 1)..]);
-        return ClArg.Ints(padded);
+        return ClCall.Of(new ClLaunch(x.Kernel(Family, NameOf(op.Function, x.Type(0))), RowWalk.Grid(x, loop.Dims),
+            [ClArg.Input(0), ClArg.Input(1), ClArg.Output(0), .. RowWalk.Args(loop.Dims, loop.Strides(0), loop.Strides(1))]));
     }
 }

@@ -58,3 +58,42 @@ inline void store_part(float8 values, __global float* to, const int count) {
     vstore8(values, 0, part);
     for (int i = 0; i < count; i++) to[i] = part[i];
 }
+
+// A walk over strided rows: column i of row j. dims are those outside of the rows, the innermost last, and steps go along a row; a stride is 0 where an operand stands still.
+#define ROW_ARGS const int inner, const int rows, const int8 dims, const int8 strides_a, const int8 strides_b, const int2 steps
+
+// The same with a third operand.
+#define ROW_ARGS_OF_THREE ROW_ARGS, const int8 strides_c, const int step_c
+
+#define ROW_STEP(k, MOVE)                                                                                                                    \
+    if (rest > 0) {                                                                                                                          \
+        int at = rest % dims.s##k;                                                                                                           \
+        rest /= dims.s##k;                                                                                                                   \
+        MOVE(k)                                                                                                                              \
+    }
+
+#define ROW_ITEM                                                                                                                             \
+    int i = get_global_id(0), j = get_global_id(1);                                                                                          \
+    if (i >= inner || j >= rows) return;                                                                                                     \
+    int rest = j, first = i * steps.s0, second = i * steps.s1;
+
+#define ROW_WALK(MOVE)                                                                                                                       \
+    ROW_STEP(7, MOVE) ROW_STEP(6, MOVE) ROW_STEP(5, MOVE) ROW_STEP(4, MOVE) ROW_STEP(3, MOVE) ROW_STEP(2, MOVE) ROW_STEP(1, MOVE) ROW_STEP(0, MOVE)
+
+#define ROW_MOVE_TWO(k)                                                                                                                      \
+    first += at * strides_a.s##k;                                                                                                            \
+    second += at * strides_b.s##k;
+
+#define ROW_MOVE_THREE(k)                                                                                                                    \
+    ROW_MOVE_TWO(k)                                                                                                                          \
+    third += at * strides_c.s##k;
+
+// Where the operands are: first and second, and third.
+#define ROW_BEGIN                                                                                                                            \
+    ROW_ITEM                                                                                                                                 \
+    ROW_WALK(ROW_MOVE_TWO)
+
+#define ROW_BEGIN_OF_THREE                                                                                                                   \
+    ROW_ITEM                                                                                                                                 \
+    int third = i * step_c;                                                                                                                  \
+    ROW_WALK(ROW_MOVE_THREE)

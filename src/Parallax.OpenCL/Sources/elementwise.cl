@@ -72,26 +72,6 @@ __kernel void clip_float(TENSOR(const float, src), TENSOR(const float, low), TEN
     dst[i] = x;
 }
 
-// One step of the walk from the number of a row to where the operands' rows begin; the innermost of the outer dims first.
-#define ROW_STEP(k)                                                                                                                          \
-    if (rest > 0) {                                                                                                                          \
-        int at = rest % dims.s##k;                                                                                                           \
-        rest /= dims.s##k;                                                                                                                   \
-        first += at * strides_a.s##k;                                                                                                        \
-        second += at * strides_b.s##k;                                                                                                       \
-    }
-
-#define ROW_ARGS const int inner, const int rows, const int8 dims, const int8 strides_a, const int8 strides_b, const int2 steps
-
-// Column i of row j: dims are those outside of the rows, and steps are 0 where an operand stands still along a row.
-#define ROW_BEGIN                                                                                                                            \
-    int i = get_global_id(0), j = get_global_id(1);                                                                                          \
-    if (i >= inner || j >= rows) return;                                                                                                     \
-    int rest = j, first = 0, second = 0;                                                                                                     \
-    ROW_STEP(7) ROW_STEP(6) ROW_STEP(5) ROW_STEP(4) ROW_STEP(3) ROW_STEP(2) ROW_STEP(1) ROW_STEP(0)                                          \
-    first += i * steps.s0;                                                                                                                   \
-    second += i * steps.s1;
-
 #define BINARY(name, IN, OUT, expression)                                                                                                    \
     __kernel void name(TENSOR(const IN, a), TENSOR(const IN, b), TENSOR(OUT, dst), ROW_ARGS) {                                               \
         BIND_CONST(IN, a);                                                                                                                   \

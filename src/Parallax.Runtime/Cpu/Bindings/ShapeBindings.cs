@@ -12,7 +12,7 @@ internal static class ShapeBindings
         Binding.Moving<ShapeOf>(MeasureShape, (op, x) => [Measured(op, x.Tensor(0))]),
         Binding.Moving<SizeOf>((op, x) => new ConstantKernel<long>("size", [Shape.Count(x.Dims(0))]), (op, x) => [Tensor.Scalar(x.Tensor(0).ElementCount)]),
         Binding.Moving<ConstantOfShape>((op, x) => new FillKernel(op.Value.Bytes, Shape.Count(x.OutputDims(0)))),
-        Binding.Moving<Expand>(Spread),
+        Binding.Moving<Expand>((op, x) => new CopyKernel("expand", CopyParts.Of(op, x))),
         Binding.Kernel<EyeLike>((op, x) => new EyeKernel(One(x.OutputType(0)), x.OutputDims(0)[0], x.OutputDims(0)[1], op.Diagonal)),
         Binding.Kernel<NumberRange>(Count),
     ];
@@ -33,14 +33,6 @@ internal static class ShapeBindings
     {
         (int start, int end) = op.Bounds(tensor.Rank);
         return Tensor.From(tensor.Dims[start..end], [end - start]);
-    }
-
-    private static Kernel Spread(Expand op, PrepareContext x)
-    {
-        long[] dims = x.OutputDims(0), from = x.Dims(0), own = Shape.Strides(from), strides = new long[dims.Length];
-        for (int i = 0; i < from.Length; i++)
-            if (from[i] != 1) strides[dims.Length - from.Length + i] = own[i];
-        return new CopyKernel("expand", new CopyPart(0, 0, new StridedCopy(x.OutputType(0).ElementBytes(), dims, strides, Shape.Strides(dims))));
     }
 
     /// <summary>The bytes of the number 1.</summary>
