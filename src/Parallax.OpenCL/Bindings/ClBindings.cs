@@ -11,6 +11,8 @@ internal static class ClBindings
         ConvolutionBindings.All,
         MovementBindings.All,
         SelectionBindings.All,
+        ReductionBindings.All,
+        PoolingBindings.All,
     }.SelectMany(family => family).ToDictionary(binding => binding.OperatorType);
 
     internal static ClBinding? Find(Type operatorType) => Entries.GetValueOrDefault(operatorType);

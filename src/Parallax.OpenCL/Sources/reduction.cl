@@ -1,7 +1,7 @@
 // Rows of a tensor, each folded into few numbers. A whole work-group shares a row, and the number of its items is a power of two; short or strided rows have an item each.
 
 // Folds what the items of a work-group have; every item gets the result. shared has room for one float per item.
-#define GROUP_FOLD(name, expression)                                                                                                         \
+#define GROUP_FOLD(name, JOIN)                                                                                                               \
     float name(float own, __local float* shared) {                                                                                           \
         int i = get_local_id(0);                                                                                                             \
         barrier(CLK_LOCAL_MEM_FENCE);                                                                                                        \
@@ -10,22 +10,29 @@
             barrier(CLK_LOCAL_MEM_FENCE);                                                                                                    \
             if (i < width) {                                                                                                                 \
                 float x = shared[i], y = shared[i + width];                                                                                  \
-                shared[i] = expression;                                                                                                      \
+                shared[i] = JOIN(x, y);                                                                                                      \
             }                                                                                                                                \
         }                                                                                                                                    \
         barrier(CLK_LOCAL_MEM_FENCE);                                                                                                        \
         return shared[0];                                                                                                                    \
     }
 
-GROUP_FOLD(group_sum, x + y)
-GROUP_FOLD(group_max, fmax(x, y))
+#define PLUS(x, y) ((x) + (y))
+#define TIMES(x, y) ((x) * (y))
+#define LARGER(x, y) ((x) != (x) || (x) > (y) ? (x) : (y))
+#define SMALLER(x, y) ((x) != (x) || (x) < (y) ? (x) : (y))
+
+GROUP_FOLD(group_sum, PLUS)
+GROUP_FOLD(group_product, TIMES)
+GROUP_FOLD(group_max, LARGER)
+GROUP_FOLD(group_min, SMALLER)
 
 __kernel void softmax_groups(TENSOR(const float, src), TENSOR(float, dst), const int count, const int logarithm, __local float* shared) {
     BIND_CONST(float, src);
     BIND(float, dst);
     int first = get_group_id(0) * count, lane = get_local_id(0), lanes = get_local_size(0);
     float largest = -INFINITY;
-    for (int i = lane; i < count; i += lanes) largest = fmax(largest, src[first + i]);
+    for (int i = lane; i < count; i += lanes) largest = LARGER(largest, src[first + i]);
     largest = group_max(largest, shared);
     float sum = 0.0f;
     for (int i = lane; i < count; i += lanes) {
@@ -51,7 +58,7 @@ __kernel void softmax_items(TENSOR(const float, src), TENSOR(float, dst), const 
     if (column >= inner || row >= outer) return;
     int first = row * count * inner + column;
     float largest = -INFINITY, sum = 0.0f;
-    for (int i = 0; i < count; i++) largest = fmax(largest, src[first + i * inner]);
+    for (int i = 0; i < count; i++) largest = LARGER(largest, src[first + i * inner]);
     for (int i = 0; i < count; i++) sum += exp(src[first + i * inner] - largest);
     float shift = log(sum), factor = 1.0f / sum;
     for (int i = 0; i < count; i++) {
@@ -86,3 +93,40 @@ __kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, sca
     if (lane == 0 && keeps.s0) means[row] = mean;
     if (lane == 0 && keeps.s1) deviations[row] = inverse;
 }
+
+// Rows of [outer, count, inner] along the middle, each element mapped (x), joined with those before, and the whole (y) finished.
+#define REDUCE(name, JOIN, group_join, start, mapped, finished)                                                                              \
+    __kernel void reduce_##name##_groups(TENSOR(const float, src), TENSOR(float, dst), const int count, __local float* shared) {             \
+        BIND_CONST(float, src);                                                                                                              \
+        BIND(float, dst);                                                                                                                    \
+        int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);                                                        \
+        float y = start;                                                                                                                     \
+        for (int i = lane; i < count; i += lanes) {                                                                                          \
+            float x = src[row * count + i];                                                                                                  \
+            y = JOIN(y, mapped);                                                                                                             \
+        }                                                                                                                                    \
+        y = group_join(y, shared);                                                                                                           \
+        if (lane == 0) dst[row] = finished;                                                                                                  \
+    }                                                                                                                                        \
+    __kernel void reduce_##name##_items(TENSOR(const float, src), TENSOR(float, dst), const int outer, const int count, const int inner) {   \
+        BIND_CONST(float, src);                                                                                                              \
+        BIND(float, dst);                                                                                                                    \
+        int column = get_global_id(0), row = get_global_id(1);                                                                               \
+        if (column >= inner || row >= outer) return;                                                                                         \
+        float y = start;                                                                                                                     \
+        for (int i = 0; i < count; i++) {                                                                                                    \
+            float x = src[(row * count + i) * inner + column];                                                                               \
+            y = JOIN(y, mapped);                                                                                                             \
+        }                                                                                                                                    \
+        dst[row * inner + column] = finished;                                                                                                \
+    }
+
+REDUCE(sum, PLUS, group_sum, 0.0f, x, y)
+REDUCE(mean, PLUS, group_sum, 0.0f, x, y / count)
+REDUCE(max, LARGER, group_max, -INFINITY, x, y)
+REDUCE(min, SMALLER, group_min, INFINITY, x, y)
+REDUCE(prod, TIMES, group_product, 1.0f, x, y)
+REDUCE(l1, PLUS, group_sum, 0.0f, fabs(x), y)
+REDUCE(l2, PLUS, group_sum, 0.0f, x * x, sqrt(y))
+REDUCE(logsum, PLUS, group_sum, 0.0f, x, log(y))
+REDUCE(sumsquare, PLUS, group_sum, 0.0f, x * x, y)
