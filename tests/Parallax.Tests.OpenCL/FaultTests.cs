@@ -33,7 +33,8 @@ public sealed class FaultTests
                 int at = failing, seen = 0;
                 api.Reset(c => c == call && seen++ == at ? OutOfResources : 0);
                 var failure = Record.Exception(() => Use(device, sharing, new ProgramCache(folder.Path))) as DeviceException;
-                Assert.True(failure is not null || IsForgiven(call), $"{call} failed at its occurrence {at}, and nobody noticed");
+                bool happened = seen > at; // whether a wait polls long enough to ask the driver is a matter of luck
+                Assert.True(failure is not null || !happened || IsForgiven(call), $"{call} failed at its occurrence {at}, and nobody noticed");
                 if (failure is not null) Assert.Contains(call, failure.Message);
                 Assert.True(api.LiveObjects == 0, $"{api.LiveObjects} objects are left where {call} fails at its occurrence {at}");
             }
