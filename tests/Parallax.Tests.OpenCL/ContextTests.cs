@@ -32,10 +32,16 @@ public sealed class ContextTests
     public void A_run_allocates_nothing(ClSharing sharing)
     {
         using var scaling = new Scaling(ContextOf(sharing), 3, 1000);
-        for (int i = 0; i < 50; i++) scaling.Run();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 50; i++) scaling.Run();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // Until the code has its final form it may allocate what optimization leaves out: the compiler works beside the test, in its own time.
+        long allocated = long.MaxValue;
+        for (int round = 0; round < 50 && allocated > 0; round++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 50; i++) scaling.Run();
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            if (allocated > 0) Thread.Sleep(100);
+        }
+        Assert.Equal(0, allocated);
         scaling.AssertRight();
     }
 
