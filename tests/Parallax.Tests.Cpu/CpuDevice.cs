@@ -47,7 +47,8 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
 
     internal bool FailToAllocate { get; set; }
 
-    internal int DelayMs { get; set; }
+    /// <summary>What happens on the device's thread before it works on a region.</summary>
+    internal Action? BeforeWork { get; set; }
 
     /// <summary>Regions that were run so far.</summary>
     internal int RegionRuns => Volatile.Read(ref enqueued);
@@ -199,7 +200,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
         {
             CpuDevice device = compiled.Device;
             Storage memory = (Storage?)own ?? arena;
-            if (device.DelayMs > 0) Thread.Sleep(device.DelayMs);
+            device.BeforeWork?.Invoke();
             for (int i = 0; i < compiled.Prepared.Length && failure is null; i++)
             {
                 RegionNode node = compiled.Region.Nodes[i];

@@ -8,14 +8,15 @@ internal static class SelfProcess
     /// <summary>Starts it with all three streams redirected.</summary>
     internal static Process Start(IEnumerable<string> args)
     {
-        string own = typeof(SelfProcess).Assembly.Location, host = Environment.ProcessPath ?? "dotnet";
+        string name = typeof(SelfProcess).Assembly.GetName().Name!, host = Environment.ProcessPath ?? "dotnet";
+        string library = Path.Combine(AppContext.BaseDirectory, name + ".dll");
         var start = new ProcessStartInfo { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        // A single file has no location of its own: the process is the program. Else the program may run inside another one, as it does in tests.
-        if (own.Length == 0 || Path.GetFileNameWithoutExtension(host) == Path.GetFileNameWithoutExtension(own)) start.FileName = host;
+        // Under its own name, or as a single file under any, the process is the program. Else the program runs inside another one, as it does in tests.
+        if (Path.GetFileNameWithoutExtension(host) == name || !File.Exists(library)) start.FileName = host;
         else
         {
             start.FileName = Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
-            start.ArgumentList.Add(own);
+            start.ArgumentList.Add(library);
         }
         foreach (string arg in args) start.ArgumentList.Add(arg);
         return Process.Start(start)!;
