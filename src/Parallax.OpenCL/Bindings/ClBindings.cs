@@ -13,6 +13,7 @@ internal static class ClBindings
         SelectionBindings.All,
         ReductionBindings.All,
         PoolingBindings.All,
+        AttentionBindings.All,
     }.SelectMany(family => family).ToDictionary(binding => binding.OperatorType);
 
     internal static ClBinding? Find(Type operatorType) => Entries.GetValueOrDefault(operatorType);

@@ -67,6 +67,46 @@ __kernel void softmax_items(TENSOR(const float, src), TENSOR(float, dst), const 
     }
 }
 
+// Scores of attention [batch, heads, queries, keys] become probabilities in place. A query sees the keys of its window, from begin to end, that the mask lets through.
+// mask_kind: 0 none, 1 added, 2 a byte per key that is 0 where it is hidden; mask_strides: batch, head, query, and how many keys the mask has.
+__kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TENSOR(const long, lengths), const int heads, const int queries, const int keys,
+                            const float cap, const int mask_kind, const int4 mask_strides, const int has_lengths, const int left, const int right,
+                            __local float* shared) {
+    BIND(float, scores);
+    BIND_CONST(char, mask);
+    BIND_CONST(long, lengths);
+    int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);
+    int query = row % queries, head = row / queries % heads, image = row / queries / heads;
+    long length = has_lengths ? lengths[image] : keys;
+    long position = query + (has_lengths ? length - queries : 0);
+    long begin = left >= 0 ? max(0L, position - left) : 0;
+    long end = min(length, mask_kind ? (long)mask_strides.s3 : (long)keys);
+    if (right >= 0) end = min(end, position + right + 1);
+    scores += (long)row * keys;
+    long at = (long)image * mask_strides.s0 + (long)head * mask_strides.s1 + (long)query * mask_strides.s2;
+    float largest = -INFINITY;
+    for (int i = lane; i < keys; i += lanes) {
+        float x = -INFINITY;
+        if (i >= begin && i < end) {
+            float shift = mask_kind == 1 ? ((__global const float*)mask)[at + i] : mask_kind == 2 && mask[at + i] == 0 ? -INFINITY : 0.0f;
+            x = cap > 0.0f ? cap * tanh(scores[i] / cap) : scores[i];
+            x = shift == -INFINITY ? shift : x + shift;
+        }
+        scores[i] = x;
+        largest = fmax(largest, x);
+    }
+    largest = group_max(largest, shared);
+    float sum = 0.0f;
+    for (int i = lane; i < keys; i += lanes) {
+        float x = largest == -INFINITY ? 0.0f : exp(scores[i] - largest);
+        scores[i] = x;
+        sum += x;
+    }
+    sum = group_sum(sum, shared);
+    float factor = largest == -INFINITY ? 0.0f : 1.0f / sum;
+    for (int i = lane; i < keys; i += lanes) scores[i] *= factor;
+}
+
 // Minus the mean (where centered), over the root of the variance. Scale and bias have an element for each one of a row.
 __kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(float, dst), TENSOR(float, means),
                                TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int has_bias, const int2 keeps,

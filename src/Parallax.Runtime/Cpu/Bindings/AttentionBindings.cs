@@ -55,13 +55,16 @@ internal static class AttentionBindings
         });
     }
 
-    private static Kernel Attention(Graphs.Ops.Attention op, PrepareContext x)
+    private static Kernel Attention(Graphs.Ops.Attention op, PrepareContext x) => AttentionKernels.Create(x.Type(0), Problem(op, x));
+
+    /// <summary>Sizes and layouts of attention over such operands.</summary>
+    internal static AttentionProblem Problem(Graphs.Ops.Attention op, OperandFacts x)
     {
         bool packed = x.Dims(0).Length == 3;
         (long batch, long heads, long queries, long size) = Heads(x.Dims(0), op.QueryHeads);
         (_, long keyHeads, long keys, _) = Heads(x.Dims(1), op.KeyHeads);
         (_, _, _, long valueSize) = Heads(x.Dims(2), op.KeyHeads);
-        return AttentionKernels.Create(x.Type(0), new AttentionProblem
+        return new AttentionProblem
         {
             Batch = batch,
             QueryHeads = heads,
@@ -86,7 +89,7 @@ internal static class AttentionBindings
             KeepsPresentKey = x.Wants(1),
             KeepsPresentValue = x.Wants(2),
             Shown = x.Wants(3) ? (ShownScores)op.Scores : null,
-        });
+        };
     }
 
     private static (long Batch, long Heads, long Rows, long Size) Heads(long[] dims, long heads) =>
@@ -95,7 +98,7 @@ internal static class AttentionBindings
     private static HeadLayout Layout(bool packed, long heads, long rows, long size) =>
         packed ? HeadLayout.Packed(heads, rows, size) : HeadLayout.Separate(heads, rows, size);
 
-    private static MaskLayout Mask(PrepareContext x)
+    private static MaskLayout Mask(OperandFacts x)
     {
         long[] dims = [1, 1, 1, 1];
         long[] own = x.Dims(3);

@@ -1,0 +1,51 @@
+using Parallax.Graphs.Ops;
+using Parallax.Suite;
+using Xunit;
+using static Parallax.Tests.OpenCL.ClHarness;
+
+namespace Parallax.Tests.OpenCL;
+
+public sealed class AttentionTests
+{
+    private const double Tolerance = 1e-4;
+
+    [ClTheory]
+    [InlineData(1, 1, 1, 1, 1, 4, 4)]
+    [InlineData(2, 4, 4, 9, 13, 16, 24)]
+    [InlineData(1, 6, 2, 20, 35, 11, 5)]
+    [InlineData(1, 4, 1, 1, 150, 32, 32)]
+    [InlineData(2, 2, 2, 5, 3, 8, 0)]
+    public void Attention_over_separate_and_packed_heads(int batch, int heads, int keyHeads, int queries, int keys, int size, int valueSize)
+    {
+        Agrees(new Attention(), [Floats(1, 1, batch, heads, queries, size), Floats(2, 1, batch, keyHeads, keys, size), Floats(3, 1, batch, keyHeads, keys, valueSize)], Tolerance);
+        Agrees(new Attention(heads, keyHeads, Scale: 0.3f, SoftCap: 2),
+            [Floats(1, 2, batch, queries, heads * size), Floats(2, 2, batch, keys, keyHeads * size), Floats(3, 1, batch, keys, keyHeads * valueSize)], Tolerance);
+    }
+
+    [ClFact]
+    public void Keys_are_masked_by_position_length_and_mask()
+    {
+        Tensor q = Floats(1, 2, 2, 4, 7, 12), k = Floats(2, 2, 2, 2, 10, 12), v = Floats(3, 1, 2, 2, 10, 9);
+        Tensor lengths = Tensor.From<long>([9L, 7L], [2]), added = Floats(4, 3, 2, 1, 7, 10), hidden = Truths(5, 7, 8), keysOnly = Floats(6, 1, 10);
+        hidden.Bytes[..8].Clear(); // a query that sees nothing
+        foreach (Attention op in (Attention[])[new(), new(Causal: true), new(LeftWindow: 2), new(LeftWindow: 1, RightWindow: 1), new(Causal: true, RightWindow: 3, SoftCap: 1.5f)])
+            foreach (Tensor? mask in (Tensor?[])[null, added, hidden, keysOnly])
+            {
+                Agrees(op, [q, k, v, mask], Tolerance);
+                Agrees(op, [q, k, v, mask, null, null, lengths], Tolerance);
+            }
+    }
+
+    [ClFact]
+    public void Caches_and_scores_are_refused()
+    {
+        Tensor x = Floats(1, 1, 1, 2, 3, 4);
+        Assert.Equal("past and present keys and values are not supported", WhyNot(new Attention(), [x, x, x, null, x, x]));
+        Assert.Contains("are not supported", WhyNot(new Attention(), [x, x, x], outputCount: 4) ?? "");
+        Tensor wide = Tensor.Zeros(DType.Float64, [1, 2, 3, 4]);
+        Assert.Equal("Float64 is not supported", WhyNot(new Attention(), [wide, wide, wide]));
+    }
+
+    private static Tensor Truths(int seed, params long[] dims) =>
+        Tensor.From(RandomData.Integers<byte>((int)Shape.Count(dims), seed, 0, 1).Select(v => v != 0).ToArray(), dims);
+}
