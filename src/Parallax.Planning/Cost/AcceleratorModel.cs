@@ -16,6 +16,8 @@ namespace Parallax.Planning;
 /// <param name="MinMacs">Less work is refused.</param>
 /// <param name="MaxBytesPerMac">More boundary bytes per multiply-accumulate are refused.</param>
 /// <param name="Predictors">Learned from measurements on the device, by kind of operator.</param>
+/// <param name="Sync">What it costs that the CPU and the device work on one network; null where that was not measured.</param>
+/// <param name="Units">Compute units, as the predictors were told.</param>
 public sealed record AcceleratorModel(
     string Name,
     double LatencyUs,
@@ -25,7 +27,9 @@ public sealed record AcceleratorModel(
     int MinNodes = 1,
     long MinMacs = 0,
     double MaxBytesPerMac = double.PositiveInfinity,
-    ImmutableArray<LatencyPredictor> Predictors = default)
+    ImmutableArray<LatencyPredictor> Predictors = default,
+    SyncCosts? Sync = null,
+    int Units = 1)
 {
     public ImmutableArray<LatencyPredictor> Predictors { get; init; } = Predictors.IsDefault ? [] : Predictors;
 
@@ -40,6 +44,16 @@ public sealed record AcceleratorModel(
     public static AcceleratorModel Ideal { get; } = new("ideal", 0, 1e15, 1e15);
 
     public double PredictUs(long macs, long boundaryBytes) => LatencyUs + macs / MacsPerSecond * 1e6 + boundaryBytes / BytesPerSecond * 1e6;
+
+    /// <summary>Predicted microseconds of a step inside a list of commands: what it takes beside the dispatch of the list. A predictor speaks where one covers the step.</summary>
+    /// <param name="kernel">The kernel that will run, where it is known.</param>
+    public double StepUs(in StepWork work, in KernelFacts kernel = default)
+    {
+        if (work.Class == OpClass.View) return 0;
+        foreach (LatencyPredictor predictor in Predictors)
+            if (predictor.Covers(work)) return Math.Max(0, predictor.PredictUs(work, Units, kernel) - predictor.DispatchUs);
+        return Math.Max(work.Macs / MacsPerSecond, work.Bytes / BytesPerSecond) * 1e6;
+    }
 }
 
 /// <summary>What the partitioner needs to know of an accelerator.</summary>

@@ -32,6 +32,8 @@ public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, I
         ImmutableArray<AcceleratorModel> accelerators = profile.Accelerators.IsDefault ? [] : profile.Accelerators;
         foreach (LatencyPredictor? predictor in profile.Cpu.Predictors.Concat(accelerators.SelectMany(a => a.Predictors)))
             if (predictor is null || predictor.Fault() is not null) throw new InvalidInputException($"not a usable device profile: {predictor?.Fault() ?? "a predictor is missing"}");
+        foreach (AcceleratorModel accelerator in accelerators)
+            if (accelerator.Units < 1 || accelerator.Sync is { IsSound: false }) throw new InvalidInputException($"not a usable device profile: {accelerator.Name} has compute units or costs of synchronization that are none");
         return profile with { Accelerators = accelerators };
     }
 }

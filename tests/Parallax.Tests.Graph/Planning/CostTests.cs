@@ -73,6 +73,22 @@ public class CostTests
     }
 
     [Fact]
+    public void A_step_on_an_accelerator_computes_or_moves_and_a_profile_says_what_synchronization_costs()
+    {
+        var model = new AcceleratorModel("toy", 50, 1e9, 1e10, Sync: new SyncCosts(20, 3, 5), Units: 4);
+        Assert.Equal(1000, model.StepUs(new StepWork(OpClass.Dense, 1_000_000, 100)), 6);
+        Assert.Equal(100, model.StepUs(new StepWork(OpClass.Elementwise, 10_000, 1_000_000)), 6);
+        Assert.Equal(0, model.StepUs(new StepWork(OpClass.View, 0, 1_000_000)));
+
+        string json = new DeviceProfile("this", 2, Model, [model]).ToJson();
+        Assert.Equal((model.Sync, 4), (DeviceProfile.FromJson(json).Accelerators[0].Sync, DeviceProfile.FromJson(json).Accelerators[0].Units));
+        AcceleratorModel old = DeviceProfile.FromJson(json.Replace("\"sync\"", "\"other\"").Replace("\"units\"", "\"others\"")).Accelerators[0];
+        Assert.Equal((null, 1), (old.Sync, old.Units));
+        foreach (string bad in (string[])[json.Replace("\"toDeviceUs\": 3", "\"toDeviceUs\": -3"), json.Replace("\"dispatchUs\": 20", "\"dispatchUs\": \"NaN\""), json.Replace("\"units\": 4", "\"units\": 0")])
+            Assert.Contains("toy", Assert.Throws<InvalidInputException>(() => DeviceProfile.FromJson(bad)).Message);
+    }
+
+    [Fact]
     public void Bad_profiles_are_refused_in_one_line()
     {
         var profile = new DeviceProfile("this", 2, Model, []);

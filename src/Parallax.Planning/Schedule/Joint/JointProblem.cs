@@ -117,7 +117,12 @@ public sealed record JointOperator(string Name, ImmutableArray<double> CpuUs, do
 /// <param name="ToDeviceUs">Until a device's command that waits sees that the CPU is done.</param>
 /// <param name="ToCpuUs">Until the CPU sees that the device is done.</param>
 /// <param name="UsPerByte">To move a result between them; 0 where memory is shared.</param>
-public sealed record SyncCosts(double DispatchUs, double ToDeviceUs, double ToCpuUs, double UsPerByte = 0);
+public sealed record SyncCosts(double DispatchUs, double ToDeviceUs, double ToCpuUs, double UsPerByte = 0)
+{
+    internal bool IsSound => IsCost(DispatchUs) && IsCost(ToDeviceUs) && IsCost(ToCpuUs) && IsCost(UsPerByte);
+
+    private static bool IsCost(double value) => double.IsFinite(value) && value >= 0;
+}
 
 /// <summary>What is to be placed.</summary>
 /// <param name="Dag">The dependencies of the operators.</param>
