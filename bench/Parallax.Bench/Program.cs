@@ -4,6 +4,12 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Parallax.Bench;
 
+if (args is ["chain"])
+{
+    ChainOverhead.Print(Console.Out);
+    return;
+}
+
 // In process: nothing is generated and built, and the kernels are those that were built with this program.
 IConfig config = DefaultConfig.Instance
     .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))

@@ -31,6 +31,28 @@ public sealed class AblationTests : IDisposable
         Assert.Contains("does not fit", CliRun.Of("bench", Toy(), "--ablation", "--threads", "1", "--warmup", "0", "--runs", "1", "--memory-budget", "4608").Output);
     }
 
+    [Fact]
+    public void Modes_are_measured_side_by_side()
+    {
+        string[] call = ["bench", Toy(), "--side-by-side", "modes", "--threads", "2", "--warmup", "0", "--runs", "7"];
+        CliRun run = CliRun.Of([.. call, "--json"]);
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        JsonElement[] rows = [.. JsonDocument.Parse(run.Output).RootElement.EnumerateArray()];
+        string[] modes = ["sequential", "layered", "parallel", "auto"];
+        Assert.Equal(modes.Order(), rows.Select(r => r.GetProperty("way").GetString()).Order());
+        foreach (JsonElement row in rows)
+        {
+            // The best of the others is the one with the smallest median, and nobody is its own rival.
+            JsonElement best = rows.Where(r => r.GetProperty("way").GetString() != row.GetProperty("way").GetString()).MinBy(r => r.GetProperty("p50Ms").GetDouble());
+            Assert.Equal(best.GetProperty("way").GetString(), row.GetProperty("bestOther").GetString());
+            Assert.True(row.GetProperty("overBestOther").GetDouble() > 0);
+        }
+        string table = CliRun.Of(call).Output;
+        Assert.All(modes, mode => Assert.Contains(mode, table));
+        CliRun.Refused(["bench", Toy(), "--side-by-side", "days"], "--side-by-side", "modes", "days");
+        CliRun.Refused(["bench", Toy(), "--side-by-side", "modes", "--ablation"], "--side-by-side", "--ablation");
+    }
+
     private string Toy() => folder.Write("toy.onnx", new ModelBuilder()
         .Input("x", DType.Float32, 4, 64)
         .Node("Relu", ["x"], ["stem"])

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Parallax.Cli.Measuring;
 using Parallax.Cli.Measuring.Peers;
 using Parallax.Cli.Models;
@@ -23,9 +24,11 @@ internal static class BenchCommand
         Description = "All modes, numbers of threads, and margins of 0.2, 0.3, 0.4 and 0.5. With --memory-budget, that is what is available, of which the margin is left alone.",
     };
 
+    private static readonly Option<string> Versus = CommonOptions.Text("--side-by-side", "modes", "All modes in one process, a few runs of each in turn, and how each stands to the best of the others.");
+
     internal static Command Create()
     {
-        var command = new Command("bench", "Measures latency and memory of models.") { Models, Warmup, Runs, Compare, OrtLibrary, Ablate };
+        var command = new Command("bench", "Measures latency and memory of models.") { Models, Warmup, Runs, Compare, OrtLibrary, Ablate, Versus };
         CommonOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
@@ -39,6 +42,7 @@ internal static class BenchCommand
         string? library = ReadLibrary(parsed);
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
         if (parsed.GetValue(Ablate)) return RunAblation(parsed, settings, warmup, runs, progress, cancellation);
+        if (CommonOptions.Value(parsed, Versus) is { } ways) return RunSideBySide(ways, parsed, settings, warmup, runs, progress, cancellation);
         var results = new List<BenchResult>();
         foreach (string name in parsed.GetValue(Models)!)
         {
@@ -74,21 +78,36 @@ internal static class BenchCommand
         if (CommonOptions.Value(parsed, Compare) is not { } peer) return null;
         if (peer != "onnxruntime") throw new InvalidInputException($"--compare must be onnxruntime, got '{peer}'");
         if (parsed.GetValue(Ablate)) throw new InvalidInputException("--compare and --ablation cannot be asked for at once");
+        if (CommonOptions.Value(parsed, Versus) is not null) throw new InvalidInputException("--compare and --side-by-side cannot be asked for at once");
         return OrtSession.FindLibrary(CommonOptions.Value(parsed, OrtLibrary));
     }
 
     private static int RunAblation(ParseResult parsed, CommonSettings settings, int warmup, int runs, Progress progress, CancellationToken cancellation)
     {
+        if (CommonOptions.Value(parsed, Versus) is not null) throw new InvalidInputException("--ablation and --side-by-side cannot be asked for at once");
         int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
         AblationRow[] rows = [.. parsed.GetValue(Models)!.SelectMany(name => Ablation.Measure(name, settings, threads, warmup, runs, progress, cancellation))];
         progress.Clear();
+        return Print(parsed, settings, rows, AblationRow.Columns, r => r.Row(), (r, json) => r.Write(json));
+    }
+
+    private static int RunSideBySide(string what, ParseResult parsed, CommonSettings settings, int warmup, int runs, Progress progress, CancellationToken cancellation)
+    {
+        if (what != "modes") throw new InvalidInputException($"--side-by-side must be modes, got '{what}'");
+        SideBySideRow[] rows = [.. parsed.GetValue(Models)!.SelectMany(name => SideBySide.Measure(name, SideBySide.Modes(settings), warmup, runs, progress.Report, cancellation))];
+        progress.Clear();
+        return Print(parsed, settings, rows, SideBySideRow.Columns, r => r.Row(), (r, json) => r.Write(json));
+    }
+
+    private static int Print<T>(ParseResult parsed, CommonSettings settings, T[] rows, string[] columns, Func<T, string[]> cells, Action<T, Utf8JsonWriter> write)
+    {
         TextWriter output = parsed.InvocationConfiguration.Output;
-        if (settings.Json is not { Path: null }) Tables.Print(output, AblationRow.Columns, rows.Select(r => r.Row()));
+        if (settings.Json is not { Path: null }) Tables.Print(output, columns, rows.Select(cells));
         if (settings.Json is { } target)
             JsonOutput.Write(target, output, json =>
             {
                 json.WriteStartArray();
-                foreach (AblationRow row in rows) row.Write(json);
+                foreach (T row in rows) write(row, json);
                 json.WriteEndArray();
             });
         return ExitCode.Done;

@@ -37,7 +37,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
             progress(i - warmup);
             run();
         }
-        int threads = model.Session.Options.Threads == 0 ? Processor.PhysicalCores : model.Session.Options.Threads;
+        int threads = ThreadsOf(model);
         // Not before: what the comparison holds in memory is not the model's.
         long peakBytes = ProcessMemory.PeakResidentBytes();
         PeerProcess? peer = comparison?.Start(model, threads, cancellation);
@@ -64,12 +64,14 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
     }
 
     /// <summary>One run into buffers that are reused where all outputs are tensors, else into fresh results.</summary>
-    private static Action Runner(ReadyModel model, RunResult first, CancellationToken cancellation)
+    internal static Action Runner(ReadyModel model, RunResult first, CancellationToken cancellation)
     {
         if (!first.All(o => o.Value is Tensor)) return () => model.Session.Run(model.Inputs, cancellation).Dispose();
         Dictionary<string, Tensor> buffers = first.ToDictionary(o => o.Key, o => (Tensor)o.Value);
         return () => model.Session.Run(model.Inputs, buffers, cancellation);
     }
+
+    internal static int ThreadsOf(ReadyModel model) => model.Session.Options.Threads == 0 ? Processor.PhysicalCores : model.Session.Options.Threads;
 
     internal string[] Row(bool withEnergy) =>
     [

@@ -1,0 +1,129 @@
+using System.Text.Json;
+using Parallax.Cli.Commands;
+using Parallax.Cli.Models;
+using Parallax.Cli.Output;
+using Parallax.Planning;
+
+namespace Parallax.Cli.Measuring;
+
+/// <summary>One of the ways to run a model that were measured in turns.</summary>
+/// <param name="Way">What the caller calls it.</param>
+/// <param name="OverBestOther">Its time over that of the fastest other way: the median of the ratios of turns that followed each other, which a drift of the machine leaves alone.</param>
+internal sealed record SideBySideRow(string Model, string Way, int Threads, string Ran, Latencies Times, string BestOther, double OverBestOther)
+{
+    internal static readonly string[] Columns = ["model", ">threads", "way", "ran", ">min ms", ">p50 ms", ">p90 ms", ">over best other", "best other"];
+
+    internal string[] Row() =>
+        [Model, $"{Threads}", Way, Ran, Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)), Numbers.Fixed(OverBestOther, 3), BestOther];
+
+    internal void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("model", Model);
+        json.WriteNumber("threads", Threads);
+        json.WriteString("way", Way);
+        json.WriteString("ran", Ran);
+        json.Finite("minMs", Times.Min, 4);
+        json.Finite("p50Ms", Times.Percentile(50), 4);
+        json.Finite("p90Ms", Times.Percentile(90), 4);
+        json.WriteString("bestOther", BestOther);
+        json.Finite("overBestOther", OverBestOther, 4);
+        json.WriteEndObject();
+    }
+}
+
+/// <summary>Several ways to run one model, measured in one process, a few runs of each in turn: what the machine does meanwhile falls on all of them alike.</summary>
+internal static class SideBySide
+{
+    /// <summary>Runs of a turn. One more before them is not counted: it brings weights and arena back into the caches.</summary>
+    private const int Turn = 5;
+
+    /// <summary>Every mode, all else as the settings say.</summary>
+    internal static (string Way, CommonSettings Settings)[] Modes(CommonSettings settings) =>
+        [.. Enum.GetValues<ScheduleMode>().Select(mode => (AblationRow.Name(mode), settings with { Mode = mode }))];
+
+    /// <param name="runs">Counted runs of each way, rounded up to whole turns.</param>
+    internal static SideBySideRow[] Measure(string name, ReadOnlySpan<(string Way, CommonSettings Settings)> ways, int warmup, int runs, Action<string> progress, CancellationToken cancellation)
+    {
+        int turns = (runs + Turn - 1) / Turn;
+        var contestants = new List<Contestant>();
+        try
+        {
+            foreach ((string way, CommonSettings settings) in ways)
+            {
+                progress($"{name}: loading, {way}");
+                contestants.Add(new Contestant(way, name, settings, turns * Turn, cancellation));
+            }
+            foreach (Contestant contestant in contestants) contestant.Warm(warmup);
+            for (int turn = 0; turn < turns; turn++)
+                for (int i = 0; i < contestants.Count; i++)
+                {
+                    // Nobody always follows the same other.
+                    Contestant next = contestants[(turn + i) % contestants.Count];
+                    progress($"{name}: {next.Way}, turn {turn + 1} of {turns}");
+                    cancellation.ThrowIfCancellationRequested();
+                    next.Run();
+                }
+            return [.. contestants.Select(c => c.Result(contestants.Where(other => other != c).MinBy(other => other.Median)!))];
+        }
+        finally
+        {
+            foreach (Contestant contestant in contestants) contestant.Dispose();
+        }
+    }
+
+    private sealed class Contestant : IDisposable
+    {
+        private readonly ReadyModel model;
+        private readonly RunResult first;
+        private readonly Action run;
+        private readonly Usage usage;
+
+        internal Contestant(string way, string name, CommonSettings settings, int runs, CancellationToken cancellation)
+        {
+            Way = way;
+            model = ReadyModel.Load(name, settings);
+            try
+            {
+                first = model.Session.Run(model.Inputs, cancellation);
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
+            run = BenchResult.Runner(model, first, cancellation);
+            usage = new Usage(runs);
+        }
+
+        internal string Way { get; }
+
+        internal double Median => new Latencies(usage.TimesMs).Percentile(50);
+
+        internal void Warm(int runs)
+        {
+            for (int i = 0; i < runs; i++) run();
+        }
+
+        internal void Run()
+        {
+            run();
+            usage.Add(run, Turn);
+        }
+
+        internal SideBySideRow Result(Contestant other)
+        {
+            PlanSummary plan = model.Session.Summarize(model.Inputs);
+            return new SideBySideRow(model.Name, Way, BenchResult.ThreadsOf(model), plan.Mode.ToString().ToLowerInvariant(), new Latencies(usage.TimesMs), other.Way,
+                new Latencies(Turns().Zip(other.Turns(), (own, others) => own / others)).Percentile(50));
+        }
+
+        private IEnumerable<double> Turns() => usage.TimesMs.Chunk(Turn).Select(turn => new Latencies(turn).Percentile(50));
+
+        public void Dispose()
+        {
+            first.Dispose();
+            model.Dispose();
+        }
+    }
+}
