@@ -65,4 +65,10 @@ public interface IRegionBackend
 
     /// <summary>Null where the backend can run the node with the facts that it has in <paramref name="graph"/>, else the reason why not.</summary>
     string? WhyNot(Graph graph, Node node);
+
+    /// <summary>
+    /// For a node that the backend can run: cuts of its result along <paramref name="axis"/>, at multiples of this, behind which the backend can compute the rest while
+    /// somebody else computes what is before; null where it computes whole results only.
+    /// </summary>
+    long? SplitGranule(Graph graph, Node node, int axis) => null;
 }

@@ -57,6 +57,7 @@ public sealed record Branch(
 /// <param name="Macs">F.</param>
 /// <param name="BoundaryBytes">B: bytes of the tensors that enter or leave; constants do not.</param>
 /// <param name="Kept">Whether the region runs on <paramref name="Backend"/>; its nodes stay on the CPU otherwise.</param>
+/// <param name="PredictedOffloadUs">Of a split node, both sides together.</param>
 public sealed record Region(
     string Backend,
     ImmutableArray<NodeId> Nodes,
@@ -66,7 +67,11 @@ public sealed record Region(
     bool Kept,
     string Why,
     double PredictedCpuUs,
-    double PredictedOffloadUs);
+    double PredictedOffloadUs)
+{
+    /// <summary>Set where the region is one node of which <see cref="Backend"/> computes only a part, and the CPU's workers the rest.</summary>
+    public NodeSplit? Split { get; init; }
+}
 
 /// <summary>How many nodes are of each class.</summary>
 public readonly record struct NodeClassCounts(int Sequential, int Splitter, int Merger, int SplitMerge, int ControlFlow);
@@ -117,7 +122,7 @@ public sealed record Partition
             text.AppendLine(
                 CultureInfo.InvariantCulture,
                 $"  region {region.Backend}: N={region.NodeCount} F={region.Macs} B={region.BoundaryBytes} cpu={region.PredictedCpuUs:0.0}us "
-                + $"offload={region.PredictedOffloadUs:0.0}us {(region.Kept ? "kept" : "refused")}: {region.Why}");
+                + $"offload={region.PredictedOffloadUs:0.0}us {(region.Split is { } split ? $"split at {split.Cut} of axis {split.Axis}" : region.Kept ? "kept" : "refused")}: {region.Why}");
         foreach ((string reason, int count) in Unsupported) text.AppendLine($"  {count} x {reason}");
         foreach (Branch branch in Branches)
         {

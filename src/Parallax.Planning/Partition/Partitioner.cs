@@ -7,6 +7,9 @@ namespace Parallax.Planning;
 /// <param name="Accelerators">Asked in this order; a node belongs to the first that keeps a region with it.</param>
 public sealed record PartitionOptions(CostModel Cpu, ImmutableArray<IRegionBackend> Accelerators)
 {
+    /// <summary>Nodes that are split between the CPU and a device: each a region of its own, kept whatever the cost model says.</summary>
+    public ImmutableDictionary<NodeId, NodeSplit> Splits { get; init; } = ImmutableDictionary<NodeId, NodeSplit>.Empty;
+
     public static PartitionOptions Default { get; } = new(CostModel.Default, []);
 }
 

@@ -14,6 +14,11 @@ internal static class Regions
         Array.Fill(regionOf, -1);
         var regions = ImmutableArray.CreateBuilder<Region>();
         var unsupported = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        foreach ((NodeId node, NodeSplit split) in options.Splits.OrderBy(s => nodes.PositionOf[s.Key.Index]))
+        {
+            regionOf[nodes.PositionOf[node.Index]] = regions.Count;
+            regions.Add(Halve(nodes, nodes.PositionOf[node.Index], split, options.Cpu));
+        }
         foreach (IRegionBackend backend in options.Accelerators)
         {
             bool[] supported = Supported(nodes, backend, regionOf, unsupported);
@@ -84,6 +89,14 @@ internal static class Regions
         string? refusal = Refusal(model, count, macs, boundary, cpuUs, offloadUs);
         string why = refusal ?? string.Create(CultureInfo.InvariantCulture, $"{backend.Name} is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us{(model.KeepsAll ? "; every region was asked for" : "")}");
         return new Region(backend.Name, [.. members.Select(m => nodes.Nodes[m].Id)], count, macs, boundary, refusal is null, why, cpuUs, offloadUs);
+    }
+
+    private static Region Halve(NodeTable nodes, int position, NodeSplit split, CostModel cpu)
+    {
+        Node node = nodes.Nodes[position];
+        StepWork work = nodes.Work[position];
+        double cpuUs = cpu.PredictUs(work), bothUs = Math.Max(cpuUs * split.CpuShare(nodes.Graph, node), split.DeviceUs);
+        return new Region(split.Backend, [node.Id], 1, work.Macs, BoundaryBytes(nodes, [position]), Kept: true, split.Why, cpuUs, bothUs) { Split = split };
     }
 
     private static string? Refusal(AcceleratorModel model, int count, long macs, long boundary, double cpuUs, double offloadUs)

@@ -32,16 +32,21 @@ public sealed class BranchTimes
         foreach (Branch branch in partition.Branches)
         {
             var times = new double[Math.Max(1, workers)];
-            if (branch.Region is not null) Array.Fill(times, branch.Placement.PredictedUs);
+            NodeSplit? split = SplitOf(partition, branch);
+            if (branch.Region is not null && split is null) Array.Fill(times, branch.Placement.PredictedUs);
             else
                 foreach (NodeId id in branch.Nodes)
                 {
                     StepWork work = StepWork.Of(partition.Graph, partition.Graph[id]);
                     KernelFacts? kernel = kernelOf?.Invoke(id);
-                    for (int w = 0; w < times.Length; w++) times[w] += model.PredictUs(work, w + 1, kernel);
+                    double share = split?.CpuShare(partition.Graph, partition.Graph[id]) ?? 1;
+                    for (int w = 0; w < times.Length; w++) times[w] += Math.Max(share * model.PredictUs(work, w + 1, kernel), split?.DeviceUs ?? 0);
                 }
             us[branch.Id.Index] = [.. times];
         }
-        return new BranchTimes([.. us], [.. partition.Branches.Select(b => b.Region is null ? null : b.Placement.Backend)]);
+        return new BranchTimes([.. us], [.. partition.Branches.Select(b => b.Region is null || SplitOf(partition, b) is not null ? null : b.Placement.Backend)]);
     }
+
+    /// <summary>A split node has workers as any branch of the CPU has, and ends when the slower side does.</summary>
+    private static NodeSplit? SplitOf(Partition partition, Branch branch) => branch.Region is { } region ? partition.Regions[region].Split : null;
 }

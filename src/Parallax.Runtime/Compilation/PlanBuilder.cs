@@ -165,7 +165,7 @@ internal sealed class PlanBuilder
         foreach (Step step in made) step.Dispose();
     }
 
-    private SessionDevice? DeviceOf(Branch branch) => branch.Region is null ? null : devices.FirstOrDefault(d => d.Name == branch.Placement.Backend);
+    private SessionDevice? DeviceOf(Branch branch) => branch.Region is not { } region || partition.Regions[region].Split is not null ? null : devices.FirstOrDefault(d => d.Name == branch.Placement.Backend);
 
     private RegionStep BuildRegion(Branch branch, SessionDevice device)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Planning;
 using Parallax.Suite;
@@ -147,6 +148,41 @@ public class PartitionTests
         public AcceleratorModel Model => AcceleratorModel.Snapdragon8Gen1;
 
         public string? WhyNot(Graph graph, Node node) => null;
+    }
+
+    [Fact]
+    public void A_split_node_is_a_branch_of_its_own_and_has_workers()
+    {
+        (Graph graph, Node[] chain) = Chain(100);
+        var split = new NodeSplit("all", 0, 25, 40, "asked for");
+        Partition partition = Partitioner.Partition(graph, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(chain[1].Id, split) });
+        Assert.Equal(3, partition.Branches.Length);
+        Branch branch = Assert.Single(partition.Branches, b => b.Region is { } r && partition.Regions[r].Split == split);
+        Assert.Equal(chain[1].Id, Assert.Single(branch.Nodes));
+        Region region = partition.Regions[branch.Region!.Value];
+        Assert.True(region.Kept);
+        Assert.Contains("split at 25 of axis 0", partition.Dump(), StringComparison.Ordinal);
+
+        CostModel cpu = CostModel.Default;
+        double wholeUs = cpu.PredictUs(StepWork.Of(graph, chain[1]));
+        Assert.Equal(Math.Max(40, wholeUs / 4), region.PredictedOffloadUs, 6);
+        var times = BranchTimes.Of(partition, cpu, workers: 2);
+        Assert.Null(times.Devices[branch.Id.Index]);
+        Assert.Equal(Math.Max(40, wholeUs / 4), times.Us(branch.Id.Index, 1), 6);
+        foreach (long cut in (long[])[0, 100, 101])
+            Assert.Throws<ArgumentException>(() => Partitioner.Partition(graph, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(chain[1].Id, split with { Cut = cut }) }));
+        Assert.Throws<ArgumentException>(() => Partitioner.Partition(graph, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(chain[1].Id, split with { Axis = 1 }) }));
+    }
+
+    /// <summary>Three nodes, one after the other, over a vector.</summary>
+    private static (Graph Graph, Node[] Chain) Chain(long extent)
+    {
+        var builder = new GraphBuilder("chain");
+        ValueId value = builder.Input("x", new TensorFact(DType.Float32, [extent]));
+        for (int i = 0; i < 3; i++) value = builder.Add($"node{i}", new ToyOp(extent, 500_000_000), value);
+        builder.Output("y", value);
+        Graph graph = builder.Build();
+        return (graph, [.. graph.TopologicalOrder()]);
     }
 
     [Fact]
