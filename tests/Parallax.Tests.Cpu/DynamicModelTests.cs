@@ -58,6 +58,37 @@ public sealed class DynamicModelTests
         Assert.InRange(WorkingSet() - half, long.MinValue, 48 << 20);
     }
 
+    [Fact]
+    public void Values_of_unknown_size_count_against_the_budget()
+    {
+        const long Budget = 256 << 10;
+        using InferenceSession session = Load(Growing(), options: new SessionOptions { MemoryBudgetBytes = Budget });
+        CheckGrowing(session, 20, 30, 100);
+        for (int run = 0; run < 3; run++)
+        {
+            // The value that the loop grows takes half a megabyte by itself.
+            MemoryBudgetException error = Assert.Throws<MemoryBudgetException>(() => session.Run(Inputs(20, 30, 40_000)));
+            Assert.Equal(Budget, error.BudgetBytes);
+            Assert.True(error.NeededBytes > Budget);
+            CheckGrowing(session, 20, 30, 100);
+        }
+        using InferenceSession roomy = Load(Growing(), options: new SessionOptions { MemoryBudgetBytes = 16 << 20 });
+        CheckGrowing(roomy, 20, 30, 40_000);
+    }
+
+    [Fact]
+    public void Callers_wait_for_each_others_values_of_unknown_size()
+    {
+        // Each of the runs needs more than half of it.
+        using (InferenceSession half = Load(Growing(), options: new SessionOptions { Threads = 2, MemoryBudgetBytes = 1 << 20 }))
+            Assert.Throws<MemoryBudgetException>(() => half.Run(Inputs(20, 30, 40_000)));
+        using InferenceSession session = Load(Growing(), options: new SessionOptions { Threads = 2, MemoryBudgetBytes = 2 << 20 });
+        Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 16 }, caller =>
+        {
+            for (int run = 0; run < 5; run++) CheckGrowing(session, 20, 30, 40_000 + caller);
+        });
+    }
+
     private static long WorkingSet()
     {
         GC.Collect();

@@ -28,10 +28,11 @@ public sealed class RunRegionTests
     {
         var region = new RunRegion();
         region.Allocate(64);
-        long used = region.UsedBytes;
         RunBlock large = region.Allocate(1 << 20);
+        long peak = region.PeakBytes;
         large.LetGo();
-        Assert.Equal(used, region.UsedBytes);
+        region.Allocate(1 << 19);
+        Assert.Equal(peak, region.PeakBytes);
         region.Reset();
     }
 

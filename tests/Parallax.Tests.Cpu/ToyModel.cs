@@ -22,8 +22,8 @@ internal static class ToyModel
     internal static GraphProto Graph(ValueInfoProto[] inputs, string outputs, params NodeProto[] nodes) =>
         new() { Name = "toy", Inputs = inputs, Outputs = [.. Names(outputs).Select(o => new ValueInfoProto(o))], Nodes = nodes };
 
-    internal static InferenceSession Load(GraphProto graph, int opset = 21) =>
-        new(Importer.Import(new ModelProto { IrVersion = 10, OpsetImport = [new("", opset), new("ai.onnx.ml", opset > 20 ? 5 : 3)], Graph = graph }), new SessionOptions { Threads = 1 });
+    internal static InferenceSession Load(GraphProto graph, int opset = 21, SessionOptions? options = null) =>
+        new(Importer.Import(new ModelProto { IrVersion = 10, OpsetImport = [new("", opset), new("ai.onnx.ml", opset > 20 ? 5 : 3)], Graph = graph }), options ?? new SessionOptions { Threads = 1 });
 
     private static string[] Names(string list) => list.Length == 0 ? [] : [.. list.Split(',').Select(n => n.Trim())];
 }

@@ -18,6 +18,7 @@ internal sealed class ExecutionPlan : IDisposable
     private readonly List<BudgetedSchedule> schedules = [];
     private readonly List<RunState> idle = [];
     private Schedule? narrowest;
+    private long regionPeak = -1;
     private int holders = 1;
 
     internal required Partition Partition { get; init; }
@@ -88,7 +89,26 @@ internal sealed class ExecutionPlan : IDisposable
     internal RunState Rent(RunSettings settings, CancellationToken cancellation)
     {
         Schedule schedule = ScheduleFor(settings);
-        settings.Budget.Take(schedule.Memory.ArenaBytes, !settings.IsNested, cancellation);
+        long regionBytes = settings.IsNested || !HasDynamicSteps ? 0 : Interlocked.Read(ref regionPeak);
+        // Nobody knows yet what such a run takes: the first one has the budget for itself.
+        if (regionBytes < 0) regionBytes = Math.Max(0, settings.Budget.HardRoom(0) - schedule.Memory.ArenaBytes);
+        if (settings.IsNested) settings.Budget.Grow(schedule.Memory.ArenaBytes, cancellation);
+        else settings.Budget.Take(schedule.Memory.ArenaBytes + regionBytes, cancellation);
+        try
+        {
+            RunState run = TakeIdle(schedule) ?? new RunState(this, schedule, settings);
+            run.RegionBytes = regionBytes;
+            return run;
+        }
+        catch
+        {
+            GiveBack(schedule, regionBytes, settings);
+            throw;
+        }
+    }
+
+    private RunState? TakeIdle(Schedule schedule)
+    {
         lock (idle)
         {
             for (int i = idle.Count - 1; i >= 0; i--)
@@ -99,21 +119,26 @@ internal sealed class ExecutionPlan : IDisposable
                     return run;
                 }
             Trim(); // idle arenas of other schedules: memory became scarcer or freer since they were made
+            return null;
         }
-        try
-        {
-            return new RunState(this, schedule, settings);
-        }
-        catch
-        {
-            settings.Budget.GiveBack(schedule.Memory.ArenaBytes);
-            throw;
-        }
+    }
+
+    /// <summary>Values of unknown size took so many bytes: the next run takes as many from the budget at its start, where it can still wait for others to end.</summary>
+    internal void NoteRegion(long bytes)
+    {
+        for (long now = Interlocked.Read(ref regionPeak); bytes > now; now = Interlocked.Read(ref regionPeak))
+            if (Interlocked.CompareExchange(ref regionPeak, bytes, now) == now) return;
+    }
+
+    private static void GiveBack(Schedule schedule, long regionBytes, RunSettings settings)
+    {
+        if (settings.IsNested) settings.Budget.Shrink(schedule.Memory.ArenaBytes);
+        else settings.Budget.GiveBack(schedule.Memory.ArenaBytes + regionBytes);
     }
 
     internal void Return(RunState run, RunSettings settings)
     {
-        settings.Budget.GiveBack(run.Schedule.Memory.ArenaBytes);
+        GiveBack(run.Schedule, run.RegionBytes, settings);
         lock (idle)
             if (idle.Count < MaxIdle)
             {
@@ -127,7 +152,7 @@ internal sealed class ExecutionPlan : IDisposable
     /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
     internal Schedule ScheduleFor(RunSettings settings)
     {
-        long idleBytes = IdleBytes(), budget = settings.Budget.Room(idleBytes);
+        long idleBytes = IdleBytes(), budget = settings.IsNested ? settings.Budget.RoomInside(idleBytes) : settings.Budget.Room(idleBytes);
         lock (schedules)
         {
             if (narrowest is not null && budget < narrowest.Memory.ArenaBytes)

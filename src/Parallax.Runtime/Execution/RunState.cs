@@ -18,6 +18,7 @@ internal sealed unsafe class RunState : IDisposable
     private readonly bool isCapped;
     private readonly ArenaCheck arenaCheck;
     private readonly GuardedArena? guarded;
+    private readonly MemoryBudget budget;
     private bool isNested;
 
     internal RunState(ExecutionPlan plan, Schedule schedule, RunSettings settings)
@@ -25,6 +26,7 @@ internal sealed unsafe class RunState : IDisposable
         this.plan = plan;
         Schedule = schedule;
         Pool = settings.Pool;
+        budget = settings.Budget;
         Workers = Math.Min(settings.Workers, schedule.Workers);
         isCapped = schedule.Workers < settings.Workers;
         arenaCheck = settings.ArenaCheck;
@@ -46,6 +48,9 @@ internal sealed unsafe class RunState : IDisposable
     ~RunState() => NativeMemory.Free(Table);
 
     internal Schedule Schedule { get; }
+
+    /// <summary>Bytes that were taken from the budget for the values of unknown size of the run that goes on.</summary>
+    internal long RegionBytes { get; set; }
 
     internal BranchTable Branches { get; }
 
@@ -76,7 +81,7 @@ internal sealed unsafe class RunState : IDisposable
     {
         Cancellation = cancellation;
         isNested = outer is not null;
-        Region = outer ?? (plan.HasDynamicSteps ? RunRegion.Rent() : null);
+        Region = outer ?? (plan.HasDynamicSteps ? RunRegion.Rent(budget, RegionBytes, cancellation) : null);
         try
         {
             if (arenaCheck != ArenaCheck.None) Poison();
@@ -93,7 +98,11 @@ internal sealed unsafe class RunState : IDisposable
         {
             if (isNested)
                 foreach (Slot slot in plan.DatumSlots) RunMemory.LetGo(data[slot.Index]);
-            else if (Region is not null) RunRegion.Return(Region);
+            else if (Region is not null)
+            {
+                plan.NoteRegion(Region.PeakBytes);
+                RunRegion.Return(Region);
+            }
             Array.Clear(data);
             Region = null;
             Cancellation = default;

@@ -1,14 +1,15 @@
 namespace Parallax.Runtime.Memory;
 
 /// <summary>
-/// What the arenas of a session may take: a number, or a share of the memory that is free at the moment. Counts what runs hold; a run that must wait for
-/// another's memory waits. Thread-safe.
+/// What the runs of a session may take, for arenas and for values whose size is known only at run time: a number, or a share of the memory that is free at
+/// the moment. Counts what runs hold; a run that must wait for another's memory waits. Thread-safe.
 /// </summary>
 /// <param name="fixedBytes">Null: <c>(1 - margin)</c> of the free memory.</param>
 internal sealed class MemoryBudget(long? fixedBytes, double margin)
 {
     private readonly Lock gate = new();
     private long held;
+    private int runs, growing;
 
     /// <summary>What one more arena should take at most now.</summary>
     /// <param name="reusable">Bytes of idle arenas, which a new one may replace: they count as free, so that they are given back as memory gets scarce.</param>
@@ -22,18 +23,26 @@ internal sealed class MemoryBudget(long? fixedBytes, double margin)
         return free > long.MaxValue - reusable ? free : free + reusable;
     }
 
-    /// <summary>Takes the bytes of an arena from a fixed budget; waits while other runs hold too much of it.</summary>
-    /// <param name="mayWait">False for a run inside of another, which would wait for itself.</param>
-    internal void Take(long bytes, bool mayWait, CancellationToken cancellation)
+    /// <summary>What the body of a loop or a branch, inside of a run that holds its own, may take at most now.</summary>
+    /// <param name="reusable">As for <see cref="Room"/>.</param>
+    internal long RoomInside(long reusable)
+    {
+        if (fixedBytes is not { } number) return Room(reusable);
+        lock (gate) return number - held;
+    }
+
+    /// <summary>Takes what a run is known to need from a fixed budget; waits while other runs hold too much of it.</summary>
+    internal void Take(long bytes, CancellationToken cancellation)
     {
         if (fixedBytes is not { } number) return;
         var spinner = new SpinWait();
         while (true)
         {
             lock (gate)
-                if (!mayWait || held == 0 || held + bytes <= number)
+                if (held == 0 || held + bytes <= number)
                 {
                     held += bytes;
+                    runs++;
                     return;
                 }
             cancellation.ThrowIfCancellationRequested();
@@ -41,9 +50,66 @@ internal sealed class MemoryBudget(long? fixedBytes, double margin)
         }
     }
 
+    /// <summary>Ends what <see cref="Take"/> began.</summary>
     internal void GiveBack(long bytes)
     {
         if (fixedBytes is null) return;
+        lock (gate)
+        {
+            held -= bytes;
+            runs--;
+        }
+    }
+
+    /// <summary>Refuses memory that is not there; nothing is counted where the budget is a number.</summary>
+    /// <exception cref="MemoryBudgetException">Less is free.</exception>
+    internal void CheckFree(long bytes)
+    {
+        if (fixedBytes is null && FreeMemory.Bytes() is var free && bytes > free)
+            throw new MemoryBudgetException($"the run needs {bytes} bytes more for values whose size is known only at run time, {free} are free", bytes, free);
+    }
+
+    /// <summary>
+    /// Takes bytes of a fixed budget that a run needs beyond what it took at its start. Waits for runs that will end; where none is left to wait for, there is
+    /// not enough.
+    /// </summary>
+    /// <exception cref="MemoryBudgetException">The budget does not hold them.</exception>
+    internal void Grow(long bytes, CancellationToken cancellation)
+    {
+        if (fixedBytes is not { } number || TryGrow(bytes, number)) return;
+        lock (gate) growing++;
+        try
+        {
+            var spinner = new SpinWait();
+            while (!TryGrow(bytes, number))
+            {
+                lock (gate)
+                    if (growing >= runs)
+                        throw new MemoryBudgetException($"the run needs {bytes} bytes more, of the budget of {number} bytes {held} are taken", held + bytes, number);
+                cancellation.ThrowIfCancellationRequested();
+                spinner.SpinOnce();
+            }
+        }
+        finally
+        {
+            lock (gate) growing--;
+        }
+    }
+
+    /// <summary>Ends what <see cref="Grow"/> began.</summary>
+    internal void Shrink(long bytes)
+    {
+        if (fixedBytes is null) return;
         lock (gate) held -= bytes;
+    }
+
+    private bool TryGrow(long bytes, long number)
+    {
+        lock (gate)
+        {
+            if (bytes > 0 && held + bytes > number) return false;
+            held += bytes;
+            return true;
+        }
     }
 }

@@ -26,8 +26,10 @@ internal sealed unsafe class RunRegion
     private readonly HashSet<RunBlock> separate = [];
     private readonly nint start;
     private readonly long reserved;
-    private long committed, top, live;
+    private long committed, top, live, separateBytes, peak, prepaid, granted;
     private int run;
+    private MemoryBudget? budget;
+    private CancellationToken cancellation;
 
     internal RunRegion(long reservedBytes = ReservedBytes)
     {
@@ -48,11 +50,11 @@ internal sealed unsafe class RunRegion
     internal long LiveBytes => Interlocked.Read(ref live);
 
     /// <summary>The most bytes that the blocks of this run took at once, free ones between them included.</summary>
-    internal long UsedBytes
+    internal long PeakBytes
     {
         get
         {
-            lock (gate) return top;
+            lock (gate) return peak;
         }
     }
 
@@ -64,11 +66,17 @@ internal sealed unsafe class RunRegion
         }
     }
 
-    internal static RunRegion Rent()
+    /// <summary>Begins a run.</summary>
+    /// <param name="budget">What the region grows under.</param>
+    /// <param name="prepaid">Bytes that the run took from the budget for its region beforehand.</param>
+    /// <param name="cancellation">Ends a wait for the memory of other runs.</param>
+    internal static RunRegion Rent(MemoryBudget budget, long prepaid, CancellationToken cancellation)
     {
-        lock (Idle)
-            if (Idle.TryPop(out RunRegion? region)) return region;
-        return new RunRegion();
+        RunRegion? region;
+        lock (Idle) Idle.TryPop(out region);
+        region ??= new RunRegion();
+        region.Begin(budget, prepaid, cancellation);
+        return region;
     }
 
     /// <summary>Ends the run.</summary>
@@ -88,16 +96,24 @@ internal sealed unsafe class RunRegion
         int sizeClass = ClassOf(Math.Max(bytes, 1 << SmallestLog), out long size);
         lock (gate)
         {
-            live += size;
-            if (free[sizeClass] is { } list && list.TryPop(out long offset)) return new RunBlock(this, start + (nint)offset, bytes, run);
-            if (top + size <= reserved && TryCommit(top + size))
+            RunBlock block;
+            if (free[sizeClass] is { } list && list.TryPop(out long offset)) block = new RunBlock(this, start + (nint)offset, bytes, run);
+            else
             {
-                offset = top;
-                top += size;
-                return new RunBlock(this, start + (nint)offset, bytes, run);
+                Grant(top + size + separateBytes);
+                if (top + size <= reserved && TryCommit(top + size))
+                {
+                    block = new RunBlock(this, start + (nint)top, bytes, run);
+                    top += size;
+                }
+                else
+                {
+                    block = new RunBlock(this, (nint)NativeMemory.AlignedAlloc((nuint)size, Storage.Alignment), bytes, run);
+                    separate.Add(block);
+                    separateBytes += size;
+                }
             }
-            var block = new RunBlock(this, (nint)NativeMemory.AlignedAlloc((nuint)size, Storage.Alignment), bytes, run);
-            separate.Add(block);
+            live += size;
             return block;
         }
     }
@@ -112,6 +128,7 @@ internal sealed unsafe class RunRegion
             if (separate.Count > 0 && separate.Remove(block))
             {
                 NativeMemory.AlignedFree((void*)address);
+                separateBytes -= size;
                 return;
             }
             long offset = address - start;
@@ -130,10 +147,31 @@ internal sealed unsafe class RunRegion
         return log == SmallestLog ? (int)steps : (log - SmallestLog) * ClassesPerDouble + (int)steps;
     }
 
+    private void Begin(MemoryBudget newBudget, long newPrepaid, CancellationToken newCancellation)
+    {
+        lock (gate)
+        {
+            (budget, prepaid, cancellation) = (newBudget, newPrepaid, newCancellation);
+            granted = newPrepaid;
+        }
+    }
+
+    /// <summary>Asks the budget for what goes beyond everything that this run had at once so far.</summary>
+    private void Grant(long bytes)
+    {
+        if (budget is not null && bytes > granted)
+        {
+            budget.Grow(bytes - granted, cancellation);
+            granted = bytes;
+        }
+        peak = Math.Max(peak, bytes);
+    }
+
     private bool TryCommit(long end)
     {
         if (end <= committed) return true;
         long wanted = Math.Min(reserved, (Math.Max(end, committed + committed / 4) + CommitStep - 1) / CommitStep * CommitStep);
+        budget?.CheckFree(wanted - committed);
         if (!AddressSpace.Commit(start + (nint)committed, wanted - committed)) return false;
         committed = wanted;
         return true;
@@ -148,7 +186,9 @@ internal sealed unsafe class RunRegion
             foreach (RunBlock block in separate) NativeMemory.AlignedFree((void*)block.Start);
             separate.Clear();
             foreach (Stack<long>? list in free) list?.Clear();
-            top = live = 0;
+            budget?.Shrink(granted - prepaid);
+            (budget, cancellation) = (null, default);
+            top = live = separateBytes = peak = granted = prepaid = 0;
             if (committed <= KeptBytes) return;
             AddressSpace.Decommit(start + (nint)KeptBytes, committed - KeptBytes);
             committed = KeptBytes;
