@@ -77,15 +77,14 @@ public static class ConvCatalog
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry)
         {
-            long k = problem.GroupInputs, plane = problem.OutputPlane;
             int groups = problem.Groups;
-            long[] Each(Func<long, long, long> offset) =>
+            long[] Each(Func<int, int, long> offset) =>
                 [.. Enumerable.Range(0, problem.Batch * groups).Select(i => offset(i / groups, i % groups))];
             var product = new GemmProblem(problem.GroupOutputs, problem.OutputPlane, problem.GroupInputs)
             {
-                ABatch = Each((_, group) => group * problem.GroupOutputs * k),
-                BBatch = Each((image, group) => (image * problem.InputChannels + group * k) * plane),
-                CBatch = Each((image, group) => (image * problem.OutputChannels + group * problem.GroupOutputs) * plane),
+                ABatch = Each((_, group) => (long)group * problem.GroupOutputs * problem.GroupInputs),
+                BBatch = Each((image, group) => problem.InputAt(image, group)),
+                CBatch = Each((image, group) => problem.OutputAt(image, group * problem.GroupOutputs)),
                 Bias = problem.HasBias ? new MatrixLayout(1, 0) : null,
                 BiasBatch = Each((_, group) => group * problem.GroupOutputs),
                 HasResidual = problem.HasResidual,

@@ -71,12 +71,11 @@ internal sealed unsafe class DepthwiseConv : Kernel
     private void RunTile(int channel, int firstRow, in KernelArgs args)
     {
         (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
-        nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
         float* filter = weights is null ? args.Input<float>(1) + (nint)output * taps : weights.Slab(output, 0);
         float* copy = (float*)args.WorkerScratch;
-        padded.Copy(args.Input<float>(0) + input * problem.InputPlane, copy, firstRow, paddedRowsPerTile);
+        padded.Copy(args.Input<float>(0) + problem.InputAt(image, output / problem.GroupOutputs), copy, firstRow, paddedRowsPerTile);
         int count = Math.Min(rowsPerTile, rows - firstRow);
-        nint result = (nint)channel * problem.OutputPlane + firstRow * rowLength;
+        nint result = problem.OutputAt(image, output) + firstRow * rowLength;
         float* c = args.Output<float>(0) + result;
         fixed (int* offsets = tapOffsets)
         {

@@ -36,10 +36,11 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
     {
         (int image, int channel) = Math.DivRem(block, problem.OutputChannels);
         int plane = problem.OutputPlane, group = channel / problem.GroupOutputs;
-        T* input = args.Input<T>(0) + ((nint)image * problem.InputChannels + group * problem.GroupInputs) * inputPlane;
+        T* input = args.Input<T>(0) + problem.InputAt(image, group);
         nint filterElements = (nint)problem.GroupInputs * taps;
         T* filter = weights is null ? args.Input<T>(1) + channel * filterElements : (T*)weights.Slab(channel, 0);
-        T* results = args.Output<T>(0) + (nint)block * plane;
+        nint result = problem.OutputAt(image, channel);
+        T* results = args.Output<T>(0) + result;
         Span<int> place = stackalloc int[MaxRank];
         for (int i = 0; i < plane; i++)
         {
@@ -48,7 +49,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
                 (rest, place[axis]) = Math.DivRem(rest, (int)problem.Axes[axis].Output);
             results[i] = Sum(input, filter, place);
         }
-        Finish(results, block, channel, args);
+        Finish(results, result, channel, args);
     }
 
     public override void Dispose()
@@ -88,7 +89,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
         return at;
     }
 
-    private void Finish(T* results, int block, int channel, in KernelArgs args)
+    private void Finish(T* results, nint result, int channel, in KernelArgs args)
     {
         int plane = problem.OutputPlane;
         if (typeof(T) == typeof(float))
@@ -98,7 +99,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
                 Rows = 1,
                 Columns = plane,
                 Bias = problem.HasBias ? args.Input<float>(2) + channel : null,
-                Residual = problem.HasResidual ? args.Input<float>(3) + (nint)block * plane : null,
+                Residual = problem.HasResidual ? args.Input<float>(3) + result : null,
             });
         else if (problem.HasBias)
             for (int i = 0; i < plane; i++) results[i] += args.Input<T>(2)[channel];

@@ -68,7 +68,7 @@ internal sealed unsafe class ImplicitConv : Kernel
         float* input = args.Input<float>(0), target = (float*)args.Scratch;
         int end = Math.Min(Channels, (block + 1) * channelsPerBlock);
         for (int channel = block * channelsPerBlock; channel < end; channel++)
-            padded.Copy(input + (nint)channel * problem.InputPlane, target + (nint)channel * channelElements, 0, padded.Rows);
+            padded.Copy(input + ((nint)(channel / problem.InputChannels) * problem.ImageInputs + channel % problem.InputChannels) * problem.InputPlane, target + (nint)channel * channelElements, 0, padded.Rows);
         if (end == Channels)
             new Span<float>(target + (nint)Channels * channelElements, PaddedInput.Slack).Clear();
     }
@@ -77,7 +77,7 @@ internal sealed unsafe class ImplicitConv : Kernel
     {
         (int product, int part) = Math.DivRem(block, BlocksPerProduct);
         (int image, int group) = Math.DivRem(product, problem.Groups);
-        nint result = ((nint)image * problem.OutputChannels + group * problem.GroupOutputs) * problem.OutputPlane;
+        nint result = problem.OutputAt(image, group * problem.GroupOutputs);
         nint channel = (nint)image * problem.InputChannels + group * problem.GroupInputs;
         engine.RunBlock(part / engine.NBlocks, part % engine.NBlocks, new GemmOperands
         {

@@ -22,6 +22,14 @@ public static unsafe class GemmKernels
         return new GemmKernel(problem, packedA, packedB, entry ?? GemmCatalog.Best, swapped: false);
     }
 
+    /// <summary>Makes a kernel over the operands of a whole product of one that computes <see cref="GemmProblem.Columns"/> of it.</summary>
+    /// <param name="columns">Takes the operands of the part.</param>
+    public static Kernel OfPart(Kernel columns, GemmProblem whole, OutputPart part, int elementBytes)
+    {
+        long first = part.First * elementBytes;
+        return new OffsetKernel(columns, [0, first * whole.B.ColumnStride, first * (whole.Bias?.ColumnStride ?? 0), first], first);
+    }
+
     /// <summary>Packs a constant A of a problem whose B is computed; a problem with another N can share it, unless one of the two is 1.</summary>
     public static PackedMatrix PackA(GemmProblem problem, float* source, GemmMicroKernel? entry = null) =>
         PackA(problem, source, !CanSwap(problem), entry);

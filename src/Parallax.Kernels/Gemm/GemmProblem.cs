@@ -49,6 +49,14 @@ public sealed record GemmProblem(int M, int N, int K)
 
     public Activation Activation { get; init; }
 
+    /// <summary>
+    /// The product that computes some columns of this one and leaves the others as they are. Its B, bias, residual and C begin where those columns do; they get
+    /// the bits that they have in the whole.
+    /// </summary>
+    public GemmProblem Columns(OutputPart part) => part.First >= 0 && part.Count > 0 && part.End <= N
+        ? this with { N = (int)part.Count }
+        : throw new ArgumentOutOfRangeException(nameof(part), $"columns {part} of {N}");
+
     public int BatchCount => CBatch?.Length ?? 1;
 
     /// <summary>The product of ONNX MatMul (numpy.matmul): leading dims broadcast; a vector is a row on the left, a column on the right.</summary>

@@ -12,7 +12,7 @@ namespace Parallax.OpenCL.Bindings;
 internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, ClContext Context, WeightCache Weights)
     : OperandFacts(Inputs, Outputs)
 {
-    /// <summary>What is computed of the result where that is not all of it; only products and convolutions, <see cref="OutputPart"/>, take one.</summary>
+    /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
     internal OutputPart? Part { get; init; }
 
     /// <summary>A kernel of a family.</summary>
@@ -33,9 +33,3 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
         return buffer;
     });
 }
-
-/// <summary>
-/// The columns of a product's result, or the channels of a convolution's, that a call computes. Result and residual are laid out as the whole is, and
-/// nothing else of the result is written.
-/// </summary>
-internal readonly record struct OutputPart(long First, long Count);

@@ -64,6 +64,9 @@ internal sealed class Binding
 /// <param name="Weights">Shares what is derived from constants, such as packed weights, between the kernels of a model.</param>
 internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, WeightCache Weights) : OperandFacts(Inputs, Outputs)
 {
+    /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
+    internal OutputPart? Part { get; init; }
+
     /// <summary>Whether kernels that round differently from a plain sum of products, however little, are left alone.</summary>
     internal bool IsStrict => Weights.Precision == Precision.Strict;
 }

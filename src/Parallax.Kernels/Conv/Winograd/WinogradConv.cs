@@ -80,8 +80,7 @@ internal sealed unsafe class WinogradConv : Kernel
     {
         (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
         (int image, int group) = Math.DivRem(product, problem.Groups);
-        nint channel = (nint)image * problem.InputChannels + group * problem.GroupInputs;
-        input.Transform(args.Input<float>(0) + channel * problem.InputPlane, block, first, end, transformed, scratch);
+        input.Transform(args.Input<float>(0) + problem.InputAt(image, group), block, first, end, transformed, scratch);
     }
 
     /// <summary>Multiplies a chunk of output channels and finishes its results.</summary>
@@ -93,7 +92,7 @@ internal sealed unsafe class WinogradConv : Kernel
         for (int element = 0; element < tiling.Elements; element++)
             MultiplyElement(group * tiling.Elements + element, row, rows, tiling.TilesOf(block), input.Matrix(transformed, element), scratch + element * output.MatrixStride);
         int channel = group * problem.GroupOutputs + row;
-        output.Finish(scratch, block, channel, rows, (long)image * problem.OutputChannels + channel, args, scratch + output.ProductElements);
+        output.Finish(scratch, block, image, channel, rows, args, scratch + output.ProductElements);
     }
 
     private void MultiplyElement(int matrix, int row, int rows, int tiles, float* right, float* result)

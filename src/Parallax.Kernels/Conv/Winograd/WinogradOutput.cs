@@ -36,8 +36,7 @@ internal sealed unsafe class WinogradOutput
     internal long ScratchElements => tiling.Results * (16L * tiling.Tile + 2L * rowElements);
 
     /// <summary>Finishes rows of the products of a block: output channels from <paramref name="channel"/> on, of one image.</summary>
-    /// <param name="plane">Number of the first channel's plane among all planes of the result.</param>
-    internal void Finish(float* products, int block, int channel, int rows, long plane, in KernelArgs args, float* scratch)
+    internal void Finish(float* products, int block, int image, int channel, int rows, in KernelArgs args, float* scratch)
     {
         TileRun* runs = stackalloc TileRun[tiling.Lanes];
         int runCount = tiling.FindRuns(block, runs), tiles = tiling.TilesOf(block);
@@ -45,7 +44,7 @@ internal sealed unsafe class WinogradOutput
         for (int row = 0; row < rows; row++)
         {
             transform(this, products + (nint)row * tiling.Lanes, tiles, results, scratch);
-            nint at = (nint)(plane + row) * problem.OutputPlane;
+            nint at = problem.OutputAt(image, channel + row);
             if (problem.HasResidual)
                 for (int i = 0; i < runCount; i++) Gather(args.Input<float>(3) + at, runs[i], residuals);
             epilogue.Apply(new EpilogueTile

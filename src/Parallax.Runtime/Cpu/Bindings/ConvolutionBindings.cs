@@ -25,15 +25,18 @@ internal static class ConvolutionBindings
             Activation = op.Activation,
             ResidualAfterActivation = op.ResidualAfterActivation,
         };
-        return x.Type(0) == DType.Float32 ? CreateFloat(problem, x) : TypeDispatch.ForNumber(x.Type(0), new DirectFactory(problem));
+        return x.Type(0) == DType.Float32 ? CreateFloat(problem, x) : TypeDispatch.ForNumber(x.Type(0), new DirectFactory(problem, x.Part));
     }
 
     private static unsafe Kernel CreateFloat(ConvProblem problem, PrepareContext x)
     {
-        if (x.Constant(1) is not { } weights) return ConvKernels.Create(problem);
-        ConvAlgorithm algorithm = ConvCatalog.Select(problem, constantWeights: true, x.IsStrict);
-        PackedMatrix packed = x.Weights.GetOrAdd(weights, $"{algorithm.Name} groups {problem.Groups}", () => algorithm.Pack(problem, (float*)weights.Address, GemmCatalog.Best));
-        return ConvKernels.Create(problem, packed, algorithm);
+        Tensor? weights = x.Constant(1);
+        ConvAlgorithm algorithm = ConvCatalog.Select(problem, constantWeights: weights is not null, x.IsStrict);
+        ConvProblem computed = x.Part is { } some ? problem.Channels(some) : problem;
+        long first = x.Part is { } from ? ConvKernels.WeightsAt(problem, from) : 0;
+        PackedMatrix? packed = weights is null ? null
+            : x.Weights.GetOrAdd(weights, $"{algorithm.Name} groups {problem.Groups}{(x.Part is { } p ? $" channels {p}" : "")}", () => algorithm.Pack(computed, (float*)weights.Address + first, GemmCatalog.Best));
+        return x.Part is { } part ? ConvKernels.CreatePart(problem, part, packed, algorithm) : ConvKernels.Create(problem, packed, algorithm);
     }
 
     private static unsafe Kernel PrepareTranspose(ConvTranspose op, PrepareContext x)
@@ -59,8 +62,8 @@ internal static class ConvolutionBindings
         });
     }
 
-    private readonly struct DirectFactory(ConvProblem problem) : INumberKernelFactory
+    private readonly struct DirectFactory(ConvProblem problem, OutputPart? part) : INumberKernelFactory
     {
-        public Kernel Create<T>() where T : unmanaged, INumber<T> => ConvKernels.CreateDirect<T>(problem);
+        public Kernel Create<T>() where T : unmanaged, INumber<T> => ConvKernels.CreateDirect<T>(problem, part);
     }
 }

@@ -45,18 +45,23 @@ internal static class MatrixBindings
         return EinsumKernels.Create(x.Type(0), dims, [.. equation.Operands.Select(o => o.ToArray())], [.. equation.Output]);
     }
 
-    private static Kernel Create(GemmProblem problem, PrepareContext x) => x.Type(0) == DType.Float32
-        ? CreateFloat(problem, x)
-        : TypeDispatch.ForNumber(x.Type(0), new TypedFactory(problem));
+    private static Kernel Create(GemmProblem whole, PrepareContext x)
+    {
+        GemmProblem problem = x.Part is { } some ? whole.Columns(some) : whole;
+        Kernel kernel = x.Type(0) == DType.Float32 ? CreateFloat(problem, x) : TypeDispatch.ForNumber(x.Type(0), new TypedFactory(problem));
+        return x.Part is { } part ? GemmKernels.OfPart(kernel, whole, part, x.Type(0).ElementBytes()) : kernel;
+    }
 
     private static unsafe Kernel CreateFloat(GemmProblem problem, PrepareContext x)
     {
+        long first = x.Part is { } part ? part.First * problem.B.ColumnStride : 0;
+        string columns = x.Part is null ? "" : $" columns {x.Part}";
         PackedMatrix? packedB = x.Constant(1) is { } b
-            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B}", () => GemmKernels.PackB(problem, (float*)b.Address))
+            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B}{columns}", () => GemmKernels.PackB(problem, (float*)b.Address + first))
             : null;
         // One constant side is enough: with both constant the node would have been folded.
         PackedMatrix? packedA = packedB is null && x.Constant(0) is { } a
-            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} {problem.N == 1}", () => GemmKernels.PackA(problem, (float*)a.Address))
+            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} {problem.N == 1 && x.Part is null}", () => GemmKernels.PackA(problem, (float*)a.Address))
             : null;
         return GemmKernels.Create(problem, packedA, packedB);
     }

@@ -1,0 +1,31 @@
+namespace Parallax.Kernels;
+
+/// <summary>A kernel some of whose operands begin behind the first elements of the node's: one that computes a part of a result.</summary>
+/// <param name="kernel">Whose place this one takes.</param>
+/// <param name="inputBytes">By input; those that are missing begin where the node's do.</param>
+internal sealed unsafe class OffsetKernel(Kernel kernel, long[] inputBytes, long outputBytes) : Kernel
+{
+    public override string Name => kernel.Name;
+
+    public override int PhaseCount => kernel.PhaseCount;
+
+    public override long ScratchBytes => kernel.ScratchBytes;
+
+    public override long WorkerScratchBytes => kernel.WorkerScratchBytes;
+
+    public override int BlockCount(int phase) => kernel.BlockCount(phase);
+
+    public override void RunBlock(int phase, int block, in KernelArgs args)
+    {
+        void** inputs = stackalloc void*[inputBytes.Length];
+        for (int i = 0; i < inputBytes.Length; i++) inputs[i] = args.Input<byte>(i) is var first && first == null ? null : first + inputBytes[i];
+        void* output = args.Output<byte>(0) + outputBytes;
+        kernel.RunBlock(phase, block, new KernelArgs(inputs, inputBytes.Length, &output, 1, args.Scratch, args.WorkerScratch));
+    }
+
+    public override void Dispose()
+    {
+        kernel.Dispose();
+        base.Dispose();
+    }
+}
