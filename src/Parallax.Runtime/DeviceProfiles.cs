@@ -40,7 +40,16 @@ public static class DeviceProfiles
             return new LoadedProfile(asked, option, asked.Machine == Machine ? "measured on this machine" : $"measured on another machine: {asked.Machine}");
         }
         if (DefaultPath is not { } path) return Assumed("there is no place for one");
-        if (Read(path) is not { } found) return Assumed($"no {path}; 'parallax calibrate' makes it");
+        DeviceProfile? found;
+        try
+        {
+            found = Read(path);
+        }
+        catch (InvalidInputException e) when (e.InnerException is ProfileVersionException)
+        {
+            return Assumed($"{e.Message}, and is ignored");
+        }
+        if (found is null) return Assumed($"no {path}; 'parallax calibrate' makes it");
         return found.Machine == Machine
             ? new LoadedProfile(found, path, "measured on this machine")
             : Assumed($"{path} was measured on another machine and is ignored: {found.Machine}");
@@ -58,7 +67,7 @@ public static class DeviceProfiles
             if (Known.TryGetValue(key, out DeviceProfile? known)) return known;
             return Known[key] = DeviceProfile.FromJson(File.ReadAllText(path));
         }
-        catch (InvalidInputException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
+        catch (ParallaxException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
         {
             throw new InvalidInputException($"{path}: {e.Message}; 'parallax calibrate' makes it anew", e);
         }

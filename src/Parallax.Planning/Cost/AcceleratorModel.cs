@@ -15,7 +15,7 @@ namespace Parallax.Planning;
 /// <param name="MinNodes">Fewer operators are refused.</param>
 /// <param name="MinMacs">Less work is refused.</param>
 /// <param name="MaxBytesPerMac">More boundary bytes per multiply-accumulate are refused.</param>
-/// <param name="Predictors">Learned from measurements on the device, by kind of operator.</param>
+/// <param name="Predictors">Learned from measurements on the device, by kind of operator; they speak before R_acc where they cover a step.</param>
 /// <param name="Sync">What it costs that the CPU and the device work on one network; null where that was not measured.</param>
 /// <param name="Units">Compute units, as the predictors were told.</param>
 public sealed record AcceleratorModel(
@@ -43,16 +43,35 @@ public sealed record AcceleratorModel(
     /// <summary>An accelerator that costs nothing and does everything at once. It keeps every region: for tests and for the null backend.</summary>
     public static AcceleratorModel Ideal { get; } = new("ideal", 0, 1e15, 1e15);
 
-    public double PredictUs(long macs, long boundaryBytes) => LatencyUs + macs / MacsPerSecond * 1e6 + boundaryBytes / BytesPerSecond * 1e6;
+    /// <summary>Which device was measured, so that the numbers are not used for another of the same name; null where they are of none in particular.</summary>
+    public string? Device { get; init; }
+
+    /// <summary>Predicted microseconds of a region.</summary>
+    /// <param name="steps">The work of each node, and what is known of its kernel.</param>
+    public double PredictUs(IEnumerable<(StepWork Work, KernelFacts Kernel)> steps, long boundaryBytes)
+    {
+        double us = LatencyUs + boundaryBytes / BytesPerSecond * 1e6;
+        foreach ((StepWork work, KernelFacts kernel) in steps) us += PredictorFor(work)?.WorkUs(work, Units, kernel) ?? work.Macs / MacsPerSecond * 1e6;
+        return us;
+    }
+
+    /// <summary>The predictor that speaks for a step; null where R_acc does.</summary>
+    public LatencyPredictor? PredictorFor(in StepWork work) => LatencyPredictor.For(work, Predictors);
 
     /// <summary>Predicted microseconds of a step inside a list of commands: what it takes beside the dispatch of the list. A predictor speaks where one covers the step.</summary>
     /// <param name="kernel">The kernel that will run, where it is known.</param>
     public double StepUs(in StepWork work, in KernelFacts kernel = default)
     {
         if (work.Class == OpClass.View) return 0;
-        foreach (LatencyPredictor predictor in Predictors)
-            if (predictor.Covers(work)) return Math.Max(0, predictor.PredictUs(work, Units, kernel) - predictor.DispatchUs);
-        return Math.Max(work.Macs / MacsPerSecond, work.Bytes / BytesPerSecond) * 1e6;
+        return PredictorFor(work)?.WorkUs(work, Units, kernel) ?? Math.Max(work.Macs / MacsPerSecond, work.Bytes / BytesPerSecond) * 1e6;
+    }
+
+    /// <summary>Why the numbers cannot be used; null where they can.</summary>
+    internal string? Fault()
+    {
+        if (Name is null) return "an accelerator has no name";
+        bool isSound = LatencyUs >= 0 && MacsPerSecond > 0 && BytesPerSecond > 0 && Units > 0 && CpuMacsPerSecond is null or > 0 && !double.IsNaN(MaxBytesPerMac) && Sync is null or { IsSound: true };
+        return isSound ? LatencyPredictor.FaultOf(Predictors) : $"{Name} has rates, compute units or costs of synchronization that are none";
     }
 }
 
@@ -62,6 +81,9 @@ public interface IRegionBackend
     string Name { get; }
 
     AcceleratorModel Model { get; }
+
+    /// <summary>What is known of the kernel that would compute a supported node.</summary>
+    KernelFacts KernelOf(Graph graph, Node node) => default;
 
     /// <summary>Null where the backend can run the node with the facts that it has in <paramref name="graph"/>, else the reason why not.</summary>
     string? WhyNot(Graph graph, Node node);

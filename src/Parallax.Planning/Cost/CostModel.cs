@@ -99,8 +99,7 @@ public sealed record CostModel(
     public double PredictUs(in StepWork work, int workers = 1, KernelFacts? kernel = null)
     {
         if (work.Class == OpClass.View) return 0;
-        foreach (LatencyPredictor predictor in Predictors)
-            if (predictor.Covers(work)) return predictor.PredictUs(work, workers, kernel ?? default);
+        if (PredictorFor(work) is { } predictor) return predictor.PredictUs(work, kernel is { Groups: > 0 and var groups } ? (int)Math.Min(workers, groups) : workers, kernel ?? default);
         double alone = Us(work, 1);
         int parts = kernel is { Groups: > 0 } known ? (int)known.Groups : (int)Math.Clamp(alone / BlockUs, 1, int.MaxValue);
         int used = Math.Min(workers, parts);
@@ -110,6 +109,9 @@ public sealed record CostModel(
         double together = Math.Max(Us(work, used), alone * most / parts);
         return StepOverheadUs + Math.Min(alone, together + ForkUs * (used - 1));
     }
+
+    /// <summary>The predictor that speaks for a step; null where the rates do.</summary>
+    public LatencyPredictor? PredictorFor(in StepWork work) => LatencyPredictor.For(work, Predictors);
 
     private double Us(in StepWork work, int workers)
     {
@@ -125,7 +127,8 @@ public sealed record CostModel(
         foreach ((OpClass opClass, ClassRate? rate) in Rates)
             if (rate is not { IsSound: true }) return $"the rate of {opClass} must be positive numbers";
         if (Cache is not { IsSound: true } || Memory is not { IsSound: true }) return "the rates of cache and memory must be positive numbers";
-        return double.IsFinite(CacheBytes) && CacheBytes >= 0 && double.IsFinite(StepOverheadUs) && StepOverheadUs >= 0 && double.IsFinite(ForkUs) && ForkUs >= 0
-            && double.IsFinite(DispatchUs) && DispatchUs >= 0 ? null : "overheads must be numbers of 0 or more";
+        if (!(double.IsFinite(CacheBytes) && CacheBytes >= 0 && double.IsFinite(StepOverheadUs) && StepOverheadUs >= 0 && double.IsFinite(ForkUs) && ForkUs >= 0
+            && double.IsFinite(DispatchUs) && DispatchUs >= 0)) return "overheads must be numbers of 0 or more";
+        return LatencyPredictor.FaultOf(Predictors);
     }
 }

@@ -6,4 +6,8 @@ namespace Parallax.Planning;
 /// <param name="GroupSize">Work-items of a work-group.</param>
 /// <param name="TileRows">Rows of results that are computed together; results are padded to whole tiles.</param>
 /// <param name="TileColumns">Columns likewise.</param>
-public readonly record struct KernelFacts(string? Implementation, long Groups, long GroupSize = 0, long TileRows = 0, long TileColumns = 0);
+public readonly record struct KernelFacts(string? Implementation, long Groups, long GroupSize = 0, long TileRows = 0, long TileColumns = 0)
+{
+    /// <summary>The same kernel where it computes only a part of the columns, or channels, of the result.</summary>
+    public KernelFacts Part(long columns, long allColumns) => this with { Groups = (Groups * columns + allColumns - 1) / allColumns };
+}

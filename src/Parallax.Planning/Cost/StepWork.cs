@@ -14,6 +14,31 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
     /// <summary>What the rate of the class counts.</summary>
     public long Units => Class is OpClass.Movement or OpClass.Rearrangement ? Bytes : Macs;
 
+    /// <summary>
+    /// The work of computing only some of the columns of a product's result, or of the channels of a convolution's. What the operator reads beside the
+    /// right-hand matrix or the filters, it reads all the same, unless the channels lie in groups.
+    /// </summary>
+    /// <param name="columns">1 to all; whole groups where there are several.</param>
+    public StepWork Part(long columns)
+    {
+        WorkShape whole = Extents;
+        if (!whole.IsKnown || columns < 1 || columns > whole.Columns) throw new ArgumentOutOfRangeException(nameof(columns), columns, $"1 to {whole.Columns} are expected");
+        double share = columns / (double)whole.Columns;
+        long right = ColdBytes > 0 ? ColdBytes : sizeof(float) * whole.Columns * whole.Depth * (whole.Taps > 0 ? 1 : whole.Batch);
+        long results = sizeof(float) * whole.Batch * whole.Rows * whole.Columns;
+        long divided = whole.Groups > 1 ? Bytes : Math.Min(Bytes, right + results);
+        return this with
+        {
+            Macs = Scaled(Macs),
+            Bytes = Bytes - divided + Scaled(divided),
+            ColdBytes = Scaled(ColdBytes),
+            EpilogueResults = Scaled(EpilogueResults),
+            Extents = whole with { Columns = columns, Groups = Math.Max(1, Scaled(whole.Groups)) },
+        };
+
+        long Scaled(long count) => (long)Math.Round(count * share);
+    }
+
     /// <summary>The work of a node; control flow counts its heaviest body once, for trip counts are not known.</summary>
     public static StepWork Of(Graph graph, Node node)
     {

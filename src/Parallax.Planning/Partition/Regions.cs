@@ -85,7 +85,7 @@ internal static class Regions
         double cpuUs = model.CpuMacsPerSecond is { } rate
             ? macs / rate * 1e6
             : members.Sum(m => cpu.PredictUs(nodes.Work[m]));
-        double offloadUs = model.PredictUs(macs, boundary);
+        double offloadUs = model.PredictUs(members.Select(m => (nodes.Work[m], backend.KernelOf(nodes.Graph, nodes.Nodes[m]))), boundary);
         string? refusal = Refusal(model, count, macs, boundary, cpuUs, offloadUs);
         string why = refusal ?? string.Create(CultureInfo.InvariantCulture, $"{backend.Name} is predicted to take {offloadUs:0.#} us, the CPU {cpuUs:0.#} us{(model.KeepsAll ? "; every region was asked for" : "")}");
         return new Region(backend.Name, [.. members.Select(m => nodes.Nodes[m].Id)], count, macs, boundary, refusal is null, why, cpuUs, offloadUs);

@@ -7,8 +7,9 @@ namespace Parallax.Planning;
 /// <param name="Samples">That it was trained with, those for early stopping included.</param>
 /// <param name="HeldOut">Samples of problems that were kept apart.</param>
 /// <param name="Mape">Mean of |predicted - measured| / measured over those.</param>
-/// <param name="AssumedMape">The same for the prediction without a predictor.</param>
-public sealed record PredictorAccuracy(int Samples, int HeldOut, double Mape, double AssumedMape);
+/// <param name="P90">The error that nine in ten of those stay within.</param>
+/// <param name="AssumedMape">As <paramref name="Mape"/>, for the prediction without a predictor.</param>
+public sealed record PredictorAccuracy(int Samples, int HeldOut, double Mape, double P90, double AssumedMape);
 
 /// <summary>
 /// Predicts the time of one kind of operator on one device: a dispatch, and e to the power of a linear function of the features, corrected by boosted trees.
@@ -45,12 +46,25 @@ public sealed record LatencyPredictor(
     /// <summary>Whether the work is of the predictor's kind, and of about a size that was measured.</summary>
     public bool Covers(in StepWork work) => work.Extents.IsKnown && KindOf(work) == Kind && work.Units >= MinUnits / Reach && work.Units <= MaxUnits * Reach;
 
+    /// <summary>The first that covers the work; null where none does.</summary>
+    internal static LatencyPredictor? For(in StepWork work, ImmutableArray<LatencyPredictor> predictors)
+    {
+        foreach (LatencyPredictor predictor in predictors)
+            if (predictor.Covers(work)) return predictor;
+        return null;
+    }
+
+    /// <summary>Predicted microseconds, a dispatch included.</summary>
     /// <param name="units">Workers, or a device's compute units.</param>
-    public double PredictUs(in StepWork work, int units, in KernelFacts kernel)
+    public double PredictUs(in StepWork work, int units, in KernelFacts kernel) => DispatchUs + WorkUs(work, units, kernel);
+
+    /// <summary>Predicted microseconds of the work alone.</summary>
+    /// <inheritdoc cref="PredictUs" path="/param"/>
+    public double WorkUs(in StepWork work, int units, in KernelFacts kernel)
     {
         Span<float> features = stackalloc float[LatencyFeatures.Count];
         Write(work, units, kernel, features);
-        return DispatchUs + Math.Exp(Linear(features) + Trees.Evaluate(features));
+        return Math.Exp(Linear(features) + Trees.Evaluate(features));
     }
 
     internal double Linear(ReadOnlySpan<float> features)
@@ -68,8 +82,12 @@ public sealed record LatencyPredictor(
             if (float.IsNaN(features[i])) features[i] = Typical[i];
     }
 
+    /// <summary>Why one of them cannot be used; null where all can.</summary>
+    internal static string? FaultOf(ImmutableArray<LatencyPredictor> predictors) =>
+        predictors.Select(p => p is null ? "a predictor is missing" : p.Fault()).FirstOrDefault(fault => fault is not null);
+
     /// <summary>Why the predictor cannot be used; null where it can.</summary>
-    internal string? Fault()
+    private string? Fault()
     {
         string name = $"the predictor of {Kind}";
         if (Implementations.IsDefault || Weights.IsDefault || Typical.IsDefault || Trees is null || Accuracy is null) return $"{name} is not complete";

@@ -41,9 +41,10 @@ public static class PredictorTrainer
         {
             Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(seen, known, fold), options with { Seed = options.Seed + fold }))]),
         };
+        double[] errors = Errors(heldOut, s => trained.WorkUs(s.Work, s.Units, s.Kernel));
         return trained with
         {
-            Accuracy = new PredictorAccuracy(seen.Length, heldOut.Length, Mape(heldOut, s => trained.PredictUs(s.Work, s.Units, s.Kernel) - dispatchUs), Mape(heldOut, assumedUs)),
+            Accuracy = new PredictorAccuracy(seen.Length, heldOut.Length, errors.Average(), errors[(int)Math.Ceiling(0.9 * errors.Length) - 1], Errors(heldOut, assumedUs).Average()),
         };
     }
 
@@ -52,7 +53,7 @@ public static class PredictorTrainer
         string[] implementations = [.. samples.Where(s => s.Kernel.Implementation is not null).GroupBy(s => s.Kernel.Implementation!)
             .OrderBy(g => g.Average(s => Math.Log(s.Us / Math.Max(1, s.Work.Units)))).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => g.Key)];
         var line = new LatencyPredictor(KindOf(samples[0]), dispatchUs, samples.Min(s => s.Work.Units), samples.Max(s => s.Work.Units), [.. implementations], 0,
-            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0));
+            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0, 0));
         float[][] raw = [.. samples.Select(s =>
         {
             var row = new float[LatencyFeatures.Count];
@@ -100,5 +101,6 @@ public static class PredictorTrainer
         return new BoostedTrees(roots.ToImmutable(), nodes.ToImmutable());
     }
 
-    private static double Mape(IReadOnlyCollection<LatencySample> samples, Func<LatencySample, double> us) => samples.Average(s => Math.Abs(us(s) - s.Us) / s.Us);
+    /// <summary>|predicted - measured| / measured, the least first.</summary>
+    private static double[] Errors(IEnumerable<LatencySample> samples, Func<LatencySample, double> us) => [.. samples.Select(s => Math.Abs(us(s) - s.Us) / s.Us).Order()];
 }

@@ -5,14 +5,16 @@ namespace Parallax.Runtime;
 
 /// <summary>A backend as one session uses it: until it fails. Thread-safe.</summary>
 /// <param name="exclude">Nodes or operators, by name, that stay on the CPU.</param>
-/// <param name="keepAll">Whether every region that the backend supports is kept, whatever the cost model says.</param>
-internal sealed class SessionDevice(IBackend backend, IReadOnlySet<string> exclude, bool keepAll)
+/// <param name="model">What its regions cost.</param>
+internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IReadOnlySet<string> exclude)
 {
     private volatile string? lost;
 
     internal IBackend Backend => backend;
 
     internal string Name => backend.Name;
+
+    internal AcceleratorModel Model => model;
 
     /// <summary>Why the session no longer uses the device; null while it does.</summary>
     internal string? Lost => lost;
@@ -43,12 +45,12 @@ internal sealed class SessionDevice(IBackend backend, IReadOnlySet<string> exclu
     {
         public string Name => device.Name;
 
-        public AcceleratorModel Model { get; } = device.KeepAll ? device.Backend.Model with { KeepsAll = true } : device.Backend.Model;
+        public AcceleratorModel Model => device.Model;
+
+        public KernelFacts KernelOf(Graph graph, Node node) => device.Backend.KernelOf(graph, node);
 
         public string? WhyNot(Graph graph, Node node) => device.WhyExcluded(node) ?? whyNot(node) ?? device.Backend.WhyNot(graph, node);
     }
-
-    private bool KeepAll => keepAll;
 
     private string? WhyExcluded(Node node) => exclude.Contains(node.Name) || exclude.Contains(node.Op.Name) ? "excluded by the call" : null;
 }

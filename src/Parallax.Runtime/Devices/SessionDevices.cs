@@ -1,19 +1,25 @@
 using System.Collections.Immutable;
 using Parallax.Graphs;
+using Parallax.Planning;
 
 namespace Parallax.Runtime;
 
 /// <summary>The devices of a session, as its options say.</summary>
 internal static class SessionDevices
 {
-    internal static ImmutableArray<SessionDevice> Of(SessionOptions options)
+    /// <param name="profile">Speaks for the devices that it was measured with.</param>
+    internal static ImmutableArray<SessionDevice> Of(SessionOptions options, DeviceProfile profile)
     {
         if (options.Backends.IsEmpty) return [];
         var exclude = options.Exclude.ToHashSet();
         string[] names = [.. options.Backends.Select(b => b.Name).Concat(options.Accelerators.Select(a => a.Name))];
         if (names.Distinct().Count() < names.Length) throw new InvalidInputException($"two devices have one name: {string.Join(", ", names)}");
-        return [.. options.Backends.Select(b => new SessionDevice(b, exclude, options.OffloadAll))];
+        return [.. options.Backends.Select(b => new SessionDevice(b, ModelOf(b, profile) with { KeepsAll = options.OffloadAll || b.Model.KeepsAll }, exclude))];
     }
+
+    /// <summary>The measured numbers of a device where the profile has them, else what the backend says of itself.</summary>
+    private static AcceleratorModel ModelOf(IBackend backend, DeviceProfile profile) =>
+        profile.Accelerators.FirstOrDefault(a => a.Name == backend.Name && a.Device == backend.Description) ?? backend.Model;
 
     internal static IReadOnlyList<string> Warnings(ImmutableArray<SessionDevice> devices) =>
         [.. devices.Where(d => d.Lost is not null).Select(d => $"{d.Name} was lost, the CPU does its work: {d.Lost}")];

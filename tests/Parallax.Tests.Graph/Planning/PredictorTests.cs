@@ -122,12 +122,48 @@ public class PredictorTests
     }
 
     [Fact]
-    public void Samples_are_kept_as_they_are_and_damaged_ones_refused()
+    public void Measurements_are_kept_as_they_are_and_damaged_ones_refused()
     {
-        var samples = new LatencySamples("this", [.. Samples(5, 1)]);
-        Assert.True(samples.Samples.SequenceEqual(LatencySamples.FromJson(samples.ToJson()).Samples));
-        foreach (string bad in (string[])["", "{}", "{\"machine\":\"this\"}", samples.ToJson()[..^9], samples.ToJson().Replace("\"device\"", "\"dev\""), samples.ToJson().Replace("\"units\": 4", "\"units\": 0")])
-            Assert.DoesNotContain('\n', Assert.Throws<InvalidInputException>(() => LatencySamples.FromJson(bad)).Message);
+        var trained = new AcceleratorModel("toy", 1, 2, double.PositiveInfinity, Sync: new SyncCosts(1, 2, 3)) { Device = "a toy" };
+        foreach (Measurement kept in (Measurement[])
+            [
+                new(Header: new MeasurementHeader(MeasurementHeader.CurrentFormat, "this", 7)), new(Cpu: new MeasuredCpu(2, CostModel.Default with { ForkUs = 7 })), new(Accelerator: trained),
+                .. Samples(5, 1).Select(s => new Measurement(Sample: s)),
+            ])
+        {
+            string line = kept.ToLine();
+            Assert.DoesNotContain('\n', line);
+            Assert.Equal(line, Measurement.FromLine(line)!.ToLine());
+            for (int length = 0; length < line.Length; length += 7) Assert.Null(Measurement.FromLine(line[..length]));
+        }
+        LatencySample sample = Samples(1, 1)[0];
+        Assert.Equal(sample, Measurement.FromLine(new Measurement(Sample: sample).ToLine())!.Sample);
+        string text = new Measurement(Sample: sample).ToLine();
+        foreach (string bad in (string[])["{}", "null", "7", text.Replace("\"device\"", "\"dev\""), text.Replace("\"units\":4", "\"units\":0"), text.Replace("\"sample\"", "\"header\"")])
+            Assert.Null(Measurement.FromLine(bad));
+    }
+
+    [Fact]
+    public void A_profile_of_another_version_says_so()
+    {
+        string json = Json(Predictor);
+        foreach (string other in (string[])[json.Replace("\"version\"", "\"age\""), json.Replace("\"version\": 2", "\"version\": 3")])
+            Assert.Contains("version", Assert.Throws<ProfileVersionException>(() => DeviceProfile.FromJson(other)).Message);
+    }
+
+    [Fact]
+    public void A_part_of_the_columns_is_less_work_over_the_same_inputs()
+    {
+        StepWork whole = Work(100, 64, 32), part = whole.Part(16);
+        Assert.Equal(Work(100, 16, 32), part);
+        Assert.Equal(whole, whole.Part(64));
+        StepWork twoInputs = (whole with { ColdBytes = 0 }).Part(16);
+        Assert.Equal(part with { ColdBytes = 0 }, twoInputs);
+        var depthwise = new StepWork(OpClass.Depthwise, 64 * 100 * 9, 4 * (64 * 100 * 2 + 64 * 9), 4 * 64 * 9, 6400, new WorkShape(1, 100, 64, 9, 9, 1, 64));
+        Assert.Equal((depthwise.Macs / 4, depthwise.Bytes / 4, depthwise.ColdBytes / 4, 1600, 16L), (depthwise.Part(16).Macs, depthwise.Part(16).Bytes, depthwise.Part(16).ColdBytes, depthwise.Part(16).EpilogueResults, depthwise.Part(16).Extents.Groups));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(65));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(0));
+        Assert.Equal(3, new KernelFacts(null, 9).Part(16, 64).Groups);
     }
 
     private static string Json(LatencyPredictor predictor) => new DeviceProfile("this", 2, CostModel.Default with { Predictors = [predictor] }, []).ToJson();
