@@ -53,7 +53,7 @@ internal static class JointProblems
             }
             foreach (JointChoice choice in choices[op])
             {
-                run.Choices[op] = choice;
+                run[op] = choice;
                 Try(op + 1, run);
             }
         }

@@ -1,51 +1,36 @@
 namespace Parallax.Planning;
 
 /// <summary>Changes of a placement that are worth a try.</summary>
-internal sealed class JointCandidates
+internal sealed class JointCandidates(JointProblem problem, int cutsPerAxis)
 {
-    /// <summary>A change may take along so many operators that follow, doubling.</summary>
-    private const int MaxRun = 16;
+    /// <summary>A change may take along so many operators that follow.</summary>
+    internal const int MaxRun = 16;
 
-    private readonly JointProblem problem;
-    private readonly List<JointChoice>[] choices;
+    /// <summary>Numbers of workers that are tried for one operator.</summary>
+    private const int MaxWorkerCounts = 4;
 
-    /// <param name="cutsPerAxis">Places at which a split is tried: where the sides balance, some granules around, and evenly over the axis.</param>
-    internal JointCandidates(JointProblem problem, int cutsPerAxis)
+    private readonly TimedChoice[]?[] choices = new TimedChoice[]?[problem.Operators.Length];
+
+    /// <summary>All choices for an operator.</summary>
+    internal TimedChoice[] Of(int op) => choices[op] ??= [.. ChoicesOf(problem.Operators[op]).Select(c => TimedChoice.Of(problem.Operators[op], c))];
+
+    /// <summary>Fills in an operator and those that can go on as it does, one after another, with their choices; returns how many.</summary>
+    /// <param name="isWithin">By operator, whether it may be changed.</param>
+    internal int Run(int op, in TimedChoice choice, bool[] isWithin, Span<int> operators, Span<TimedChoice> changed)
     {
-        this.problem = problem;
-        choices = [.. problem.Operators.Select(o => ChoicesOf(o, cutsPerAxis))];
+        (operators[0], changed[0]) = (op, choice);
+        int count = 1;
+        while (count < operators.Length && Follower(operators[count - 1], choice.Choice, isWithin) is var next and >= 0)
+            (operators[count], changed[count++]) = (next, TimedChoice.Of(problem.Operators[next], choice.Choice));
+        return count;
     }
 
-    /// <summary>Other choices for an operator, alone and together with the operators that follow it one after another.</summary>
-    /// <param name="within">Those that may be changed.</param>
-    internal IEnumerable<List<(int Op, JointChoice Choice)>> Changes(int op, JointChoice[] now, HashSet<int> within)
-    {
-        foreach (JointChoice choice in choices[op])
-        {
-            var change = new List<(int, JointChoice)>();
-            int last = op, next = op;
-            for (int length = 1; length <= MaxRun; length *= 2)
-            {
-                while (next >= 0 && change.Count < length)
-                {
-                    change.Add((next, choice));
-                    last = next;
-                    next = Follower(last, choice, within);
-                }
-                if (change.Count < length) break;
-                if (change.Exists(c => now[c.Item1] != c.Item2)) yield return [.. change];
-            }
-            // A run that ends between two lengths is tried as a whole.
-            if ((change.Count & (change.Count - 1)) != 0 && change.Exists(c => now[c.Item1] != c.Item2)) yield return change;
-        }
-    }
-
-    /// <summary>The operator that can go on as its predecessor did; a split goes on only where no side has to wait.</summary>
-    private int Follower(int op, JointChoice choice, HashSet<int> within)
+    /// <summary>The operator that can go on as its predecessor did; a split goes on only where no side has to wait. -1 where there is none.</summary>
+    private int Follower(int op, in JointChoice choice, bool[] isWithin)
     {
         foreach (int after in problem.Dag.Successors(op))
         {
-            if (!within.Contains(after)) continue;
+            if (!isWithin[after]) continue;
             switch (choice.Side)
             {
                 case Side.Cpu:
@@ -61,26 +46,36 @@ internal sealed class JointCandidates
         return -1;
     }
 
-    private List<JointChoice> ChoicesOf(JointOperator op, int cutsPerAxis)
+    private IEnumerable<JointChoice> ChoicesOf(JointOperator op)
     {
-        var found = new List<JointChoice>();
-        for (int workers = 1; workers <= problem.Workers; workers++) found.Add(JointChoice.OnCpu(workers));
-        if (op.FitsDevice) found.Add(JointChoice.OnDevice);
+        List<int> counts = WorkerCounts(op);
+        foreach (int workers in counts) yield return JointChoice.OnCpu(workers);
+        if (op.FitsDevice) yield return JointChoice.OnDevice;
         foreach (SplitAxis axis in op.Axes)
-            for (int workers = 1; axis.Cuts > 0 && workers <= problem.Workers; workers++)
-                found.AddRange(CutsOf(axis, workers, cutsPerAxis).Select(cut => JointChoice.Split(workers, axis.Axis, cut)));
-        return found;
+            for (int i = 0; axis.Cuts > 0 && i < counts.Count; i++)
+                foreach (long cut in CutsOf(axis, counts[i])) yield return JointChoice.Split(counts[i], axis.Axis, cut);
     }
 
-    private static IEnumerable<long> CutsOf(SplitAxis axis, int workers, int count)
+    /// <summary>One, and larger numbers that are faster than any smaller one; where they are many, the fastest and some between.</summary>
+    private static List<int> WorkerCounts(JointOperator op)
     {
-        if (axis.Cuts <= count) return Enumerable.Range(1, axis.Cuts).Select(i => i * axis.Granule);
+        var counts = new List<int> { 1 };
+        for (int workers = 2; workers <= op.CpuUs.Length; workers++)
+            if (op.CpuUs[workers - 1] < op.CpuUs[counts[^1] - 1]) counts.Add(workers);
+        if (counts.Count <= MaxWorkerCounts) return counts;
+        return [.. Enumerable.Range(0, MaxWorkerCounts).Select(i => counts[(counts.Count - 1) * i / (MaxWorkerCounts - 1)])];
+    }
+
+    /// <summary>Where the sides balance, some granules around, and evenly over the axis.</summary>
+    private IEnumerable<long> CutsOf(SplitAxis axis, int workers)
+    {
+        if (axis.Cuts <= cutsPerAxis) return Enumerable.Range(1, axis.Cuts).Select(i => i * axis.Granule);
         long balanced = axis.BalancedCut(workers) / axis.Granule;
         var cuts = new SortedSet<long> { balanced };
         for (long step = 1; step <= 4; step *= 2)
             foreach (long cut in (long[])[balanced - step, balanced + step])
                 if (cut >= 1 && cut <= axis.Cuts) cuts.Add(cut);
-        int even = Math.Max(1, count - cuts.Count);
+        int even = Math.Max(1, cutsPerAxis - cuts.Count);
         for (int i = 1; i <= even; i++) cuts.Add(Math.Max(1, axis.Cuts * (long)i / (even + 1)));
         return cuts.Select(c => c * axis.Granule);
     }

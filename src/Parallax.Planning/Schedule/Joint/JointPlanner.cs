@@ -6,10 +6,10 @@ namespace Parallax.Planning;
 /// <param name="OperatorsPerRound">Operators that are drawn before the best change is made.</param>
 /// <param name="CriticalFraction">The part of them that is drawn from the critical path; the others are drawn from all.</param>
 /// <param name="CutsPerAxis">Places at which a split is tried.</param>
-/// <param name="MaxTrialsPerStage">Schedules that are looked at for one stage, at most about.</param>
+/// <param name="StepsPerOperator">What trials may cost in all, at most about: so often an operator is placed in one, for each operator; <paramref name="MinSteps"/> where they are few.</param>
 /// <param name="MinGain">The part of the time that a change must save.</param>
 public sealed record JointOptions(
-    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int MaxTrialsPerStage = 2000, double MinGain = 1e-3, int Seed = 1);
+    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int StepsPerOperator = 200, int MinSteps = 100_000, double MinGain = 1e-3, int Seed = 1);
 
 /// <summary>
 /// Places operators on the workers of a CPU and on one device, and splits some between both, so that the whole ends early. Starts from the best of three unsplit
@@ -20,21 +20,23 @@ public static class JointPlanner
 {
     public static JointPlan Plan(JointProblem problem, JointOptions? options = null)
     {
-        var search = new JointSearch(problem, options ?? new JointOptions());
+        options ??= new JointOptions();
+        var search = new JointSearch(problem, options);
         JointSimulator run = search.Simulator;
         double cpuUs = search.WholeUs(JointStarts.OnCpu(problem)), deviceUs = search.WholeUs(JointStarts.OnDevice(problem));
         JointChoice[] each = JointStarts.EachForItself(problem);
         double eachUs = search.WholeUs(each);
         JointChoice[][] starts = [JointStarts.OnCpu(problem), JointStarts.OnDevice(problem), JointStarts.EarliestFinish(problem, search.Urgency)];
+        long steps = Math.Max(options.MinSteps, (long)options.StepsPerOperator * problem.Operators.Length);
         // One stage is searched from every start, for a search ends where no single change helps; many stages from the best alone.
         JointChoice[] found = problem.Operators.Length <= JointStages.MaxOperators
-            ? search.BestOf([.. starts.Select(search.Improve)])
-            : search.Improve(search.BestOf(starts));
-        if (search.WholeUs(found) > eachUs) found = search.Improve(each);
+            ? search.BestOf([.. starts.Select(s => search.Improve(s, steps / starts.Length))])
+            : search.Improve(search.BestOf(starts), steps);
+        if (search.WholeUs(found) > eachUs) found = search.Improve(each, steps);
         double us = search.WholeUs(found);
         var placements = ImmutableArray.CreateBuilder<JointPlacement>(found.Length);
         for (int op = 0; op < found.Length; op++)
-            placements.Add(new JointPlacement(problem.Operators[op].Name, found[op], run.StartUs[op], run.EndUs(op), JointReasons.Why(problem, op, found[op])));
+            placements.Add(new JointPlacement(problem.Operators[op].Name, found[op], run.StartUs(op), run.EndUs(op), JointReasons.Why(problem, op, found[op])));
         return new JointPlan(placements.MoveToImmutable(), us, cpuUs, deviceUs, eachUs, run.Trials);
     }
 }
