@@ -3,7 +3,7 @@ using Parallax.OpenCL.Native;
 namespace Parallax.OpenCL;
 
 /// <summary>
-/// Memory that a device's kernels use: shared virtual memory with an address, or, under <see cref="ClSharing.Mapped"/>, an object of the device's own without
+/// Memory that a device's kernels use: shared virtual memory with an address, or, under <see cref="ClSharing.Copied"/>, an object of the device's own without
 /// one. Disposing waits for the commands that were enqueued before.
 /// </summary>
 internal sealed class ClBuffer : IDisposable
@@ -20,10 +20,10 @@ internal sealed class ClBuffer : IDisposable
 
     internal long ByteCount { get; }
 
-    /// <summary>The address that host and device share; 0 under <see cref="ClSharing.Mapped"/>.</summary>
+    /// <summary>The address that host and device share; 0 under <see cref="ClSharing.Copied"/>.</summary>
     internal nint Address => handle is ClSvmHandle ? handle.Value : 0;
 
-    /// <summary>The device's name for the memory: an address, or an object under <see cref="ClSharing.Mapped"/>.</summary>
+    /// <summary>The device's name for the memory: an address, or an object under <see cref="ClSharing.Copied"/>.</summary>
     internal nint Base => handle.Value;
 
     internal bool BelongsTo(ClContext other) => context == other;

@@ -17,16 +17,20 @@ internal sealed unsafe class ClCompletion(ClContext context) : IDisposable
     private uint ticket;
     private int polls;
 
-    /// <summary>Whether the commands have ended, well or not. <see cref="Wait"/> tells which.</summary>
+    /// <summary>Whether the commands have ended.</summary>
+    /// <exception cref="DeviceException">The device failed.</exception>
     internal bool IsDone
     {
         get
         {
-            if (flag == null) return Status() <= 0;
-            if ((int)(Volatile.Read(ref *flag) - ticket) >= 0) return true;
-            return ++polls % PollsPerEvent == 0 && Status() < 0;
+            if (flag == null) return EventIsDone();
+            if (IsRaised) return true;
+            if (++polls % PollsPerEvent == 0) EventIsDone();
+            return false;
         }
     }
+
+    private bool IsRaised => (int)(Volatile.Read(ref *flag) - ticket) >= 0;
 
     /// <summary>Returns when the commands have ended: polls for a while, then sleeps.</summary>
     /// <exception cref="DeviceException">The device failed.</exception>
@@ -36,11 +40,19 @@ internal sealed unsafe class ClCompletion(ClContext context) : IDisposable
         while (!IsDone)
             if (Stopwatch.GetElapsedTime(start).TotalMicroseconds > SpinUs)
             {
-                nint wanted = done.Value;
-                context.Check(context.Api.WaitForEvents(1, &wanted), "clWaitForEvents");
-                break;
+                Sleep();
+                return;
             }
-        if (flag == null || (int)(Volatile.Read(ref *flag) - ticket) < 0) context.Check(Math.Min(Status(), 0), "a command");
+    }
+
+    /// <summary>Sleeps until the commands have ended.</summary>
+    /// <exception cref="DeviceException">The device failed.</exception>
+    internal void Sleep()
+    {
+        if (flag != null && IsRaised) return;
+        nint wanted = done.Value;
+        context.Check(context.Api.WaitForEvents(1, &wanted), "clWaitForEvents");
+        EventIsDone();
     }
 
     internal void Arm(nint newEvent, uint* newFlag, uint newTicket)
@@ -50,12 +62,12 @@ internal sealed unsafe class ClCompletion(ClContext context) : IDisposable
         (ticket, polls) = (newTicket, 0);
     }
 
-    /// <summary>Positive while a command waits or runs, 0 when it has ended well, negative when it failed.</summary>
-    private int Status()
+    private bool EventIsDone()
     {
-        int status;
+        int status; // positive while a command waits or runs, 0 when it has ended well, negative when it failed
         context.Check(context.Api.GetEventInfo(done.Value, ClConstants.EventCommandExecutionStatus, sizeof(int), &status, null), "clGetEventInfo");
-        return status;
+        context.Check(status, "a command");
+        return status == 0;
     }
 
     public void Dispose() => done.Dispose();

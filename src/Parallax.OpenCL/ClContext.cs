@@ -12,6 +12,8 @@ namespace Parallax.OpenCL;
 /// </summary>
 internal sealed unsafe class ClContext : IDisposable
 {
+    private static int count;
+
     private readonly Lock gate = new(); // the queue's order, the arguments of kernels, the ranges
     private readonly ClContextHandle context;
     private readonly ClQueueHandle queue;
@@ -60,6 +62,9 @@ internal sealed unsafe class ClContext : IDisposable
 
     internal nint Handle => context.Value;
 
+    /// <summary>Tells the contexts of this process apart.</summary>
+    internal int Number { get; } = Interlocked.Increment(ref count);
+
     private string SignalOptions => Device.LanguageVersion.StartsWith("OpenCL C 2", StringComparison.Ordinal) ? "-cl-std=CL2.0" : "-cl-std=CL3.0";
 
     /// <summary>New memory, undefined contents. In shared memory, 64-byte aligned.</summary>
@@ -68,10 +73,10 @@ internal sealed unsafe class ClContext : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(byteCount);
         nuint bytes = (nuint)Math.Max(byteCount, 1);
-        if (Sharing == ClSharing.Mapped)
+        if (Sharing == ClSharing.Copied)
         {
             int error;
-            nint memory = Made(Api.CreateBuffer(context.Value, MemReadWrite | MemAllocHostPtr, bytes, null, &error), error, "clCreateBuffer");
+            nint memory = Made(Api.CreateBuffer(context.Value, MemReadWrite, bytes, null, &error), error, "clCreateBuffer");
             return new ClBuffer(this, new ClMemoryHandle(Api, memory), byteCount);
         }
         ulong flags = MemReadWrite | MemSvmFineGrainBuffer | (Sharing == ClSharing.FineGrainedAtomics ? MemSvmAtomics : 0);
@@ -81,10 +86,28 @@ internal sealed unsafe class ClContext : IDisposable
         return new ClBuffer(this, new ClSvmHandle(Api, (nint)address, context), byteCount);
     }
 
+    /// <summary>New memory with the contents of a tensor.</summary>
+    /// <exception cref="DeviceException">There is not enough, or the device fails.</exception>
+    internal ClBuffer Copy(Tensor tensor)
+    {
+        ClBuffer copy = Allocate(tensor.ByteCount);
+        try
+        {
+            Write(copy, tensor.Address, tensor.ByteCount);
+            GC.KeepAlive(tensor);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Called by a buffer that is about to be freed.</summary>
     internal void Forget(ClBuffer buffer)
     {
-        if (!queue.IsClosed) _ = Api.Finish(queue.Value); // what a lost device says about it does not matter any more
+        if (!queue.IsClosed) Drain();
         if (buffer.Address != 0)
             lock (gate) ranges.Remove(buffer.Address);
     }
@@ -135,29 +158,34 @@ internal sealed unsafe class ClContext : IDisposable
     /// <summary>Waits for everything that is enqueued.</summary>
     internal void Finish() => Check(Api.Finish(queue.Value), "clFinish");
 
-    /// <summary>Copies host memory to the device's. No command that uses the bytes may be under way in shared memory; in mapped memory it is waited for.</summary>
-    internal void Write(ClAddress to, nint from, long byteCount) => Move(to, from, byteCount, toDevice: true);
+    /// <summary>The same where something has failed before: what a lost device says about it does not matter any more.</summary>
+    internal void Drain() => _ = Api.Finish(queue.Value);
 
-    /// <summary>Copies the device's memory to the host's. No command that writes the bytes may be under way in shared memory; in mapped memory it is waited for.</summary>
-    internal void Read(ClAddress from, nint to, long byteCount) => Move(from, to, byteCount, toDevice: false);
+    /// <summary>Copies host memory to the device's. No command that uses the bytes may be under way in shared memory; elsewhere the copy comes after it.</summary>
+    /// <param name="wait">Whether host memory may be changed when this returns. Without, the copy is a command among others, unless memory is shared.</param>
+    internal void Write(ClAddress to, nint from, long byteCount, bool wait = true) => Move(to, from, byteCount, toDevice: true, wait);
+
+    /// <summary>Copies the device's memory to the host's. No command that writes the bytes may be under way in shared memory; elsewhere the copy comes after it.</summary>
+    /// <param name="wait">Whether the bytes are there when this returns. Without, the copy is a command among others, unless memory is shared.</param>
+    internal void Read(ClAddress from, nint to, long byteCount, bool wait = true) => Move(from, to, byteCount, toDevice: false, wait);
+
+    /// <summary>Keeps the commands of others out of the queue until it is disposed: what is enqueued meanwhile stays together.</summary>
+    internal Lock.Scope Hold() => gate.EnterScope();
 
     internal void Check(int error, string call) => ClErrors.Check(error, call, Device.Name);
 
-    private void Move(ClAddress device, nint host, long byteCount, bool toDevice)
+    private void Move(ClAddress device, nint host, long byteCount, bool toDevice, bool wait)
     {
         if (device.Buffer is { } buffer) ArgumentOutOfRangeException.ThrowIfGreaterThan(device.Offset + byteCount, buffer.ByteCount);
         if (byteCount == 0) return;
-        if (Sharing != ClSharing.Mapped)
+        if (Sharing != ClSharing.Copied)
         {
             Copy(device.Buffer is null ? (nint)device.Offset : device.Buffer.Address + (nint)device.Offset, host, byteCount, toDevice);
             return;
         }
-        int error;
         nint memory = device.Buffer!.Base;
-        void* mapped = Api.EnqueueMapBuffer(queue.Value, memory, 1, toDevice ? MapWriteInvalidateRegion : MapRead, (nuint)device.Offset, (nuint)byteCount, &error);
-        Check(error, "clEnqueueMapBuffer");
-        Copy((nint)mapped, host, byteCount, toDevice);
-        Check(Api.EnqueueUnmapMemObject(queue.Value, memory, mapped, 0, null, null), "clEnqueueUnmapMemObject");
+        if (toDevice) Check(Api.EnqueueWriteBuffer(queue.Value, memory, wait ? 1u : 0, (nuint)device.Offset, (nuint)byteCount, (void*)host), "clEnqueueWriteBuffer");
+        else Check(Api.EnqueueReadBuffer(queue.Value, memory, wait ? 1u : 0, (nuint)device.Offset, (nuint)byteCount, (void*)host), "clEnqueueReadBuffer");
     }
 
     private nint Made(nint handle, int error, string call)
@@ -208,9 +236,9 @@ internal sealed unsafe class ClContext : IDisposable
         ulong offset = (ulong)(byteOffset + (where.Buffer is null ? 0 : where.Offset));
         if (where.IsNone) throw new ArgumentException($"{kernel.Name}: argument {position} has no memory");
         if (strict && where.Buffer?.BelongsTo(this) == false) throw new ArgumentException($"{kernel.Name}: argument {position} is memory of another context");
-        if (Sharing == ClSharing.Mapped)
+        if (Sharing == ClSharing.Copied)
         {
-            if (where.Buffer is null) throw new ArgumentException($"{kernel.Name}: argument {position} is an address, which means nothing to mapped memory");
+            if (where.Buffer is null) throw new ArgumentException($"{kernel.Name}: argument {position} is an address, which means nothing to memory of the device's own");
             BindValue(kernel, position, sizeof(nint), &memory);
         }
         else
@@ -226,7 +254,7 @@ internal sealed unsafe class ClContext : IDisposable
     /// <summary>Waits for what is enqueued and frees everything but the buffers, which their owners free.</summary>
     public void Dispose()
     {
-        if (queue is { IsClosed: false }) _ = Api.Finish(queue.Value);
+        if (queue is { IsClosed: false }) Drain();
         foreach (Lazy<ClProgram> program in programs.Values)
             if (program.IsValueCreated) program.Value.Dispose();
         flag?.Dispose();

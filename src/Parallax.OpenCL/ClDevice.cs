@@ -78,7 +78,7 @@ public sealed class ClDevice
     public bool HasHalf { get; }
 
     public ClSharing BestSharing => Supports(ClSharing.FineGrainedAtomics) ? ClSharing.FineGrainedAtomics
-        : Supports(ClSharing.FineGrained) ? ClSharing.FineGrained : ClSharing.Mapped;
+        : Supports(ClSharing.FineGrained) ? ClSharing.FineGrained : ClSharing.Copied;
 
     /// <summary>What built programs and measured times depend on.</summary>
     public string Identity => string.Join(", ", Platform, PlatformRelease, Name, DriverVersion, $"{ComputeUnits} units");

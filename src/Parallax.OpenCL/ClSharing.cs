@@ -9,8 +9,8 @@ public enum ClSharing
     /// <summary>Fine-grained shared virtual memory: no copies; the end of a command list is an event.</summary>
     FineGrained,
 
-    /// <summary>Memory of the device's own, mapped to copy in and out; the end of a command list is an event. Every device can do this.</summary>
-    Mapped,
+    /// <summary>Memory of the device's own: what crosses is copied, by commands in the same list; its end is an event. Every device can do this.</summary>
+    Copied,
 }
 
 /// <summary>What a device says of shared virtual memory.</summary>

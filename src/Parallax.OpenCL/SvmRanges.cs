@@ -5,7 +5,7 @@ internal sealed class SvmRanges
 {
     private readonly SortedList<nint, long> byteCounts = [];
 
-    internal void Add(nint address, long byteCount) => byteCounts.Add(address, byteCount);
+    internal void Add(nint address, long byteCount) => byteCounts[address] = byteCount;
 
     internal void Remove(nint address) => byteCounts.Remove(address);
 

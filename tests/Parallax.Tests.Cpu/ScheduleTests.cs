@@ -1,5 +1,6 @@
 using Parallax.Planning;
 using Parallax.Runtime.Execution;
+using Parallax.Suite;
 using Xunit;
 
 namespace Parallax.Tests.Cpu;

@@ -108,7 +108,7 @@ internal static class ClHarness
     private static Tensor[] NewOutputs(OperandFacts facts) =>
         [.. facts.Outputs.Select(f => Tensor.Allocate(f!.Type, f.Shape!.Value.ToArray()))];
 
-    private static void AssertClose(Tensor expected, Tensor actual, double tolerance, string what)
+    internal static void AssertClose(Tensor expected, Tensor actual, double tolerance, string what)
     {
         if (expected.DType != DType.Float32)
         {

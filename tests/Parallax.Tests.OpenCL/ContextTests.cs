@@ -57,8 +57,8 @@ public sealed class ContextTests
         using (ClBuffer nothing = context.Allocate(0)) context.Read(nothing, 0, 0);
 
         Assert.Contains("has no memory", Refusal(context, buffer, default));
-        Assert.Contains(sharing == ClSharing.Mapped ? "means nothing" : "outside of shared memory", Refusal(context, buffer, (nint)4096));
-        if (sharing != ClSharing.Mapped)
+        Assert.Contains(sharing == ClSharing.Copied ? "means nothing" : "outside of shared memory", Refusal(context, buffer, (nint)4096));
+        if (sharing != ClSharing.Copied)
         {
             Assert.Contains("outside of shared memory", Refusal(context, buffer, buffer.Address + 64));
             Launch(context, buffer, buffer.Address + 32);
@@ -84,10 +84,10 @@ public sealed class ContextTests
             api.Reset(call => call == "clGetDeviceInfo" && at++ == failing ? -30 : 0);
             if (ClDiscovery.Devices(api) is not [{ Svm: ClSvmCapabilities.None } device, ..]) continue; // until the question about shared memory is the one that fails
             api.Reset();
-            Assert.Equal(ClSharing.Mapped, device.BestSharing);
+            Assert.Equal(ClSharing.Copied, device.BestSharing);
             Assert.Contains("cannot share memory as FineGrained", Assert.Throws<DeviceException>(() => new ClContext(device, ClSharing.FineGrained)).Message);
             using var context = new ClContext(device);
-            Assert.Equal(ClSharing.Mapped, context.Sharing);
+            Assert.Equal(ClSharing.Copied, context.Sharing);
             return;
         }
     }
@@ -95,7 +95,7 @@ public sealed class ContextTests
     [ClFact]
     public void Launches_that_a_driver_refuses_are_errors()
     {
-        ClContext context = ContextOf(ClSharing.Mapped);
+        ClContext context = ContextOf(ClSharing.Copied);
         ClKernel kernel = context.Program("elementwise").Kernel("neg_float");
         using ClBuffer buffer = context.Allocate(64);
         ClArg[] args = [ClArg.Weight(buffer), ClArg.Weight(buffer), ClArg.Int(1), ClArg.Float(0), ClArg.Float(0)];

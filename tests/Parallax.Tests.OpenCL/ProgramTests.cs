@@ -30,7 +30,7 @@ public sealed class ProgramTests
         int SourceBuilds()
         {
             api.Reset();
-            using var context = new ClContext(device, ClSharing.Mapped, cache: new ProgramCache(folder.Path));
+            using var context = new ClContext(device, ClSharing.Copied, cache: new ProgramCache(folder.Path));
             using var scaling = new Scaling(context, 1, 5);
             scaling.Run();
             scaling.AssertRight();
@@ -55,7 +55,7 @@ public sealed class ProgramTests
         File.WriteAllText(file, "no folder");
         foreach (string? place in (string?[])[null, file])
         {
-            using var context = new ClContext(ClDevice.All[0], ClSharing.Mapped, cache: new ProgramCache(place));
+            using var context = new ClContext(ClDevice.All[0], ClSharing.Copied, cache: new ProgramCache(place));
             using var scaling = new Scaling(context, 1, 5);
             scaling.Run();
             scaling.AssertRight();

@@ -24,12 +24,12 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
     /// <summary>A derived form of a constant in the device's memory, made once for the model.</summary>
     /// <param name="form">Names the form.</param>
     /// <param name="pack">Makes its bytes.</param>
-    internal ClBuffer Weight(Tensor constant, string form, Func<Tensor> pack) => Weights.GetOrAdd(constant, form, () =>
+    internal ClBuffer Weight(Tensor constant, string form, Func<Tensor> pack) => Weights.GetOrAdd(constant, $"context {Context.Number}: {form}", () =>
     {
         using Tensor packed = pack();
-        ClBuffer buffer = Context.Allocate(packed.ByteCount);
-        Context.Write(buffer, packed.Address, packed.ByteCount);
-        GC.KeepAlive(packed);
-        return buffer;
+        return Context.Copy(packed);
     });
+
+    /// <summary>A constant as it is in the device's memory, made once for the model.</summary>
+    internal ClBuffer Weight(Tensor constant) => Weights.GetOrAdd(constant, $"context {Context.Number}", () => Context.Copy(constant));
 }

@@ -23,7 +23,8 @@ internal unsafe class ClApi(nint library)
     private readonly delegate* unmanaged<nint, uint, nuint, void*, int> setKernelArg = (delegate* unmanaged<nint, uint, nuint, void*, int>)NativeLibrary.GetExport(library, "clSetKernelArg");
     private readonly delegate* unmanaged<nint, nint, uint, nuint*, nuint*, nuint*, uint, nint*, nint*, int> enqueueNDRangeKernel = (delegate* unmanaged<nint, nint, uint, nuint*, nuint*, nuint*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueNDRangeKernel");
     private readonly delegate* unmanaged<nint, uint, nint*, nint*, int> enqueueMarkerWithWaitList = (delegate* unmanaged<nint, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueMarkerWithWaitList");
-    private readonly delegate* unmanaged<nint, nint, void*, uint, nint*, nint*, int> enqueueUnmapMemObject = (delegate* unmanaged<nint, nint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueUnmapMemObject");
+    private readonly delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int> enqueueWriteBuffer = (delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueWriteBuffer");
+    private readonly delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int> enqueueReadBuffer = (delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueReadBuffer");
     private readonly delegate* unmanaged<nint, int> flush = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(library, "clFlush");
     private readonly delegate* unmanaged<nint, int> finish = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(library, "clFinish");
     private readonly delegate* unmanaged<uint, nint*, int> waitForEvents = (delegate* unmanaged<uint, nint*, int>)NativeLibrary.GetExport(library, "clWaitForEvents");
@@ -35,7 +36,6 @@ internal unsafe class ClApi(nint library)
     private readonly delegate* unmanaged<nint, uint, byte**, nuint*, int*, nint> createProgramWithSource = (delegate* unmanaged<nint, uint, byte**, nuint*, int*, nint>)NativeLibrary.GetExport(library, "clCreateProgramWithSource");
     private readonly delegate* unmanaged<nint, uint, nint*, nuint*, byte**, int*, int*, nint> createProgramWithBinary = (delegate* unmanaged<nint, uint, nint*, nuint*, byte**, int*, int*, nint>)NativeLibrary.GetExport(library, "clCreateProgramWithBinary");
     private readonly delegate* unmanaged<nint, byte*, int*, nint> createKernel = (delegate* unmanaged<nint, byte*, int*, nint>)NativeLibrary.GetExport(library, "clCreateKernel");
-    private readonly delegate* unmanaged<nint, nint, uint, ulong, nuint, nuint, uint, nint*, nint*, int*, void*> enqueueMapBuffer = (delegate* unmanaged<nint, nint, uint, ulong, nuint, nuint, uint, nint*, nint*, int*, void*>)NativeLibrary.GetExport(library, "clEnqueueMapBuffer");
 
     // Shared virtual memory came with OpenCL 2.0.
     private readonly delegate* unmanaged<nint, ulong, nuint, uint, void*> svmAlloc = (delegate* unmanaged<nint, ulong, nuint, uint, void*>)Optional(library, "clSVMAlloc");
@@ -102,8 +102,11 @@ internal unsafe class ClApi(nint library)
     internal int EnqueueMarkerWithWaitList(nint queue, uint waits, nint* waitList, nint* done) =>
         Fault("clEnqueueMarkerWithWaitList") is var fault and not 0 ? fault : enqueueMarkerWithWaitList(queue, waits, waitList, done);
 
-    internal int EnqueueUnmapMemObject(nint queue, nint memory, void* mapped, uint waits, nint* waitList, nint* done) =>
-        Fault("clEnqueueUnmapMemObject") is var fault and not 0 ? fault : enqueueUnmapMemObject(queue, memory, mapped, waits, waitList, done);
+    internal int EnqueueWriteBuffer(nint queue, nint memory, uint blocking, nuint offset, nuint bytes, void* host) =>
+        Fault("clEnqueueWriteBuffer") is var fault and not 0 ? fault : enqueueWriteBuffer(queue, memory, blocking, offset, bytes, host, 0, null, null);
+
+    internal int EnqueueReadBuffer(nint queue, nint memory, uint blocking, nuint offset, nuint bytes, void* host) =>
+        Fault("clEnqueueReadBuffer") is var fault and not 0 ? fault : enqueueReadBuffer(queue, memory, blocking, offset, bytes, host, 0, null, null);
 
     internal int Flush(nint queue) =>
         Fault("clFlush") is var fault and not 0 ? fault : flush(queue);
@@ -145,7 +148,4 @@ internal unsafe class ClApi(nint library)
 
     internal int SetKernelArgSvmPointer(nint kernel, uint index, void* value) =>
         Fault("clSetKernelArgSVMPointer") is var fault and not 0 ? fault : setKernelArgSvmPointer(kernel, index, value);
-
-    internal void* EnqueueMapBuffer(nint queue, nint memory, uint blocking, ulong flags, nuint offset, nuint bytes, int* error) =>
-        (*error = Fault("clEnqueueMapBuffer")) != 0 ? null : enqueueMapBuffer(queue, memory, blocking, flags, offset, bytes, 0, null, null, error);
 }

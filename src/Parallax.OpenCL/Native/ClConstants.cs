@@ -15,9 +15,8 @@ internal static class ClConstants
 
     internal const ulong SvmCoarseGrainBuffer = 1, SvmFineGrainBuffer = 2, SvmFineGrainSystem = 4, SvmAtomics = 8;
 
-    internal const ulong MemReadWrite = 1, MemAllocHostPtr = 1 << 4, MemSvmFineGrainBuffer = 1 << 10, MemSvmAtomics = 1 << 11;
+    internal const ulong MemReadWrite = 1, MemSvmFineGrainBuffer = 1 << 10, MemSvmAtomics = 1 << 11;
 
-    internal const ulong MapRead = 1, MapWriteInvalidateRegion = 1 << 2;
 
     internal const uint ProgramBinarySizes = 0x1165, ProgramBinaries = 0x1166, ProgramBuildLog = 0x1183;
 

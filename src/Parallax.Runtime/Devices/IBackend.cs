@@ -73,10 +73,11 @@ public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsO
 /// <summary>Nodes that a device computes as one, with shapes that are known. Immutable.</summary>
 public sealed class DeviceRegion
 {
-    private readonly Cpu.WeightCache weights;
-
     internal DeviceRegion(string name, Graph graph, ImmutableArray<RegionNode> nodes, ImmutableArray<RegionPlace> places, Cpu.WeightCache weights) =>
-        (Name, Graph, Nodes, Places, this.weights) = (name, graph, nodes, places, weights);
+        (Name, Graph, Nodes, Places, Weights) = (name, graph, nodes, places, weights);
+
+    /// <summary>What is made from constants for all regions of the session.</summary>
+    internal Cpu.WeightCache Weights { get; }
 
     public string Name { get; }
 
@@ -89,5 +90,5 @@ public sealed class DeviceRegion
     public ImmutableArray<RegionPlace> Places { get; }
 
     /// <summary>What is made from a constant, such as a copy on the device: made once for all regions of the session that ask under the same name, and freed with it.</summary>
-    public T Derived<T>(Tensor constant, string form, Func<T> make) where T : class, IDisposable => weights.GetOrAdd(constant, form, make);
+    public T Derived<T>(Tensor constant, string form, Func<T> make) where T : class, IDisposable => Weights.GetOrAdd(constant, form, make);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Parallax.Graphs;
 using Parallax.Planning;
 
@@ -15,6 +16,10 @@ internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IR
     internal string Name => backend.Name;
 
     internal AcceleratorModel Model => model;
+
+    /// <summary>The constants that regions are judged by, for people.</summary>
+    internal string Costs => string.Create(CultureInfo.InvariantCulture,
+        $"{(model.Device is null ? "assumed" : "measured")}: {model.LatencyUs:0.#} us to start, {model.MacsPerSecond / 1e9:0.###} GMAC/s, {model.BytesPerSecond / 1e9:0.###} GB/s");
 
     /// <summary>Why the session no longer uses the device; null while it does.</summary>
     internal string? Lost => lost;

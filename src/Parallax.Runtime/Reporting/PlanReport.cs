@@ -27,7 +27,8 @@ public sealed record PlanBranch(
 /// <summary>A device that regions may be placed on.</summary>
 /// <param name="Name">As branches and regions name it.</param>
 /// <param name="Lost">Why the session no longer uses it; null while it does.</param>
-public sealed record PlanDevice(string Name, string Description, string? Lost);
+/// <param name="Costs">The constants that regions are judged by, and whether they were measured.</param>
+public sealed record PlanDevice(string Name, string Description, string? Lost, string Costs);
 
 /// <summary>A delegate region that was grown, kept or not.</summary>
 /// <param name="Nodes">Operators that do any work.</param>

@@ -31,7 +31,7 @@ internal static class PlanReporter
         };
     }
 
-    internal static ImmutableArray<PlanDevice> Devices(RunSettings settings) => [.. settings.Devices.Select(d => new PlanDevice(d.Name, d.Backend.Description, d.Lost))];
+    internal static ImmutableArray<PlanDevice> Devices(RunSettings settings) => [.. settings.Devices.Select(d => new PlanDevice(d.Name, d.Backend.Description, d.Lost, d.Costs))];
 
     private static PlanBranch OfBranch(Graph graph, Branch branch, Step[] steps)
     {

@@ -1,12 +1,11 @@
 using Parallax.Onnx;
-using Parallax.Suite;
 
-namespace Parallax.Tests.Cpu;
+namespace Parallax.Suite;
 
 /// <summary>A seeded network of stages that split into branches of convolutions, pools and elementwise chains and join again, as Inception does.</summary>
-internal static class BranchyNetwork
+public static class BranchyNetwork
 {
-    internal static byte[] Build(int seed, int stages = 3, int branches = 4, int channels = 8)
+    public static byte[] Build(int seed, int stages = 3, int branches = 4, int channels = 8)
     {
         var random = new Random(seed);
         ModelBuilder model = new ModelBuilder().Input("x", DType.Float32, 1, channels, "h", "w");
@@ -50,7 +49,7 @@ internal static class BranchyNetwork
         model.Node("Relu", [$"{to}.sum"], [to]);
     }
 
-    internal static Tensor Image(int channels, int height, int width, int seed = 1)
+    public static Tensor Image(int channels, int height, int width, int seed = 1)
     {
         var random = new Random(seed);
         return Tensor.From(Enumerable.Range(0, channels * height * width).Select(_ => random.NextSingle()).ToArray(), [1, channels, height, width]);
