@@ -23,7 +23,7 @@ public readonly struct ReluOp : IActivationOp<ReluOp>
     public static ReluOp Create(Activation activation) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public V Apply<V>(V x) where V : struct, IVec<V> => V.Select(V.Less(x, default), default, x);
+    public V Apply<V>(V x) where V : struct, IVec<V> => V.Max(default, x);
 }
 
 public readonly struct ClipOp(float min, float max) : IActivationOp<ClipOp>
@@ -67,7 +67,7 @@ public readonly struct SiluOp : IActivationOp<SiluOp>
     public static SiluOp Create(Activation activation) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public V Apply<V>(V x) where V : struct, IVec<V> => x * FloatMath.Sigmoid(x);
+    public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Silu(x);
 }
 
 public readonly struct HardSwishOp : IActivationOp<HardSwishOp>
@@ -118,5 +118,5 @@ public readonly struct QuickGeluOp(float alpha) : IActivationOp<QuickGeluOp>
     public static QuickGeluOp Create(Activation activation) => new(activation.Alpha);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public V Apply<V>(V x) where V : struct, IVec<V> => x * FloatMath.Sigmoid(x * V.Create(alpha));
+    public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.SiluOf(x, x * V.Create(alpha));
 }

@@ -77,34 +77,52 @@ internal static unsafe class EpilogueCode
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<V, TOp>(in Epilogue epilogue, in EpilogueTile tile) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
     {
-        TOp op = TOp.Create(epilogue.Activation);
-        V alpha = V.Create(epilogue.Alpha), beta = V.Create(epilogue.Beta);
-        float* before = epilogue.ResidualAfterActivation ? null : tile.Residual;
-        float* after = epilogue.ResidualAfterActivation ? tile.Residual : null;
-        for (int row = 0; row < tile.Rows; row++)
+        var row = new RowEpilogue<V, TOp>(epilogue);
+        int rows = tile.Rows, columns = tile.Columns, whole = columns / V.Count * V.Count;
+        bool perColumn = tile.BiasColumnStride != 0, isAfter = epilogue.ResidualAfterActivation;
+        float* c = tile.C, bias = tile.Bias, residual = tile.Residual;
+        for (int i = 0; i < rows; i++)
         {
-            float* c = tile.C + row * tile.Stride;
-            float* bias = tile.Bias == null ? null : tile.Bias + row * tile.BiasRowStride;
-            float* add = tile.Residual == null ? null : tile.Residual + row * tile.ResidualStride;
-            bool perColumn = tile.BiasColumnStride != 0;
-            V rowBias = bias == null || perColumn ? default : V.Create(*bias) * beta;
-            for (int i = 0; i < tile.Columns; i += V.Count)
-            {
-                int count = tile.Columns - i;
-                bool whole = count >= V.Count;
-                V v = alpha * (whole ? V.Load(c + i) : Vec.LoadPartial<V>(c + i, count));
-                if (bias != null)
-                    v += !perColumn ? rowBias : beta * (whole ? V.Load(bias + i) : Vec.LoadPartial<V>(bias + i, count));
-                if (before != null)
-                    v += whole ? V.Load(add + i) : Vec.LoadPartial<V>(add + i, count);
-                v = op.Apply(v);
-                if (after != null)
-                    v += whole ? V.Load(add + i) : Vec.LoadPartial<V>(add + i, count);
-                if (whole)
-                    V.Store(c + i, v);
-                else
-                    Vec.StorePartial(c + i, v, count);
-            }
+            row.ConstantBias = bias == null || perColumn ? default : V.Create(epilogue.Beta * *bias);
+            float* columnBias = perColumn ? bias : null, before = isAfter ? null : residual, after = isAfter ? residual : null;
+            for (int j = 0; j < whole; j += V.Count)
+                V.Store(c + j, row.Finish(V.Load(c + j), columnBias, before, after, j));
+            if (whole < columns)
+                FinishRest(row, c, columnBias, before, after, whole, columns - whole);
+            c += tile.Stride;
+            if (bias != null) bias += tile.BiasRowStride;
+            if (residual != null) residual += tile.ResidualStride;
+        }
+    }
+
+    /// <summary>The last columns of a row, fewer than a vector has lanes.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void FinishRest<V, TOp>(in RowEpilogue<V, TOp> row, float* c, float* columnBias, float* before, float* after, int start, int count)
+        where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+    {
+        float* rest = stackalloc float[3 * 16];
+        V.Store(rest, columnBias == null ? default : Vec.LoadPartial<V>(columnBias + start, count));
+        V.Store(rest + 16, before == null ? default : Vec.LoadPartial<V>(before + start, count));
+        V.Store(rest + 32, after == null ? default : Vec.LoadPartial<V>(after + start, count));
+        V v = row.Finish(Vec.LoadPartial<V>(c + start, count), columnBias == null ? null : rest, before == null ? null : rest + 16, after == null ? null : rest + 32, 0);
+        Vec.StorePartial(c + start, v, count);
+    }
+
+    /// <summary>What happens to the elements of one row.</summary>
+    private struct RowEpilogue<V, TOp>(in Epilogue epilogue) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+    {
+        private readonly TOp op = TOp.Create(epilogue.Activation);
+        private readonly V alpha = V.Create(epilogue.Alpha), beta = V.Create(epilogue.Beta);
+
+        internal V ConstantBias;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        internal readonly V Finish(V c, float* columnBias, float* before, float* after, int at)
+        {
+            c = V.MultiplyAdd(alpha, c, columnBias == null ? ConstantBias : beta * V.Load(columnBias + at));
+            if (before != null) c += V.Load(before + at);
+            c = op.Apply(c);
+            return after == null ? c : c + V.Load(after + at);
         }
     }
 }

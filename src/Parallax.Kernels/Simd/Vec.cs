@@ -31,6 +31,12 @@ public unsafe interface IVec<V> where V : struct, IVec<V>
 
     static abstract V Sqrt(V a);
 
+    /// <summary>The lesser of two numbers; NaN where <paramref name="b"/> is NaN, which of two zeros is open.</summary>
+    static abstract V Min(V a, V b);
+
+    /// <summary>The greater of two numbers; NaN where <paramref name="b"/> is NaN, which of two zeros is open.</summary>
+    static abstract V Max(V a, V b);
+
     /// <summary>Mask of a &lt; b; false where either is NaN.</summary>
     static abstract V Less(V a, V b);
 
@@ -122,9 +128,5 @@ public static unsafe class Vec
 
     /// <summary>a limited to [min, max]; NaN stays NaN; max wins where min &gt; max.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Clamp<V>(V a, V min, V max) where V : struct, IVec<V>
-    {
-        a = V.Select(V.Less(a, min), min, a);
-        return V.Select(V.Less(max, a), max, a);
-    }
+    public static V Clamp<V>(V a, V min, V max) where V : struct, IVec<V> => V.Min(max, V.Max(min, a));
 }

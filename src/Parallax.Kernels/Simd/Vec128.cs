@@ -24,6 +24,8 @@ public readonly unsafe struct Vec128 : IVec<Vec128>
     [MethodImpl(Inline)] public static Vec128 operator /(Vec128 a, Vec128 b) => new(a.v / b.v);
     [MethodImpl(Inline)] public static Vec128 MultiplyAdd(Vec128 a, Vec128 b, Vec128 c) => new(Vector128.MultiplyAddEstimate(a.v, b.v, c.v));
     [MethodImpl(Inline)] public static Vec128 Sqrt(Vec128 a) => new(Vector128.Sqrt(a.v));
+    [MethodImpl(Inline)] public static Vec128 Min(Vec128 a, Vec128 b) => new(Vector128.MinNative(a.v, b.v));
+    [MethodImpl(Inline)] public static Vec128 Max(Vec128 a, Vec128 b) => new(Vector128.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec128 Less(Vec128 a, Vec128 b) => new(Vector128.LessThan(a.v, b.v));
     [MethodImpl(Inline)] public static Vec128 And(Vec128 a, Vec128 b) => new(a.v & b.v);
     [MethodImpl(Inline)] public static Vec128 Or(Vec128 a, Vec128 b) => new(a.v | b.v);

@@ -25,6 +25,8 @@ public readonly unsafe struct Vec256 : IVec<Vec256>
     [MethodImpl(Inline)] public static Vec256 operator /(Vec256 a, Vec256 b) => new(a.v / b.v);
     [MethodImpl(Inline)] public static Vec256 MultiplyAdd(Vec256 a, Vec256 b, Vec256 c) => new(Vector256.MultiplyAddEstimate(a.v, b.v, c.v));
     [MethodImpl(Inline)] public static Vec256 Sqrt(Vec256 a) => new(Vector256.Sqrt(a.v));
+    [MethodImpl(Inline)] public static Vec256 Min(Vec256 a, Vec256 b) => new(Vector256.MinNative(a.v, b.v));
+    [MethodImpl(Inline)] public static Vec256 Max(Vec256 a, Vec256 b) => new(Vector256.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec256 Less(Vec256 a, Vec256 b) => new(Vector256.LessThan(a.v, b.v));
     [MethodImpl(Inline)] public static Vec256 And(Vec256 a, Vec256 b) => new(a.v & b.v);
     [MethodImpl(Inline)] public static Vec256 Or(Vec256 a, Vec256 b) => new(a.v | b.v);

@@ -25,6 +25,8 @@ public readonly unsafe struct Vec512 : IVec<Vec512>
     [MethodImpl(Inline)] public static Vec512 operator /(Vec512 a, Vec512 b) => new(a.v / b.v);
     [MethodImpl(Inline)] public static Vec512 MultiplyAdd(Vec512 a, Vec512 b, Vec512 c) => new(Vector512.MultiplyAddEstimate(a.v, b.v, c.v));
     [MethodImpl(Inline)] public static Vec512 Sqrt(Vec512 a) => new(Vector512.Sqrt(a.v));
+    [MethodImpl(Inline)] public static Vec512 Min(Vec512 a, Vec512 b) => new(Vector512.MinNative(a.v, b.v));
+    [MethodImpl(Inline)] public static Vec512 Max(Vec512 a, Vec512 b) => new(Vector512.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec512 Less(Vec512 a, Vec512 b) => new(Vector512.LessThan(a.v, b.v));
     [MethodImpl(Inline)] public static Vec512 And(Vec512 a, Vec512 b) => new(a.v & b.v);
     [MethodImpl(Inline)] public static Vec512 Or(Vec512 a, Vec512 b) => new(a.v | b.v);
