@@ -67,6 +67,27 @@ public sealed class ConvolutionTests
         Assert.Throws<ArgumentException>(() => AgreesInParts(op with { Groups = 3 }, [x, grouped, null, ofGroups], Parts(12, 6)));
     }
 
+    [ClTheory]
+    [InlineData("1,3,5,7", "3,4,3,3", 1, 1, 1, 0, 0)]
+    [InlineData("2,4,4,6", "4,5,2,2", 1, 2, 1, 0, 0)]
+    [InlineData("2,6,5,8", "6,3,3,4", 2, 2, 1, 1, 1)]
+    [InlineData("1,2,6,5", "2,3,3,2", 1, 3, 2, 1, 2)]
+    [InlineData("1,4,4,4", "4,1,4,4", 4, 4, 1, 0, 0)]
+    [InlineData("2,5,19", "5,4,5", 1, 2, 1, 2, 1)]
+    [InlineData("0,5,19", "5,4,5", 1, 2, 1, 2, 1)]
+    public void Transposed_convolutions(string input, string weights, long groups, long stride, long dilation, long pad, long more)
+    {
+        int axes = Dims(input).Length - 2;
+        Tensor x = Floats(1, 1, Dims(input)), w = Floats(2, 1, Dims(weights)), bias = Floats(3, 1, Dims(weights)[1] * groups);
+        var op = new ConvTranspose(Window(axes, stride, dilation, pad), groups, more == 0 ? [] : [.. Enumerable.Repeat(more, axes)], []);
+        Agrees(op, [x, w], Tolerance);
+        Agrees(op, [x, w, bias], Tolerance, constants: [1, 2]);
+    }
+
+    [ClFact]
+    public void A_transposed_convolution_of_a_given_size() =>
+        Agrees(new ConvTranspose(Window(2, 2, 1, 0), 1, [], [9, 10]), [Floats(1, 1, 1, 2, 4, 5), Floats(2, 1, 2, 3, 3, 3)], Tolerance);
+
     [ClFact]
     public void Unsupported_convolutions_are_refused()
     {

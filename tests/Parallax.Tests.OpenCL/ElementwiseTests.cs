@@ -145,7 +145,10 @@ public sealed class ElementwiseTests
         Agrees(new Clip(), [x, null, high]);
         Agrees(new Clip(), [x, low, high]);
         Agrees(new Clip(), [x, high, low]);
+        Agrees(new Clip(), [Tensor.From<long>([-3, 0, 1L << 40, 9], [4]), Tensor.Scalar(-1L), Tensor.Scalar(8L)]);
+        Agrees(new Clip(), [Tensor.From([-3, 0, 7, 9], [4]), Tensor.Scalar(1)]);
         Assert.Equal("Float64 is not supported", WhyNot(new Clip(), [Tensor.Zeros(DType.Float64, [3])]));
+        Assert.Equal("limits of another type are not supported", WhyNot(new Clip(), [x, Tensor.Scalar(1L)]));
     }
 
     private static Tensor Truths(int seed, int count) =>

@@ -70,6 +70,29 @@ public sealed class NormalizationTests
         Assert.Equal("mean and deviation as Float64 are not supported", WhyNot(new LayerNormalization(StashType: DType.Float64), inputs, outputCount: 3));
     }
 
+    [ClFact]
+    public void Normalizations_of_channels()
+    {
+        Tensor x = Shifted(Floats(1, 2, 2, 6, 5, 31)), scale = Floats(2, 1, 6), bias = Floats(3, 1, 6);
+        Agrees(new InstanceNormalization(1e-3f), [x, scale, bias], 2e-5);
+        Agrees(new InstanceNormalization(), [Floats(4, 1, 3, 6, 700), scale, bias], 2e-5);
+        Agrees(new InstanceNormalization(), [Floats(4, 1, 3, 6, 1), scale, bias], 2e-5);
+        foreach (long groups in (long[])[1, 2, 3, 6])
+        {
+            Agrees(new GroupNormalization(groups, 1e-3f), [x, scale, bias], 2e-5);
+            Agrees(new GroupNormalization(groups, 1e-3f, AffinePerGroup: true), [x, Floats(2, 1, groups), Floats(3, 1, groups)], 2e-5);
+        }
+    }
+
+    [ClFact]
+    public void Normalizations_by_given_statistics()
+    {
+        Tensor[] channels = [Floats(2, 1, 6), Floats(3, 1, 6), Floats(4, 1, 6), Tensor.From([0.1f, 0.5f, 1, 2, 3, 4], [6])];
+        foreach (long[] dims in (long[][])[[2, 6, 5, 31], [300, 6], [1, 6, 1000]])
+            Agrees(new BatchNormalization(1e-3f), [Shifted(Floats(1, 2, dims)), .. channels], 2e-5);
+        Assert.Equal("training is not supported", WhyNot(new BatchNormalization(Training: true), [Floats(1, 1, 2, 6, 3), .. channels]));
+    }
+
     private static Tensor Shifted(Tensor x)
     {
         foreach (ref float value in x.Span<float>()) value += 3;

@@ -1,4 +1,5 @@
 using Parallax.Graphs.Ops;
+using Parallax.Suite;
 using Xunit;
 using static Parallax.Tests.OpenCL.ClHarness;
 
@@ -26,6 +27,22 @@ public sealed class ReductionTests
         Agrees(new Reduce(kind), [Near1(2, 3, 1, 5, 4), Axes(3, 1)], 3e-5, 1, 1);
         Agrees(new Reduce(kind), [Near1(2, 3, 50)], 3e-5);
         Agrees(new Reduce(kind, NoopWithEmptyAxes: true), [Near1(2, 3, 50)], 3e-5);
+    }
+
+    [ClFact]
+    public void Positions_of_extremes()
+    {
+        Tensor x = Floats(1, 3, 3, 40, 17), whole = Tensor.From(RandomData.Integers<long>(600, 1, -9, 9), [5, 120]);
+        x.Span<float>()[4] = float.NaN;
+        x.Span<float>()[21] = float.NaN;
+        foreach (bool largest in (bool[])[false, true])
+            foreach (bool last in (bool[])[false, true])
+            {
+                for (int axis = 0; axis < 3; axis++) Agrees(new ArgReduce(largest, axis, KeepDims: axis == 1, last), [x]);
+                Agrees(new ArgReduce(largest, -1, SelectLastIndex: last), [whole]);
+                Agrees(new ArgReduce(largest, 0, SelectLastIndex: last), [whole]);
+            }
+        Assert.Equal("Float64 is not supported", WhyNot(new ArgReduce(true), [Tensor.Zeros(DType.Float64, [3])]));
     }
 
     [ClFact]

@@ -6,7 +6,8 @@ namespace Parallax.Kernels;
 /// <param name="Kernel">Taps.</param>
 public readonly record struct TransposeAxis(long Input, long Output, long Kernel, long Stride, long Dilation, long PadBegin)
 {
-    internal static TransposeAxis Trivial => new(1, 1, 1, 1, 1, 0);
+    /// <summary>An axis with one element and one result: what fills up missing spatial axes.</summary>
+    public static TransposeAxis Trivial => new(1, 1, 1, 1, 1, 0);
 }
 
 /// <summary>

@@ -12,6 +12,10 @@ public sealed record AxisWeights(long InLength, int Taps, int[] Indices, double[
 {
     public long Length => Indices.Length / Taps;
 
+    /// <summary>The axes that do not stay as they are, in the order in which they are resampled: the ones that shrink the data most first.</summary>
+    public static int[] Order(IReadOnlyList<AxisWeights> axes) =>
+        [.. Enumerable.Range(0, axes.Count).Where(a => !axes[a].IsIdentity).OrderBy(a => axes[a].Length / (double)Math.Max(1, axes[a].InLength)).ThenByDescending(a => a)];
+
     /// <summary>Whether the axis stays as it is.</summary>
     public bool IsIdentity
     {

@@ -5,7 +5,7 @@ using Parallax.Kernels.Copy;
 namespace Parallax.Kernels.Resize;
 
 /// <summary>
-/// Resamples several axes, one phase each, the ones that shrink the data most first. Computes in <typeparamref name="TAcc"/>; where the
+/// Resamples several axes, one phase each, in the order of <see cref="AxisWeights.Order"/>. Computes in <typeparamref name="TAcc"/>; where the
 /// elements are of another type, a phase before and one behind convert (saturating, rounding towards zero).
 /// </summary>
 public sealed unsafe class SeparableKernel<T, TAcc> : Kernel where T : unmanaged, INumber<T> where TAcc : unmanaged, INumber<TAcc>
@@ -23,7 +23,7 @@ public sealed unsafe class SeparableKernel<T, TAcc> : Kernel where T : unmanaged
         long[] current = [.. dims];
         var made = new List<AxisPass<TAcc>>();
         long largest = sourceElements;
-        foreach (int axis in Enumerable.Range(0, dims.Length).Where(a => !axes[a].IsIdentity).OrderBy(a => axes[a].Length / (double)Math.Max(1, axes[a].InLength)).ThenByDescending(a => a))
+        foreach (int axis in AxisWeights.Order(axes))
         {
             made.Add(new AxisPass<TAcc>(axes[axis], Shape.Count(current.AsSpan(0, axis)), Shape.Count(current.AsSpan(axis + 1))));
             current[axis] = axes[axis].Length;

@@ -10,6 +10,7 @@ internal static class ClBindings
         MatrixBindings.All,
         ConvolutionBindings.All,
         MovementBindings.All,
+        TableBindings.All,
         SelectionBindings.All,
         ReductionBindings.All,
         PoolingBindings.All,

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Parallax.Graphs;
 using Parallax.OpenCL.Calls;
 using Parallax.Runtime;
@@ -12,6 +14,9 @@ namespace Parallax.OpenCL.Bindings;
 internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, ImmutableArray<TensorFact?> Outputs, ClContext Context, WeightCache Weights)
     : OperandFacts(Inputs, Outputs)
 {
+    /// <summary>What tables are filed under: they belong to no constant.</summary>
+    private static readonly Tensor Tables = Tensor.Zeros(DType.UInt8, [0]);
+
     /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
     internal OutputPart? Part { get; init; }
 
@@ -20,6 +25,13 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
 
     /// <summary>A grid of at least so many items, in work-groups of the usual size.</summary>
     internal ClGrid Over(long x, long y = 1, long z = 1) => ClGrid.Over(Context.Device, x, y, z);
+
+    /// <summary>Numbers that a call reads, such as positions, in the device's memory; the same numbers are there once for the model.</summary>
+    internal ClBuffer Table<T>(ReadOnlySpan<T> numbers) where T : unmanaged
+    {
+        byte[] bytes = MemoryMarshal.AsBytes(numbers).ToArray();
+        return Weight(Tables, Convert.ToHexString(SHA256.HashData(bytes)), () => Tensor.From(bytes, [bytes.Length]));
+    }
 
     /// <summary>A derived form of a constant in the device's memory, made once for the model.</summary>
     /// <param name="form">Names the form.</param>

@@ -14,9 +14,9 @@ internal static class ConvolutionBindings
     /// <summary>Neighbours of the result that an item computes.</summary>
     private const int Pixels = 8;
 
-    internal static readonly ClBinding[] All = [ClBinding.Of<Conv>(WhyNot, Prepare)];
+    internal static readonly ClBinding[] All = [ClBinding.Of<Conv>((_, x) => WhyNot(x), Prepare), ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose)];
 
-    private static string? WhyNot(Conv op, OperandFacts x)
+    private static string? WhyNot(OperandFacts x)
     {
         if (OperandLimits.UnlessFloat32(x, 0, 1) is { } reason) return reason;
         int axes = x.Dims(0).Length - 2;
@@ -57,6 +57,40 @@ internal static class ConvolutionBindings
                 ClArg.Ints(height.Stride, width.Stride), ClArg.Ints(height.Dilation, width.Dilation), ClArg.Ints(height.PadBegin, width.PadBegin),
                 ClArg.Int(finish.Flags(x.Has(2))), .. ClEpilogue.Args(op.Activation),
             ]));
+        return steps.ToCall();
+    }
+
+    /// <summary>What every element of the input adds at every tap is a product; what falls on a result is gathered from that.</summary>
+    private static ClCall PrepareTranspose(ConvTranspose op, ClPrepareContext x)
+    {
+        long[] dims = x.Dims(0), results = x.OutputDims(0);
+        TransposeAxis[] axes = Windows.Over(op, x);
+        TransposeAxis height = axes.Length == 2 ? axes[0] : TransposeAxis.Trivial, width = axes[^1];
+        long batch = dims[0], groups = op.Groups, inputs = dims[1] / groups, channels = results[1], taps = height.Kernel * width.Kernel, pixels = height.Input * width.Input;
+        long rows = channels / groups * taps, filterElements = inputs * rows, imageElements = inputs * pixels;
+
+        var steps = new ClSteps();
+        ClArg spread = steps.Scratch(batch * groups * rows * pixels * sizeof(float));
+        bool direct = pixels % ClGemm.Width == 0;
+        var panels = new ClPanels(pixels, inputs, ClGemm.Width, batch * groups) { ColumnStride = 1, RowStride = pixels, MatrixStride = imageElements };
+        ClArg image = direct ? ClArg.Input(0) : panels.Of(x, 0, 0, steps);
+        long matrixElements = direct ? imageElements : panels.MatrixElements;
+        steps.Add(new ClGemm(rows, pixels, inputs)
+        {
+            A = new MatrixLayout(1, rows),
+            B = direct ? (ClGemm.Width, pixels) : (panels.PanelElements, ClGemm.Width),
+            CRowStride = pixels,
+            Batch = [batch, groups],
+            ABatch = [0, filterElements],
+            BBatch = [groups * matrixElements, matrixElements],
+            CBatch = [groups * rows * pixels, rows * pixels],
+        }.Launch(x, ClArg.Input(1), image, ClArg.Input(0), ClArg.Input(0), spread));
+        steps.Add(new ClLaunch(x.Kernel("convolution", "gather_taps"), x.Over(width.Output, height.Output, batch * channels),
+        [
+            spread, ClArg.Input(x.Has(2) ? 2 : 0), ClArg.Output(0), ClArg.Int(batch * channels), ClArg.Int(channels), ClArg.Ints(height.Input, width.Input),
+            ClArg.Ints(height.Output, width.Output), ClArg.Ints(height.Kernel, width.Kernel), ClArg.Ints(height.Stride, width.Stride),
+            ClArg.Ints(height.Dilation, width.Dilation), ClArg.Ints(height.PadBegin, width.PadBegin), ClArg.Int(x.Has(2) ? 1 : 0),
+        ]));
         return steps.ToCall();
     }
 }

@@ -7,13 +7,16 @@ namespace Parallax.OpenCL.Bindings;
 
 internal static class ElementwiseBindings
 {
-    private const string Family = "elementwise";
+    internal const string Family = "elementwise";
 
     internal static readonly ClBinding[] All =
     [
         ClBinding.Of<Unary>((op, x) => Supports(op.Function, x.Type(0)) ? null : $"{op.Function} of {x.Type(0)} is not supported", PrepareUnary),
         ClBinding.Of<Binary>(WhyNotBinary, PrepareBinary),
-        ClBinding.Of<Clip>((_, x) => OperandLimits.UnlessFloat32(x, 0, 1, 2), PrepareClip),
+        ClBinding.Of<Clip>(
+            (_, x) => x.Type(0) is not (DType.Float32 or DType.Int32 or DType.Int64) ? $"{x.Type(0)} is not supported"
+                : x.Has(1) && x.Type(1) != x.Type(0) || x.Has(2) && x.Type(2) != x.Type(0) ? "limits of another type are not supported" : null,
+            PrepareClip),
     ];
 
     private static bool Supports(UnaryFunction function, DType type) => function switch
@@ -47,7 +50,7 @@ internal static class ElementwiseBindings
     {
         long count = Shape.Count(x.Dims(0));
         bool hasLow = x.Has(1), hasHigh = x.Has(2);
-        return ClCall.Of(new ClLaunch(x.Kernel(Family, "clip_float"), x.Over(count),
+        return ClCall.Of(new ClLaunch(x.Kernel(Family, $"clip_{ClTypes.Number(x.Type(0))}"), x.Over(count),
             [ClArg.Input(0), ClArg.Input(hasLow ? 1 : 0), ClArg.Input(hasHigh ? 2 : 0), ClArg.Output(0), ClArg.Int(count), ClArg.Int(hasLow ? 1 : 0), ClArg.Int(hasHigh ? 1 : 0)]));
     }
 

@@ -16,6 +16,14 @@ internal static class NormalizationBindings
             (op, x) => WhyNotOverTrailingAxes(x, op.Axis) ?? WhyNotStash(op, x), (op, x) => OverTrailingAxes(x, op.Axis, centered: true, op.Epsilon)),
         ClBinding.Of<RMSNormalization>(
             (op, x) => WhyNotOverTrailingAxes(x, op.Axis), (op, x) => OverTrailingAxes(x, op.Axis, centered: false, op.Epsilon)),
+        ClBinding.Of<InstanceNormalization>(
+            (_, x) => OperandLimits.UnlessFloat32(x, 0, 1, 2),
+            (op, x) => OverChannels(x, x.Dims(0)[1], channelsPerRow: 1, op.Epsilon, affinePerRow: true)),
+        ClBinding.Of<GroupNormalization>(
+            (_, x) => OperandLimits.UnlessFloat32(x, 0, 1, 2),
+            (op, x) => OverChannels(x, op.Groups, x.Dims(0)[1] / op.Groups, op.Epsilon, op.AffinePerGroup)),
+        ClBinding.Of<BatchNormalization>(
+            (op, x) => op.Training ? "training is not supported" : OperandLimits.UnlessFloat32(x, 0, 1, 2, 3, 4), PrepareBatchNormalization),
     ];
 
     private static ClCall PrepareSoftmax(Softmax op, ClPrepareContext x)
@@ -28,6 +36,32 @@ internal static class NormalizationBindings
         ClGrid grid = RowGroups.Over(x.Context.Device, outer);
         return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "softmax_groups"), grid,
             [ClArg.Input(0), ClArg.Output(0), ClArg.Int(count), logarithm, RowGroups.Shared(grid)]));
+    }
+
+    /// <summary>Data [batch, channels, spatial...] as rows of whole channels.</summary>
+    /// <param name="rows">Rows of an image.</param>
+    /// <param name="affinePerRow">Whether scale and bias have a number for each row, instead of for each channel.</param>
+    private static ClCall OverChannels(ClPrepareContext x, long rows, long channelsPerRow, float epsilon, bool affinePerRow)
+    {
+        long[] dims = x.Dims(0);
+        long spatial = Shape.Count(dims.AsSpan(2)), count = channelsPerRow * spatial;
+        ClGrid grid = RowGroups.Over(x.Context.Device, dims[0] * rows);
+        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "normalize_channels_groups"), grid,
+        [
+            ClArg.Input(0), ClArg.Input(1), ClArg.Input(2), ClArg.Output(0), ClArg.Int(count), ClArg.Float(epsilon), ClArg.Int(rows),
+            ClArg.Int(affinePerRow ? 1 : channelsPerRow), ClArg.Int(affinePerRow ? count : spatial), RowGroups.Shared(grid),
+        ]));
+    }
+
+    private static ClCall PrepareBatchNormalization(BatchNormalization op, ClPrepareContext x)
+    {
+        long[] dims = x.Dims(0);
+        long channels = dims.Length > 1 ? dims[1] : 1, planes = dims[0] * channels, spatial = Shape.Count(dims.AsSpan(Math.Min(2, dims.Length)));
+        return ClCall.Of(new ClLaunch(x.Kernel(ElementwiseBindings.Family, "normalize_channels"), x.Over(spatial, planes),
+        [
+            ClArg.Input(0), ClArg.Input(1), ClArg.Input(2), ClArg.Input(3), ClArg.Input(4), ClArg.Output(0), ClArg.Int(spatial), ClArg.Int(planes),
+            ClArg.Int(channels), ClArg.Float(op.Epsilon),
+        ]));
     }
 
     private static string? WhyNotOverTrailingAxes(OperandFacts x, long axis)

@@ -1,3 +1,4 @@
+using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.OpenCL.Calls;
 using Parallax.Runtime;
@@ -9,6 +10,7 @@ internal static class ReductionBindings
     internal static readonly ClBinding[] All =
     [
         ClBinding.Of<Reduce>(WhyNotReduce, (op, x) => Launch(op.Kind, View(op, x)!.Value, x)),
+        ClBinding.Of<ArgReduce>((_, x) => x.Type(0) is DType.Float32 or DType.Int32 or DType.Int64 ? null : $"{x.Type(0)} is not supported", PrepareArgReduce),
         ClBinding.Of<GlobalPool>(
             (op, x) => op.Kind == PoolKind.Lp ? "Lp pooling is not supported" : OperandLimits.UnlessFloat32(x, 0),
             (op, x) => Launch(op.Kind == PoolKind.Max ? ReduceKind.Max : ReduceKind.Mean, Planes(x.Dims(0)), x)),
@@ -19,6 +21,17 @@ internal static class ReductionBindings
         if (op.Kind == ReduceKind.LogSumExp) return "LogSumExp is not supported";
         if (OperandLimits.UnlessFloat32(x, 0) is { } reason) return reason;
         return View(op, x) is null ? $"the axes reduced of {Shape.ToString(x.Dims(0))} are not neighbours" : null;
+    }
+
+    private static ClCall PrepareArgReduce(ArgReduce op, ClPrepareContext x)
+    {
+        long[] dims = x.Dims(0).Length == 0 ? [1] : x.Dims(0);
+        int axis = ShapeRules.Axis(op.Axis, dims.Length);
+        long outer = Shape.Count(dims.AsSpan(0, axis)), inner = Shape.Count(dims.AsSpan(axis + 1));
+        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, $"arg_extreme_{ClTypes.Number(x.Type(0))}"), x.Over(inner, outer),
+        [
+            ClArg.Input(0), ClArg.Output(0), ClArg.Int(outer), ClArg.Int(dims[axis]), ClArg.Int(inner), ClArg.Int(op.Largest ? 1 : 0), ClArg.Int(op.SelectLastIndex ? 1 : 0),
+        ]));
     }
 
     private static (long Outer, long Count, long Inner) Planes(long[] dims) => (dims[0] * dims[1], Shape.Count(dims.AsSpan(2)), 1);

@@ -86,3 +86,25 @@ __kernel void conv(TENSOR(const float, x), TENSOR(const float, weights), TENSOR(
         store_part(value, y + to, count);
     }
 }
+
+// The end of a transposed convolution. spread [batch, channels, taps, in] is what each element of the input adds at each tap; a result gathers what falls on it.
+__kernel void gather_taps(TENSOR(const float, spread), TENSOR(const float, bias), TENSOR(float, y), const int planes, const int channels, const int2 in,
+                          const int2 out, const int2 kernel_size, const int2 stride, const int2 dilation, const int2 pad, const int has_bias) {
+    BIND_CONST(float, spread);
+    BIND_CONST(float, bias);
+    BIND(float, y);
+    const int column = get_global_id(0), row = get_global_id(1), plane = get_global_id(2);
+    if (column >= out.s1 || row >= out.s0 || plane >= planes) return;
+    float sum = has_bias ? bias[plane % channels] : 0.0f;
+    for (int i = 0; i < kernel_size.s0; i++) {
+        const int down = row + pad.s0 - i * dilation.s0, from_row = down / stride.s0;
+        if (down < 0 || down % stride.s0 != 0 || from_row >= in.s0) continue;
+        for (int j = 0; j < kernel_size.s1; j++) {
+            const int right = column + pad.s1 - j * dilation.s1, from_column = right / stride.s1;
+            if (right < 0 || right % stride.s1 != 0 || from_column >= in.s1) continue;
+            const long tap = ((long)plane * kernel_size.s0 + i) * kernel_size.s1 + j;
+            sum += spread[(tap * in.s0 + from_row) * in.s1 + from_column];
+        }
+    }
+    y[((long)plane * out.s0 + row) * out.s1 + column] = sum;
+}

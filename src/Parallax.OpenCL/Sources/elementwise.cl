@@ -58,18 +58,38 @@ UNARY(abs_long, long, long, x < 0 ? -x : x)
 UNARY(neg_long, long, long, -x)
 
 // Limits may be absent; where the minimum is above the maximum, the maximum wins.
-__kernel void clip_float(TENSOR(const float, src), TENSOR(const float, low), TENSOR(const float, high), TENSOR(float, dst), const int count, const int has_low,
-                         const int has_high) {
+#define CLIP(T)                                                                                                                              \
+    __kernel void clip_##T(TENSOR(const T, src), TENSOR(const T, low), TENSOR(const T, high), TENSOR(T, dst), const int count,               \
+                           const int has_low, const int has_high) {                                                                          \
+        BIND_CONST(T, src);                                                                                                                  \
+        BIND_CONST(T, low);                                                                                                                  \
+        BIND_CONST(T, high);                                                                                                                 \
+        BIND(T, dst);                                                                                                                        \
+        int i = get_global_id(0);                                                                                                            \
+        if (i >= count) return;                                                                                                              \
+        T x = src[i];                                                                                                                        \
+        if (has_low && x < low[0]) x = low[0];                                                                                               \
+        if (has_high && x > high[0]) x = high[0];                                                                                            \
+        dst[i] = x;                                                                                                                          \
+    }
+
+CLIP(float)
+CLIP(int)
+CLIP(long)
+
+// Planes [batch, channels, spatial] moved and scaled by numbers that each channel has.
+__kernel void normalize_channels(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(const float, mean),
+                                 TENSOR(const float, variance), TENSOR(float, dst), const int spatial, const int planes, const int channels, const float epsilon) {
     BIND_CONST(float, src);
-    BIND_CONST(float, low);
-    BIND_CONST(float, high);
+    BIND_CONST(float, scale);
+    BIND_CONST(float, bias);
+    BIND_CONST(float, mean);
+    BIND_CONST(float, variance);
     BIND(float, dst);
-    int i = get_global_id(0);
-    if (i >= count) return;
-    float x = src[i];
-    if (has_low && x < low[0]) x = low[0];
-    if (has_high && x > high[0]) x = high[0];
-    dst[i] = x;
+    int i = get_global_id(0), plane = get_global_id(1), channel = plane % channels;
+    if (i >= spatial || plane >= planes) return;
+    float factor = scale[channel] / sqrt(variance[channel] + epsilon);
+    dst[plane * spatial + i] = src[plane * spatial + i] * factor + (bias[channel] - mean[channel] * factor);
 }
 
 #define BINARY(name, IN, OUT, expression)                                                                                                    \

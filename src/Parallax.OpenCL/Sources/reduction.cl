@@ -107,6 +107,21 @@ __kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TEN
     for (int i = lane; i < keys; i += lanes) scores[i] *= factor;
 }
 
+float group_mean(__global const float* row, int count, __local float* shared) {
+    float sum = 0.0f;
+    for (int i = get_local_id(0); i < count; i += get_local_size(0)) sum += row[i];
+    return group_sum(sum, shared) / count;
+}
+
+float group_inverse_deviation(__global const float* row, int count, float mean, float epsilon, __local float* shared) {
+    float squares = 0.0f;
+    for (int i = get_local_id(0); i < count; i += get_local_size(0)) {
+        float x = row[i] - mean;
+        squares += x * x;
+    }
+    return 1.0f / sqrt(group_sum(squares, shared) / count + epsilon);
+}
+
 // Minus the mean (where centered), over the root of the variance. Scale and bias have an element for each one of a row.
 __kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(float, dst), TENSOR(float, means),
                                TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int has_bias, const int2 keeps,
@@ -118,21 +133,50 @@ __kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, sca
     BIND(float, means);
     BIND(float, deviations);
     int row = get_group_id(0), first = row * count, lane = get_local_id(0), lanes = get_local_size(0);
-    float mean = 0.0f, squares = 0.0f;
-    if (centered) {
-        float sum = 0.0f;
-        for (int i = lane; i < count; i += lanes) sum += src[first + i];
-        mean = group_sum(sum, shared) / count;
-    }
-    for (int i = lane; i < count; i += lanes) {
-        float x = src[first + i] - mean;
-        squares += x * x;
-    }
-    float inverse = 1.0f / sqrt(group_sum(squares, shared) / count + epsilon);
+    float mean = 0.0f;
+    if (centered) mean = group_mean(src + first, count, shared);
+    float inverse = group_inverse_deviation(src + first, count, mean, epsilon, shared);
     for (int i = lane; i < count; i += lanes) dst[first + i] = (src[first + i] - mean) * inverse * scale[i] + (has_bias ? bias[i] : 0.0f);
     if (lane == 0 && keeps.s0) means[row] = mean;
     if (lane == 0 && keeps.s1) deviations[row] = inverse;
 }
+
+// Minus the mean, over the root of the variance. Row r begins with scale and bias number r % period * step, and goes on to the next ones after each run of elements.
+__kernel void normalize_channels_groups(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(float, dst), const int count,
+                                        const float epsilon, const int period, const int step, const int run, __local float* shared) {
+    BIND_CONST(float, src);
+    BIND_CONST(float, scale);
+    BIND_CONST(float, bias);
+    BIND(float, dst);
+    int row = get_group_id(0), first = row * count, affine = row % period * step, lane = get_local_id(0), lanes = get_local_size(0);
+    float mean = group_mean(src + first, count, shared);
+    float inverse = group_inverse_deviation(src + first, count, mean, epsilon, shared);
+    for (int i = lane; i < count; i += lanes) {
+        int channel = affine + i / run;
+        dst[first + i] = (src[first + i] - mean) * inverse * scale[channel] + bias[channel];
+    }
+}
+
+// Position of the extreme element of [outer, count, inner] along the middle: of equal ones the first, or the last; a NaN is the extreme.
+#define ARG_EXTREME(T)                                                                                                                       \
+    __kernel void arg_extreme_##T(TENSOR(const T, src), TENSOR(long, dst), const int outer, const int count, const int inner,                \
+                                  const int largest, const int last) {                                                                       \
+        BIND_CONST(T, src);                                                                                                                  \
+        BIND(long, dst);                                                                                                                     \
+        int column = get_global_id(0), row = get_global_id(1), position = 0;                                                                 \
+        if (column >= inner || row >= outer) return;                                                                                         \
+        src += row * count * inner + column;                                                                                                 \
+        T best = src[0];                                                                                                                     \
+        for (int i = 1; i < count; i++) {                                                                                                    \
+            T x = src[i * inner];                                                                                                            \
+            if ((largest ? x > best : x < best) || (last && x == best) || (x != x && best == best)) best = x, position = i;                  \
+        }                                                                                                                                    \
+        dst[row * inner + column] = position;                                                                                                \
+    }
+
+ARG_EXTREME(float)
+ARG_EXTREME(int)
+ARG_EXTREME(long)
 
 // Rows of [outer, count, inner] along the middle, each element mapped (x), joined with those before, and the whole (y) finished.
 #define REDUCE(name, JOIN, group_join, start, mapped, finished)                                                                              \

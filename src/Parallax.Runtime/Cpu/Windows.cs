@@ -18,4 +18,16 @@ internal static class Windows
         }
         return axes;
     }
+
+    /// <summary>One axis per spatial dim of a transposed convolution.</summary>
+    internal static TransposeAxis[] Over(ConvTranspose op, OperandFacts x)
+    {
+        long[] dims = x.Dims(0), weights = x.Dims(1), results = x.OutputDims(0);
+        Shape filters = x.Inputs[1]!.Shape!.Value;
+        SpatialWindow window = op.WindowOver(filters);
+        var axes = new TransposeAxis[dims.Length - 2];
+        for (int i = 0; i < axes.Length; i++)
+            axes[i] = new TransposeAxis(dims[i + 2], results[i + 2], weights[i + 2], window.Stride(i), window.Dilation(i), op.PadsOf(i, dims[i + 2], filters).Begin);
+        return axes;
+    }
 }

@@ -42,12 +42,8 @@ internal static class ConvolutionBindings
     private static unsafe Kernel PrepareTranspose(ConvTranspose op, PrepareContext x)
     {
         if (x.Type(0) != DType.Float32) throw new UnsupportedModelException($"ConvTranspose of {x.Type(0)} is not supported", [$"ConvTranspose of {x.Type(0)}"]);
-        long[] dims = x.Dims(0), weights = x.Dims(1), results = x.OutputDims(0);
-        SpatialWindow window = op.WindowOver(x.Inputs[1]!.Shape!.Value);
-        var axes = new TransposeAxis[dims.Length - 2];
-        for (int i = 0; i < axes.Length; i++)
-            axes[i] = new TransposeAxis(dims[i + 2], results[i + 2], weights[i + 2], window.Stride(i), window.Dilation(i), op.PadsOf(i, dims[i + 2], x.Inputs[1]!.Shape!.Value).Begin);
-        var problem = new ConvTransposeProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)results[1]), axes) { HasBias = x.Has(2) };
+        long[] dims = x.Dims(0), results = x.OutputDims(0);
+        var problem = new ConvTransposeProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)results[1]), Windows.Over(op, x)) { HasBias = x.Has(2) };
         return ConvKernels.CreateTranspose(problem, x.Constant(1) is { } constant ? (float*)constant.Address : null);
     }
 

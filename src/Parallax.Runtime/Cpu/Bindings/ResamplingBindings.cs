@@ -19,48 +19,11 @@ internal static class ResamplingBindings
 
     private static Kernel Scale(Resize op, PrepareContext x)
     {
-        long[] dims = x.Dims(0), strides = Shape.Strides(dims);
-        Tensor? scales = x.Has(2) ? Resize.Given(x.Inputs[2])?.Constant : null;
-        long[]? sizes = x.Has(3) && Resize.Given(x.Inputs[3]) is { } fact && fact.TryGetInts(out long[] known) ? known : null;
-        ResizedAxis[] axes = op.Resolve(dims, scales, sizes) ?? throw new InvalidOperationException("neither scales nor sizes are known");
-        (double Start, double End)[] region = Region(op, x, dims.Length);
-        ResizeTables[] tables = [.. axes.Select((axis, i) => new ResizeTables(op, dims[i], axis, region[i].Start, region[i].End))];
-        if (op.Mode == ResizeMode.Nearest)
-            return TableCopyKernel.Create("resize_nearest", x.Type(0).ElementBytes(), [.. tables.Select((t, i) => t.Nearest(strides[i]))], fillValue: Bytes(op.Extrapolation, x.Type(0)));
+        if (op.Mode == ResizeMode.Nearest) return MovementBindings.Tables("resize_nearest", CopyTables.Of(op, x), x);
         if (Shape.Count(x.OutputDims(0)) == 0) return CopyKernel.Bytes(0);
-        return TypeDispatch.ForNumber(x.Type(0), new SeparableFactory(op.Mode == ResizeMode.Linear ? "linear" : "cubic", dims, [.. tables.Select(t => t.Weights())]));
+        AxisWeights[] weights = [.. ResizeTables.Of(op, x).Select(t => t.Weights())];
+        return TypeDispatch.ForNumber(x.Type(0), new SeparableFactory(op.Mode == ResizeMode.Linear ? "linear" : "cubic", x.Dims(0), weights));
     }
-
-    /// <summary>The region of every axis; all of it where the operator's input does not say.</summary>
-    private static (double, double)[] Region(Resize op, PrepareContext x, int rank)
-    {
-        var region = new (double, double)[rank];
-        Array.Fill(region, (0, 1));
-        if (op.Coordinates != ResizeCoordinates.TfCropAndResize) return region;
-        Tensor roi = x.Constant(1) ?? throw new InvalidModelException("coordinates tf_crop_and_resize need a region");
-        double[] ends = roi.DType switch
-        {
-            DType.Float32 => Array.ConvertAll(roi.Span<float>().ToArray(), v => (double)v),
-            DType.Float64 => roi.Span<double>().ToArray(),
-            DType.Float16 => Array.ConvertAll(roi.Span<Half>().ToArray(), v => (double)v),
-            _ => throw new InvalidModelException($"the region must be float, got {roi}"),
-        };
-        int[] axes = op.For(rank);
-        if (ends.Length != 2 * axes.Length) throw new InvalidModelException($"the region has {ends.Length} numbers for {axes.Length} axes");
-        for (int i = 0; i < axes.Length; i++) region[axes[i]] = (ends[i], ends[axes.Length + i]);
-        return region;
-    }
-
-    private static byte[] Bytes(float value, DType type) => type switch
-    {
-        DType.Float32 => BitConverter.GetBytes(value),
-        DType.Float64 => BitConverter.GetBytes((double)value),
-        DType.Float16 => BitConverter.GetBytes((Half)value),
-        DType.BFloat16 => BitConverter.GetBytes(BFloat16.Round(value).Bits),
-        _ when type.IsInteger() => BitConverter.GetBytes((long)value)[..type.ElementBytes()],
-        _ when value == 0 => new byte[type.ElementBytes()],
-        _ => throw new UnsupportedModelException($"extrapolation of {type}", [$"Resize: extrapolation of {type}"]),
-    };
 
     private static Kernel Sample(GridSample op, PrepareContext x)
     {

@@ -9,6 +9,38 @@ namespace Parallax.Runtime.Cpu.Resampling;
 /// <param name="End">Second end of the region.</param>
 internal readonly record struct ResizeTables(Resize Op, long InLength, ResizedAxis Axis, double Start, double End)
 {
+    /// <summary>A table for each axis of the data.</summary>
+    /// <exception cref="InvalidModelException">The region that the coordinates need is not there, or not as they need it.</exception>
+    internal static ResizeTables[] Of(Resize op, OperandFacts x)
+    {
+        long[] dims = x.Dims(0);
+        Tensor? scales = x.Has(2) ? Resize.Given(x.Inputs[2])?.Constant : null;
+        long[]? sizes = x.Has(3) && Resize.Given(x.Inputs[3]) is { } fact && fact.TryGetInts(out long[] known) ? known : null;
+        ResizedAxis[] axes = op.Resolve(dims, scales, sizes) ?? throw new InvalidOperationException("neither scales nor sizes are known");
+        (double Start, double End)[] region = Region(op, x, dims.Length);
+        return [.. axes.Select((axis, i) => new ResizeTables(op, dims[i], axis, region[i].Start, region[i].End))];
+    }
+
+    /// <summary>The region of every axis; all of it where the operator's input does not say.</summary>
+    private static (double, double)[] Region(Resize op, OperandFacts x, int rank)
+    {
+        var region = new (double, double)[rank];
+        Array.Fill(region, (0, 1));
+        if (op.Coordinates != ResizeCoordinates.TfCropAndResize) return region;
+        Tensor roi = x.Constant(1) ?? throw new InvalidModelException("coordinates tf_crop_and_resize need a region");
+        double[] ends = roi.DType switch
+        {
+            DType.Float32 => Array.ConvertAll(roi.Span<float>().ToArray(), v => (double)v),
+            DType.Float64 => roi.Span<double>().ToArray(),
+            DType.Float16 => Array.ConvertAll(roi.Span<Half>().ToArray(), v => (double)v),
+            _ => throw new InvalidModelException($"the region must be float, got {roi}"),
+        };
+        int[] axes = op.For(rank);
+        if (ends.Length != 2 * axes.Length) throw new InvalidModelException($"the region has {ends.Length} numbers for {axes.Length} axes");
+        for (int i = 0; i < axes.Length; i++) region[axes[i]] = (ends[i], ends[axes.Length + i]);
+        return region;
+    }
+
     /// <summary>Source offsets for nearest neighbours, in units of <paramref name="stride"/>.</summary>
     internal long[] Nearest(long stride)
     {
