@@ -12,11 +12,13 @@ public sealed class AttentionTests
         None,
         Bool,
         Additive,
+        BoolOfKeys,
     }
 
     private sealed record Problem(
         int Batch, int Heads, int KeyHeads, int Queries, int Past, int NewKeys, int Size, int ValueSize,
-        bool Packed = false, bool Causal = false, MaskKind Mask = MaskKind.None, int MissingMaskKeys = 0, double SoftCap = 0, bool Lengths = false, int Left = -1, int Right = -1)
+        bool Packed = false, bool Causal = false, MaskKind Mask = MaskKind.None, int MissingMaskKeys = 0, double SoftCap = 0, bool Lengths = false, int Left = -1, int Right = -1,
+        double Hidden = double.NegativeInfinity, double? NormEpsilon = null, bool Factors = false, bool Banded = false)
     {
         internal int Keys => Past + NewKeys;
     }
@@ -34,6 +36,12 @@ public sealed class AttentionTests
         new(2, 2, 2, 6, 0, 10, 12, 31, Causal: true, Lengths: true),
         new(1, 2, 2, 200, 0, 200, 24, 24, Causal: true, Left: 30),
         new(1, 1, 1, 40, 10, 40, 24, 24, Packed: true, Left: 5, Right: 3),
+        new(2, 4, 2, 70, 0, 270, 33, 20, Mask: MaskKind.Additive, NormEpsilon: 1e-12, Factors: true),
+        new(2, 2, 2, 2, 0, 140, 40, 72, Mask: MaskKind.Bool, Hidden: -3, NormEpsilon: 4),
+        new(2, 2, 1, 16, 0, 64, 32, 32, Mask: MaskKind.BoolOfKeys, Hidden: -1e4, Factors: true),
+        new(2, 2, 2, 60, 0, 190, 9, 7, Mask: MaskKind.BoolOfKeys, MissingMaskKeys: 3),
+        new(1, 2, 2, 150, 0, 290, 16, 16, Mask: MaskKind.Additive, Banded: true),
+        new(2, 1, 1, 2, 0, 290, 16, 16, Banded: true),
     ];
 
     public static TheoryData<int> Cases() => [.. Enumerable.Range(0, Problems.Length)];
@@ -61,8 +69,12 @@ public sealed class AttentionTests
         double[] v = Values(random, p.Batch * p.KeyHeads * p.NewKeys * p.ValueSize);
         double[] pastK = Values(random, p.Batch * p.KeyHeads * p.Past * p.Size), pastV = Values(random, p.Batch * p.KeyHeads * p.Past * p.ValueSize);
         int maskKeys = p.Keys - p.MissingMaskKeys;
-        double[] mask = p.Mask == MaskKind.None ? [] : [.. Enumerable.Range(0, p.Heads * p.Queries * maskKeys)
-            .Select(i => i / maskKeys % 5 == 1 || random.Next(3) == 0 ? double.NegativeInfinity : p.Mask == MaskKind.Bool ? 0 : (double)(float)random.NextDouble())];
+        bool isBool = p.Mask is MaskKind.Bool or MaskKind.BoolOfKeys;
+        int maskRows = p.Mask switch { MaskKind.None => 0, MaskKind.BoolOfKeys => p.Batch, _ => p.Heads * p.Queries };
+        double[] mask = [.. Enumerable.Range(0, maskRows * maskKeys)
+            .Select(i => i / maskKeys % 5 == 1 || random.Next(3) == 0 ? double.NegativeInfinity : isBool ? 0 : (double)(float)random.NextDouble())];
+        double[] factors = p.Factors ? Values(random, p.Heads) : [];
+        (int Begin, int End)[]? seen = p.Banded ? [.. Enumerable.Range(0, p.Queries).Select(i => (Math.Min(i, p.Keys), Math.Min(2 * i, p.Keys)))] : null;
         long[] lengths = [.. Enumerable.Range(0, p.Batch).Select(b => (long)Math.Max(1, p.Keys - 2 * b - 1))];
         var problem = new AttentionProblem
         {
@@ -70,14 +82,20 @@ public sealed class AttentionTests
             Query = Layout(p.Packed, p.Heads, p.Queries, p.Size), Key = Layout(p.Packed, p.KeyHeads, p.NewKeys, p.Size),
             Value = Layout(p.Packed, p.KeyHeads, p.NewKeys, p.ValueSize), Output = Layout(p.Packed, p.Heads, p.Queries, p.ValueSize),
             Scale = 0.4, SoftCap = p.SoftCap, Causal = p.Causal, LeftWindow = p.Left, RightWindow = p.Right,
-            Mask = p.Mask == MaskKind.None ? null : new MaskLayout(p.Mask == MaskKind.Bool, 0, (long)p.Queries * maskKeys, maskKeys, maskKeys),
+            Mask = p.Mask switch
+            {
+                MaskKind.None => null,
+                MaskKind.BoolOfKeys => new MaskLayout(true, maskKeys, 0, 0, maskKeys),
+                _ => new MaskLayout(isBool, p.Heads * p.Queries * maskKeys, (long)p.Queries * maskKeys, maskKeys, maskKeys, Items: 1),
+            },
+            HiddenScore = p.Hidden, NormEpsilon = p.NormEpsilon, HasFactors = p.Factors, SeenKeys = seen,
             HasPast = p.Past > 0, PastKeys = p.Past, HasLengths = p.Lengths, KeepsPresentKey = index % 2 == 0, KeepsPresentValue = index % 3 == 0, Shown = shown,
         };
-        Tensor maskTensor = p.Mask == MaskKind.Bool ? Tensor.From(Array.ConvertAll(mask, m => m == 0), [mask.Length]) : Make(type, mask);
+        Tensor maskTensor = isBool ? Tensor.From(Array.ConvertAll(mask, m => m == 0), [mask.Length]) : Make(type, mask);
         Tensor output = Empty(type, p.Batch * p.Heads * p.Queries * p.ValueSize), presentK = Empty(type, p.Batch * p.KeyHeads * p.Keys * p.Size);
         Tensor presentV = Empty(type, p.Batch * p.KeyHeads * p.Keys * p.ValueSize), scores = Empty(type, p.Batch * p.Heads * p.Queries * p.Keys);
         using Kernel kernel = AttentionKernels.Create(type, problem, entry);
-        KernelRun.Run(kernel, [Make(type, q), Make(type, k), Make(type, v), maskTensor, Make(type, pastK), Make(type, pastV), Tensor.From(lengths, [p.Batch])], [output, presentK, presentV, scores]);
+        KernelRun.Run(kernel, [Make(type, q), Make(type, k), Make(type, v), maskTensor, Make(type, pastK), Make(type, pastV), Tensor.From(lengths, [p.Batch]), Make(type, factors)], [output, presentK, presentV, scores]);
 
         double[] allK = Join(p, pastK, k, problem.Key, p.Size), allV = Join(p, pastV, v, problem.Value, p.ValueSize);
         if (problem.KeepsPresentKey) Assert.Equal(allK, Read(presentK));
@@ -86,23 +104,28 @@ public sealed class AttentionTests
         for (int row = 0; row < p.Batch * p.Heads * p.Queries; row++)
         {
             int b = row / (p.Heads * p.Queries), h = row / p.Queries % p.Heads, i = row % p.Queries, kv = b * p.KeyHeads + h / (p.Heads / p.KeyHeads);
+            ReadOnlySpan<double> maskRow = mask.Length == 0 ? [] : mask.AsSpan((p.Mask == MaskKind.BoolOfKeys ? b : h * p.Queries + i) * maskKeys, maskKeys);
             (double[] expected, double[] shownScores) = Naive(p, q.AsSpan((int)problem.Query.Offset(b, h, i), p.Size), allK.AsSpan(kv * p.Keys * p.Size), allV.AsSpan(kv * p.Keys * p.ValueSize),
-                mask.Length == 0 ? [] : mask.AsSpan((h * p.Queries + i) * maskKeys, maskKeys), p.Lengths ? lengths[b] : null, i, shown);
+                maskRow, isBool, p.Factors ? factors[h] : 1, seen?[i] ?? (0, p.Keys), p.Lengths ? lengths[b] : null, i, shown);
             for (int c = 0; c < p.ValueSize; c++) Close(expected[c], actual[problem.Output.Offset(b, h, i) + c], $"{kernel.Name}, problem {index}: [{b}, {h}, {i}, {c}]");
             for (int j = 0; j < p.Keys && shown is not null; j++) Close(shownScores[j], actualScores[row * p.Keys + j], $"{shown} of problem {index}: [{b}, {h}, {i}, {j}]");
         }
     }
 
-    private static (double[] Result, double[] Shown) Naive(Problem p, ReadOnlySpan<double> q, ReadOnlySpan<double> k, ReadOnlySpan<double> v, ReadOnlySpan<double> mask, long? length, int i, ShownScores? shown)
+    private static (double[] Result, double[] Shown) Naive(Problem p, ReadOnlySpan<double> q, ReadOnlySpan<double> k, ReadOnlySpan<double> v, ReadOnlySpan<double> mask, bool isBool,
+        double factor, (int Begin, int End) seen, long? length, int i, ShownScores? shown)
     {
         double[] raw = new double[p.Keys], capped = new double[p.Keys], masked = new double[p.Keys];
         for (int j = 0; j < p.Keys; j++)
         {
-            for (int e = 0; e < p.Size; e++) raw[j] += 0.4 * q[e] * k[j * p.Size + e];
+            ReadOnlySpan<double> key = k.Slice(j * p.Size, p.Size);
+            for (int e = 0; e < p.Size; e++) raw[j] += 0.4 * factor * q[e] * key[e];
+            if (p.NormEpsilon is { } least) raw[j] /= Math.Max(Length(q), least) * Math.Max(Length(key), least);
             capped[j] = p.SoftCap > 0 ? p.SoftCap * Math.Tanh(raw[j] / p.SoftCap) : raw[j];
             long position = i + (length is { } l ? l - p.Queries : p.Past);
-            bool hidden = p.Causal && j > position || length <= j || p.Left >= 0 && j < position - p.Left || p.Right >= 0 && j > position + p.Right;
-            masked[j] = capped[j] + (hidden ? double.NegativeInfinity : mask.IsEmpty ? 0 : j < mask.Length ? mask[j] : double.NegativeInfinity);
+            bool hidden = p.Causal && j > position || length <= j || p.Left >= 0 && j < position - p.Left || p.Right >= 0 && j > position + p.Right || j < seen.Begin || j >= seen.End;
+            masked[j] = hidden || (!mask.IsEmpty && j >= mask.Length) ? double.NegativeInfinity
+                : mask.IsEmpty ? capped[j] : isBool && mask[j] != 0 ? p.Hidden : capped[j] + mask[j];
         }
         double largest = masked.Max(), sum = double.IsInfinity(largest) ? 1 : masked.Sum(s => Math.Exp(s - largest));
         double[] probabilities = Array.ConvertAll(masked, s => double.IsInfinity(largest) ? 0 : Math.Exp(s - largest) / sum);
@@ -110,6 +133,13 @@ public sealed class AttentionTests
         for (int j = 0; j < p.Keys; j++)
             for (int c = 0; c < p.ValueSize; c++) result[c] += probabilities[j] * v[j * p.ValueSize + c];
         return (result, shown switch { ShownScores.Raw => raw, ShownScores.Capped => capped, ShownScores.Masked => masked, _ => probabilities });
+    }
+
+    private static double Length(ReadOnlySpan<double> row)
+    {
+        double sum = 0;
+        foreach (double x in row) sum += x * x;
+        return Math.Sqrt(sum);
     }
 
     private static double[] Join(Problem p, double[] past, double[] fresh, HeadLayout layout, int size)

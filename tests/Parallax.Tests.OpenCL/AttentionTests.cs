@@ -37,11 +37,21 @@ public sealed class AttentionTests
     }
 
     [ClFact]
+    public void Heads_have_factors_and_hidden_keys_a_score()
+    {
+        Tensor q = Floats(1, 1, 4, 2, 7, 12), k = Floats(2, 1, 4, 2, 10, 12), v = Floats(3, 1, 4, 2, 10, 9), factors = Floats(4, 2, 2);
+        Agrees(new Attention(HiddenScore: -2), [q, k, v, Truths(5, 2, 1, 7, 10)], Tolerance);
+        Agrees(new Attention(SoftCap: 1.5f), [q, k, v, Floats(6, 1, 2, 1, 7, 10), null, null, null, factors], Tolerance);
+        Agrees(new Attention(KeyHeads: 2, MergesHeads: true), [q, k, Floats(7, 1, 4, 10, 18)], Tolerance);
+    }
+
+    [ClFact]
     public void Caches_and_scores_are_refused()
     {
         Tensor x = Floats(1, 1, 1, 2, 3, 4);
         Assert.Equal("past and present keys and values are not supported", WhyNot(new Attention(), [x, x, x, null, x, x]));
         Assert.Contains("are not supported", WhyNot(new Attention(), [x, x, x], outputCount: 4) ?? "");
+        Assert.Contains("are not supported", WhyNot(new Attention(NormEpsilon: 1), [x, x, x]) ?? "");
         Tensor wide = Tensor.Zeros(DType.Float64, [1, 2, 3, 4]);
         Assert.Equal("Float64 is not supported", WhyNot(new Attention(), [wide, wide, wide]));
     }

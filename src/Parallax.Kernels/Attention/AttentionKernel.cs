@@ -1,14 +1,29 @@
+using System.Numerics;
+
 namespace Parallax.Kernels.Attention;
 
 /// <summary>
-/// What all attention kernels share. Where there is a past or a present is wanted, phase 0 lays past and new keys and values behind each
-/// other; the last phase computes a few queries of one head per block.
+/// What all attention kernels share: the phases. Past and new keys and values are laid behind each other where there is a past or a present is wanted;
+/// then keys are laid out for all queries where the kernel wants that; the last phase computes a few queries of one head per block.
 /// </summary>
-internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int queriesPerBlock) : Kernel where T : unmanaged
+internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int queriesPerBlock) : Kernel where T : unmanaged, INumberBase<T>
 {
+    private enum Stage
+    {
+        Join,
+        Pack,
+        Attend,
+    }
+
     protected AttentionProblem Problem => problem;
 
-    private int QueryBlocks => (problem.Queries + queriesPerBlock - 1) / queriesPerBlock;
+    protected int QueryBlocks => (problem.Queries + queriesPerBlock - 1) / queriesPerBlock;
+
+    /// <summary>Blocks of the phase that lays out the keys of one head of a batch item; 0 where there is none.</summary>
+    protected virtual int PackBlocks => 0;
+
+    /// <summary>Elements of the scratch memory that one head's keys take when they are laid out.</summary>
+    protected virtual long PackedElements => 0;
 
     private bool BuildsCache => problem.HasPast || problem.KeepsPresentKey || problem.KeepsPresentValue;
 
@@ -16,61 +31,87 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
 
     private bool ValuesInScratch => problem.HasPast && !problem.KeepsPresentValue;
 
-    private long CachedRows => problem.Batch * problem.KeyHeads * problem.Keys;
+    private long KeyHeads => problem.Batch * problem.KeyHeads;
 
-    private long KeyScratchBytes => KeysInScratch ? (CachedRows * problem.HeadSize * sizeof(T) + 63) / 64 * 64 : 0;
+    private long KeyScratchBytes => KeysInScratch ? Lines(KeyHeads * problem.Keys * problem.HeadSize * sizeof(T)) : 0;
 
-    public override int PhaseCount => BuildsCache ? 2 : 1;
+    private long ValueScratchBytes => ValuesInScratch ? Lines(KeyHeads * problem.Keys * problem.ValueSize * sizeof(T)) : 0;
 
-    public override int BlockCount(int phase) => (int)(BuildsCache && phase == 0
-        ? problem.Batch * problem.KeyHeads
-        : problem.Batch * problem.QueryHeads * QueryBlocks);
+    public override int PhaseCount => 1 + (BuildsCache ? 1 : 0) + (PackBlocks > 0 ? 1 : 0);
 
-    public override long ScratchBytes => KeyScratchBytes + (ValuesInScratch ? CachedRows * problem.ValueSize * sizeof(T) : 0);
+    public override int BlockCount(int phase) => (int)(StageOf(phase) switch
+    {
+        Stage.Join => KeyHeads,
+        Stage.Pack => KeyHeads * PackBlocks,
+        _ => problem.Batch * problem.QueryHeads * QueryBlocks,
+    });
+
+    public override long ScratchBytes => KeyScratchBytes + ValueScratchBytes + (PackBlocks > 0 ? KeyHeads * PackedElements * sizeof(T) : 0);
+
+    private static long Lines(long bytes) => (bytes + 63) / 64 * 64;
+
+    private Stage StageOf(int phase) => phase == PhaseCount - 1 ? Stage.Attend : BuildsCache && phase == 0 ? Stage.Join : Stage.Pack;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        T* keyCache = problem.KeepsPresentKey ? args.Output<T>(1) : (T*)args.Scratch;
-        T* valueCache = problem.KeepsPresentValue ? args.Output<T>(2) : (T*)(args.Scratch + KeyScratchBytes);
-        if (BuildsCache && phase == 0)
+        Stage stage = StageOf(phase);
+        if (stage == Stage.Join)
         {
             (long item, long head) = Math.DivRem(block, problem.KeyHeads);
             if (problem.HasPast || problem.KeepsPresentKey)
-                Join(problem.HasPast ? args.Input<T>(4) : null, args.Input<T>(1), problem.Key, keyCache, item, head, problem.HeadSize);
+                Join(problem.HasPast ? args.Input<T>(4) : null, args.Input<T>(1), problem.Key, KeyCache(args), item, head, problem.HeadSize);
             if (problem.HasPast || problem.KeepsPresentValue)
-                Join(problem.HasPast ? args.Input<T>(5) : null, args.Input<T>(2), problem.Value, valueCache, item, head, problem.ValueSize);
-            return;
+                Join(problem.HasPast ? args.Input<T>(5) : null, args.Input<T>(2), problem.Value, ValueCache(args), item, head, problem.ValueSize);
         }
-        (long unit, long part) = Math.DivRem(block, QueryBlocks);
-        (long batch, long queryHead) = Math.DivRem(unit, problem.QueryHeads);
-        long keyHead = queryHead / (problem.QueryHeads / problem.KeyHeads);
-        HeadLayout cachedKeys = HeadLayout.Separate(problem.KeyHeads, problem.Keys, problem.HeadSize);
-        HeadLayout cachedValues = HeadLayout.Separate(problem.KeyHeads, problem.Keys, problem.ValueSize);
-        int first = (int)part * queriesPerBlock;
-        var heads = new HeadBlock
+        else if (stage == Stage.Pack)
         {
-            Batch = batch,
-            Head = queryHead,
-            First = first,
-            Count = Math.Min(queriesPerBlock, problem.Queries - first),
-            Keys = problem.HasPast ? keyCache + cachedKeys.Offset(batch, keyHead, 0) : args.Input<T>(1) + problem.Key.Offset(batch, keyHead, 0),
-            KeyStride = problem.HasPast ? problem.HeadSize : problem.Key.Row,
-            Values = problem.HasPast ? valueCache + cachedValues.Offset(batch, keyHead, 0) : args.Input<T>(2) + problem.Value.Offset(batch, keyHead, 0),
-            ValueStride = problem.HasPast ? problem.ValueSize : problem.Value.Row,
-        };
-        Compute(heads, args);
+            (int unit, int part) = Math.DivRem(block, PackBlocks);
+            (long batch, long keyHead) = Math.DivRem((long)unit, problem.KeyHeads);
+            Pack(part, KeysOf(batch, keyHead, args));
+        }
+        else
+        {
+            (long unit, long part) = Math.DivRem(block, QueryBlocks);
+            (long batch, long queryHead) = Math.DivRem(unit, problem.QueryHeads);
+            int first = (int)part * queriesPerBlock;
+            var queries = new QueryBlock(batch, queryHead, first, Math.Min(queriesPerBlock, problem.Queries - first));
+            Attend(queries, KeysOf(batch, queryHead / (problem.QueryHeads / problem.KeyHeads), args), args);
+        }
     }
 
-    /// <summary>The queries of one block, and the keys and values that they see.</summary>
-    protected struct HeadBlock
+    /// <summary>The queries of one block.</summary>
+    protected readonly record struct QueryBlock(long Batch, long Head, int First, int Count);
+
+    /// <summary>The keys and values of one head, and where its keys lie when they are laid out.</summary>
+    protected struct KeyRows
     {
-        internal long Batch, Head;
-        internal int First, Count;
-        internal T* Keys, Values;
+        internal T* Keys, Values, Packed;
         internal long KeyStride, ValueStride;
     }
 
-    protected abstract void Compute(in HeadBlock block, in KernelArgs args);
+    /// <summary>Lays out a part of the keys of one head, of which there are <see cref="PackBlocks"/>.</summary>
+    protected virtual void Pack(int part, in KeyRows rows)
+    {
+    }
+
+    protected abstract void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args);
+
+    private T* KeyCache(in KernelArgs args) => problem.KeepsPresentKey ? args.Output<T>(1) : (T*)args.Scratch;
+
+    private T* ValueCache(in KernelArgs args) => problem.KeepsPresentValue ? args.Output<T>(2) : (T*)(args.Scratch + KeyScratchBytes);
+
+    private KeyRows KeysOf(long batch, long keyHead, in KernelArgs args)
+    {
+        long unit = batch * problem.KeyHeads + keyHead;
+        return new KeyRows
+        {
+            Keys = problem.HasPast ? KeyCache(args) + unit * problem.Keys * problem.HeadSize : args.Input<T>(1) + problem.Key.Offset(batch, keyHead, 0),
+            KeyStride = problem.HasPast ? problem.HeadSize : problem.Key.Row,
+            Values = problem.HasPast ? ValueCache(args) + unit * problem.Keys * problem.ValueSize : args.Input<T>(2) + problem.Value.Offset(batch, keyHead, 0),
+            ValueStride = problem.HasPast ? problem.ValueSize : problem.Value.Row,
+            Packed = (T*)(args.Scratch + KeyScratchBytes + ValueScratchBytes) + unit * PackedElements,
+        };
+    }
 
     /// <summary>The keys that a query may see, but for the mask: from the first (inclusive) to the second (exclusive).</summary>
     protected (int Begin, int End) VisibleKeys(long batch, int query, in KernelArgs args)
@@ -82,8 +123,13 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
         if (problem.LeftWindow >= 0) begin = Math.Max(begin, position - problem.LeftWindow);
         if (problem.RightWindow >= 0) end = Math.Min(end, position + problem.RightWindow + 1);
         if (problem.Mask is { } mask) end = Math.Min(end, mask.Keys);
+        if (problem.SeenKeys is { } seen) (begin, end) = (Math.Max(begin, seen[query].Begin), Math.Min(end, seen[query].End));
         return ((int)Math.Max(0, Math.Min(begin, end)), (int)Math.Max(0, end));
     }
+
+    /// <summary>What the scores of a head are multiplied with, but for the lengths of rows.</summary>
+    protected double Factor(long queryHead, in KernelArgs args) =>
+        problem.HasFactors ? problem.Scale * double.CreateChecked(args.Input<T>(7)[queryHead]) : problem.Scale;
 
     /// <summary>Copies rows behind each other: <paramref name="past"/> of this head, then the new ones.</summary>
     private void Join(T* past, T* fresh, HeadLayout layout, T* cache, long batch, long head, int size)

@@ -14,7 +14,11 @@ public readonly record struct HeadLayout(long Batch, long Head, long Row)
 
 /// <summary>An attention mask: its first element for [batch, head, query], then contiguous over <paramref name="Keys"/> keys; the keys behind are masked.</summary>
 /// <param name="IsBool">One byte per element, 0 masks; otherwise elements of the data's type that are added.</param>
-public readonly record struct MaskLayout(bool IsBool, long Batch, long Head, long Query, long Keys);
+/// <param name="Items">Batch items after which the mask begins anew.</param>
+public readonly record struct MaskLayout(bool IsBool, long Batch, long Head, long Query, long Keys, long Items = long.MaxValue)
+{
+    public long Offset(long batch, long head, long query) => batch % Items * Batch + head * Head + query * Query;
+}
 
 /// <summary>Which scores output 3 shows.</summary>
 public enum ShownScores
@@ -27,7 +31,7 @@ public enum ShownScores
 
 /// <summary>
 /// Scaled dot-product attention. Inputs by position: 0 Q, 1 K, 2 V, 3 mask, 4 past K, 5 past V [batch, key heads, past, size],
-/// 6 valid keys per batch item (int64); outputs 0 result, 1 present K, 2 present V, 3 scores [batch, query heads, queries, keys].
+/// 6 valid keys per batch item (int64), 7 a factor of the scores for each query head; outputs 0 result, 1 present K, 2 present V, 3 scores [batch, query heads, queries, keys].
 /// </summary>
 public sealed record AttentionProblem
 {
@@ -64,6 +68,21 @@ public sealed record AttentionProblem
     public long RightWindow { get; init; } = -1;
 
     public MaskLayout? Mask { get; init; }
+
+    /// <summary>The score of a key that a bool mask hides.</summary>
+    public double HiddenScore { get; init; } = double.NegativeInfinity;
+
+    /// <summary>
+    /// For each query the keys that it may see, from the first (inclusive) to the second (exclusive), where that is known of the mask; the
+    /// others are masked. Null for all.
+    /// </summary>
+    public (int Begin, int End)[]? SeenKeys { get; init; }
+
+    /// <summary>Rows of Q and K are divided by the larger of their length and this number; null where they are not.</summary>
+    public double? NormEpsilon { get; init; }
+
+    /// <summary>Whether input 7 is there.</summary>
+    public bool HasFactors { get; init; }
 
     /// <summary>Whether inputs 4 and 5 are there.</summary>
     public bool HasPast { get; init; }

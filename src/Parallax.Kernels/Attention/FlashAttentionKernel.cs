@@ -1,18 +1,18 @@
-using System.Runtime.CompilerServices;
-
 namespace Parallax.Kernels.Attention;
 
 /// <summary>
 /// Float32 attention by tiles of queries and keys: the softmax is kept up to date while keys stream by (running maximum and sum per query),
-/// so that only one tile of scores exists. Products run on the GEMM tiles; a few queries take dot products instead. The result depends
-/// on the order of key tiles, which is fixed.
+/// so that only one tile of scores exists, which stays in the first-level cache. Both products run on the GEMM tiles: K is packed into panels, once
+/// for all queries of a head; probabilities and values are multiplied where they lie. A few queries take dot products instead. What causality, windows
+/// and lengths hide from all queries of a tile is not computed. The result depends on the order of key tiles, which is fixed.
 /// </summary>
 internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> where V : struct, IVec<V>
 {
-    private const int KeysPerTile = 128, FewQueries = 3;
+    private const int KeysPerTile = 128, TilesPerPack = 4, FewQueries = 3;
 
     private readonly GemmMicroKernel entry;
-    private readonly int headSize, valueSize, paddedValue, paddedQueries, tileKeys;
+    private readonly int headSize, valueSize, paddedValue, paddedQueries;
+    private readonly bool packsOnce, seesAll;
 
     internal FlashAttentionKernel(AttentionProblem problem, GemmMicroKernel entry) : base(problem, QueriesPerBlock(entry))
     {
@@ -20,13 +20,18 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         (headSize, valueSize) = (problem.HeadSize, problem.ValueSize);
         paddedValue = entry.PaddedColumns(valueSize);
         paddedQueries = entry.PaddedRows(Math.Min(problem.Queries, QueriesPerBlock(entry)));
-        tileKeys = entry.PaddedColumns(Math.Min(KeysPerTile, problem.Keys));
+        packsOnce = QueryBlocks > 1;
+        seesAll = problem is { Causal: false, LeftWindow: < 0, RightWindow: < 0, HasLengths: false, SeenKeys: null } && (problem.Mask is not { } mask || mask.Keys == problem.Keys);
     }
 
     public override string Name => $"attention_float_flash_v{32 * V.Count}";
 
-    public override long WorkerScratchBytes => sizeof(float) * (Lines(paddedQueries * headSize) + Lines(tileKeys * headSize) + Lines(paddedQueries * tileKeys) * 2
-        + Lines(paddedQueries * paddedValue) + Lines(tileKeys * entry.NR) + 2 * Lines(paddedQueries));
+    public override long WorkerScratchBytes => sizeof(float) * (Lines(paddedQueries * headSize) + (packsOnce ? 0 : Lines(KeysPerTile * headSize))
+        + Lines(entry.MR * PlainLeft.Row) + Lines(paddedQueries * paddedValue) + Lines(KeysPerTile * entry.NR) + 3 * Lines(paddedQueries) + Lines(KeysPerTile));
+
+    protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * KeysPerTile - 1) / (TilesPerPack * KeysPerTile) : 0;
+
+    protected override long PackedElements => Lines((long)entry.PaddedColumns(Problem.Keys) * headSize);
 
     private static int QueriesPerBlock(GemmMicroKernel entry) => entry.MR * Math.Max(1, 64 / entry.MR);
 
@@ -34,25 +39,29 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     private struct Tile
     {
-        internal float* Query, Keys, Scores, Packed, Result, Values, Largest, Sum;
+        internal float* Query, Keys, Scores, Result, Values, Largest, Sum, Factors, Seen;
     }
 
-    protected override void Compute(in HeadBlock block, in KernelArgs args)
+    protected override void Pack(int part, in KeyRows rows)
+    {
+        int first = part * TilesPerPack * KeysPerTile;
+        PackKeys(rows.Packed + (long)first * headSize, rows, first, Math.Min(TilesPerPack * KeysPerTile, Problem.Keys - first));
+    }
+
+    protected override void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args)
     {
         Tile tile = Carve((float*)args.WorkerScratch);
         new Span<float>(tile.Result, paddedQueries * paddedValue).Clear();
         new Span<float>(tile.Largest, block.Count).Fill(float.NegativeInfinity);
         new Span<float>(tile.Sum, block.Count).Clear();
-        LoadQueries(block, args, tile.Query);
-        (int begin, int end) = TileRange(block, args);
-        for (int key = begin; key < end; key += tileKeys)
+        LoadQueries(block, args, tile);
+        (int begin, int end) = Seen(block, args, 0, block.Count);
+        for (int key = begin / KeysPerTile * KeysPerTile; key < end; key += KeysPerTile)
         {
-            int count = Math.Min(tileKeys, end - key);
-            if (block.Count <= FewQueries) Dots(block, tile, key, count);
-            else Scores(block, tile, key, count);
-            for (int i = 0; i < block.Count; i++) Update(block, args, tile, i, key, count);
-            if (block.Count <= FewQueries) WeighRows(block, tile, key, count);
-            else Weigh(block, tile, key, count);
+            int count = Math.Min(KeysPerTile, end - key);
+            LoadKeys(block, rows, args, ref tile, key, count);
+            for (int row = 0; row < block.Count; row += entry.MR)
+                AddTile(block, rows, args, tile, row, Math.Min(entry.MR, block.Count - row), key, count);
         }
         Store(block, args, tile);
     }
@@ -61,20 +70,22 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         var tile = new Tile { Query = at };
         tile.Keys = tile.Query + Lines(paddedQueries * headSize);
-        tile.Scores = tile.Keys + Lines(tileKeys * headSize);
-        tile.Packed = tile.Scores + Lines(paddedQueries * tileKeys);
-        tile.Result = tile.Packed + Lines(paddedQueries * tileKeys);
+        tile.Scores = tile.Keys + (packsOnce ? 0 : Lines(KeysPerTile * headSize));
+        tile.Result = tile.Scores + Lines(entry.MR * PlainLeft.Row);
         tile.Values = tile.Result + Lines(paddedQueries * paddedValue);
-        tile.Largest = tile.Values + Lines(tileKeys * entry.NR);
+        tile.Largest = tile.Values + Lines(KeysPerTile * entry.NR);
         tile.Sum = tile.Largest + Lines(paddedQueries);
+        tile.Factors = tile.Sum + Lines(paddedQueries);
+        tile.Seen = tile.Factors + Lines(paddedQueries);
         return tile;
     }
 
-    // The keys that any query of the block sees.
-    private (int Begin, int End) TileRange(in HeadBlock block, in KernelArgs args)
+    // The keys that any of some queries of the block sees.
+    private (int Begin, int End) Seen(in QueryBlock block, in KernelArgs args, int row, int rows)
     {
-        (int begin, int end) = VisibleKeys(block.Batch, block.First, args);
-        for (int i = 1; i < block.Count; i++)
+        if (seesAll) return (0, Problem.Keys);
+        (int begin, int end) = VisibleKeys(block.Batch, block.First + row, args);
+        for (int i = row + 1; i < row + rows; i++)
         {
             (int b, int e) = VisibleKeys(block.Batch, block.First + i, args);
             (begin, end) = (Math.Min(begin, b), Math.Max(end, e));
@@ -82,184 +93,165 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         return (begin, end);
     }
 
-    // Scaled; packed for the tiles unless there are few.
-    private void LoadQueries(in HeadBlock block, in KernelArgs args, float* target)
+    // Packed for the tiles unless there are few. Scaled; where rows are divided by their lengths, the scores are scaled instead.
+    private void LoadQueries(in QueryBlock block, in KernelArgs args, in Tile tile)
     {
         float* source = args.Input<float>(0) + Problem.Query.Offset(block.Batch, block.Head, block.First);
         int elements = block.Count * headSize;
         if (block.Count <= FewQueries)
         {
             for (int i = 0; i < block.Count; i++)
-                new ReadOnlySpan<float>(source + i * Problem.Query.Row, headSize).CopyTo(new Span<float>(target + i * headSize, headSize));
+                new ReadOnlySpan<float>(source + i * Problem.Query.Row, headSize).CopyTo(new Span<float>(tile.Query + i * headSize, headSize));
         }
         else
         {
-            PackedMatrix.PackSlab(target, entry, isLeft: true, source, block.Count, headSize, (nint)Problem.Query.Row, 1);
+            PackedMatrix.PackSlab(tile.Query, entry, isLeft: true, source, block.Count, headSize, (nint)Problem.Query.Row, 1);
             elements = entry.PaddedRows(block.Count) * headSize;
         }
-        float scale = (float)Problem.Scale;
-        for (int i = 0; i < elements; i++) target[i] *= scale;
+        float factor = (float)Factor(block.Head, args);
+        if (Problem.NormEpsilon is null) FlashRows.Scale<V>(tile.Query, elements, factor);
+        else
+            for (int i = 0; i < block.Count; i++) tile.Factors[i] = factor / Length(source + i * Problem.Query.Row);
     }
 
-    private void Scores(in HeadBlock block, in Tile tile, int key, int count)
+    // What a row of Q or K is divided by.
+    private float Length(float* row) => MathF.Max(MathF.Sqrt(FlashRows.Dot<V>(row, row, headSize)), (float)Problem.NormEpsilon!.Value);
+
+    private void PackKeys(float* target, in KeyRows rows, int first, int count)
     {
-        PackedMatrix.PackSlab(tile.Keys, entry, isLeft: false, block.Keys + key * block.KeyStride, count, headSize, (nint)block.KeyStride, 1);
-        for (int j = 0; j < count; j += entry.NR)
-            for (int i = 0; i < block.Count; i += entry.MR)
-                entry.TileFor(Math.Min(entry.MR, block.Count - i))(headSize, tile.Query + (nint)i * headSize, tile.Keys + (nint)j * headSize, entry.NR,
-                    tile.Scores + (nint)i * tileKeys + j, tileKeys, false, tile.Query, 0);
+        PackedMatrix.PackSlab(target, entry, isLeft: false, rows.Keys + first * rows.KeyStride, count, headSize, (nint)rows.KeyStride, 1);
+        if (Problem.NormEpsilon is not { } least) return;
+        for (int j = 0; j < count; j += V.Count)
+            FlashRows.Normalize<V>(target + (long)(j / entry.NR) * entry.NR * headSize + j % entry.NR, headSize, entry.NR, (float)least);
     }
 
-    private void Dots(in HeadBlock block, in Tile tile, int key, int count)
+    // What all queries of the block have in common on one tile of keys.
+    private void LoadKeys(in QueryBlock block, in KeyRows rows, in KernelArgs args, ref Tile tile, int key, int count)
     {
-        for (int j = 0; j < count; j++)
+        if (packsOnce) tile.Keys = rows.Packed + (long)key * headSize;
+        else if (block.Count > FewQueries) PackKeys(tile.Keys, rows, key, count);
+        int column = valueSize / entry.NR * entry.NR;
+        if (column < valueSize && block.Count > FewQueries)
+            PanelPacking.Pack(tile.Values, entry.NR, rows.Values + key * rows.ValueStride + column, valueSize - column, count, 1, (nint)rows.ValueStride);
+        if (Problem.Mask is { IsBool: true, Query: 0 } mask)
+            FlashRows.Widen(args.Input<byte>(3) + mask.Offset(block.Batch, block.Head, 0) + key, tile.Seen, count);
+    }
+
+    // Some queries, a tile's height at most, on one tile of keys.
+    private void AddTile(in QueryBlock block, in KeyRows rows, in KernelArgs args, in Tile tile, int row, int height, int key, int count)
+    {
+        (int begin, int end) = Seen(block, args, row, height);
+        int first = Math.Max(begin - key, 0), last = Math.Min(end - key, count);
+        if (first >= last) return;
+        bool few = block.Count <= FewQueries;
+        first = first / entry.NR * entry.NR;
+        if (few) Dots(block, rows, tile, key, first, last);
+        else Scores(tile, row, height, first, last);
+        for (int i = 0; i < height; i++) Update(block, args, tile, row, i, key, first, last);
+        if (few) WeighRows(block, rows, tile, key, first, last);
+        else Weigh(rows, tile, row, height, key, first, last);
+    }
+
+    private void Scores(in Tile tile, int row, int height, int first, int last)
+    {
+        var run = entry.TileFor(height);
+        for (int j = first; j < last; j += entry.NR)
+            run(headSize, tile.Query + (nint)row * headSize, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, PlainLeft.Row, false, tile.Query, 0);
+    }
+
+    private void Dots(in QueryBlock block, in KeyRows rows, in Tile tile, int key, int first, int last)
+    {
+        for (int j = first; j < last; j++)
         {
-            float* k = block.Keys + (key + j) * block.KeyStride;
-            for (int i = 0; i < block.Count; i++) tile.Scores[i * tileKeys + j] = Dot(tile.Query + i * headSize, k, headSize);
+            float* k = rows.Keys + (key + j) * rows.KeyStride;
+            float length = Problem.NormEpsilon is null ? 1 : Length(k);
+            for (int i = 0; i < block.Count; i++) tile.Scores[i * PlainLeft.Row + j] = FlashRows.Dot<V>(tile.Query + i * headSize, k, headSize) / length;
         }
     }
 
     // Cap, mask and exponentials of one query's scores; rescales what was summed before.
-    private void Update(in HeadBlock block, in KernelArgs args, in Tile tile, int row, int key, int count)
+    private void Update(in QueryBlock block, in KernelArgs args, in Tile tile, int row, int i, int key, int first, int last)
     {
-        float* scores = tile.Scores + (nint)row * tileKeys;
-        int padded = entry.PaddedColumns(count);
-        if (Problem.SoftCap > 0) Cap(scores, padded, (float)Problem.SoftCap);
-        Mask(block, args, scores, block.First + row, key, count);
-        new Span<float>(scores + count, padded - count).Fill(float.NegativeInfinity);
-        float largest = Math.Max(tile.Largest[row], Largest(scores, padded));
+        float* scores = tile.Scores + (nint)i * PlainLeft.Row + first;
+        int query = row + i, count = last - first, padded = entry.PaddedColumns(count);
+        if (Problem.NormEpsilon is not null) FlashRows.Scale<V>(scores, padded, tile.Factors[query]);
+        if (Problem.SoftCap > 0) FlashRows.Cap<V>(scores, padded, (float)Problem.SoftCap);
+        if (Problem.Mask is not null) Mask(block, args, tile, scores, block.First + query, key + first, first, count);
+        Hide(block, args, scores, block.First + query, key + first, count, padded);
+        float before = tile.Largest[query], largest = Math.Max(before, FlashRows.Largest<V>(scores, padded));
         if (float.IsNegativeInfinity(largest))
         {
             new Span<float>(scores, padded).Clear();
             return;
         }
-        float keep = MathF.Exp(tile.Largest[row] - largest);
-        tile.Sum[row] = tile.Sum[row] * keep + Exponentials(scores, padded, largest);
-        tile.Largest[row] = largest;
-        if (keep != 1) Scale(tile.Result + (nint)row * paddedValue, paddedValue, keep);
-    }
-
-    private void Mask(in HeadBlock block, in KernelArgs args, float* scores, int query, int key, int count)
-    {
-        (int begin, int end) = VisibleKeys(block.Batch, query, args);
-        int first = Math.Clamp(begin - key, 0, count), last = Math.Clamp(end - key, first, count);
-        new Span<float>(scores, first).Fill(float.NegativeInfinity);
-        new Span<float>(scores + last, count - last).Fill(float.NegativeInfinity);
-        if (Problem.Mask is not { } mask) return;
-        long row = block.Batch * mask.Batch + block.Head * mask.Head + query * mask.Query + key;
-        if (mask.IsBool)
+        float sum = FlashRows.Exponentials<V>(scores, padded, largest);
+        if (before == largest)
         {
-            byte* see = args.Input<byte>(3) + row;
-            for (int j = first; j < last; j++)
-                if (see[j] == 0) scores[j] = float.NegativeInfinity;
+            tile.Sum[query] += sum;
             return;
         }
-        float* bias = args.Input<float>(3) + row;
-        for (int j = first; j < last; j++) scores[j] = float.IsNegativeInfinity(bias[j]) ? bias[j] : scores[j] + bias[j];
+        float keep = MathF.Exp(before - largest);
+        tile.Sum[query] = tile.Sum[query] * keep + sum;
+        tile.Largest[query] = largest;
+        FlashRows.Scale<V>(tile.Result + (nint)query * paddedValue, paddedValue, keep);
     }
 
-    private void Weigh(in HeadBlock block, in Tile tile, int key, int count)
+    private void Mask(in QueryBlock block, in KernelArgs args, in Tile tile, float* scores, int query, int key, int first, int count)
     {
-        PackedMatrix.PackSlab(tile.Packed, entry, isLeft: true, tile.Scores, block.Count, count, tileKeys, 1);
+        MaskLayout mask = Problem.Mask!.Value;
+        count = (int)Math.Min(count, mask.Keys - key);
+        if (count <= 0) return;
+        long row = mask.Offset(block.Batch, block.Head, query) + key;
+        if (!mask.IsBool)
+        {
+            FlashRows.AddMask<V>(scores, args.Input<float>(3) + row, count);
+            return;
+        }
+        if (mask.Query != 0) FlashRows.Widen(args.Input<byte>(3) + row, tile.Seen + first, count);
+        FlashRows.Hide<V>(scores, tile.Seen + first, count, (float)Problem.HiddenScore);
+    }
+
+    // The keys that causality, windows, lengths and a short mask hide, and the lanes behind the last key.
+    private void Hide(in QueryBlock block, in KernelArgs args, float* scores, int query, int key, int count, int padded)
+    {
+        int first = 0, last = count;
+        if (!seesAll)
+        {
+            (int begin, int end) = VisibleKeys(block.Batch, query, args);
+            first = Math.Clamp(begin - key, 0, count);
+            last = Math.Clamp(end - key, first, count);
+        }
+        new Span<float>(scores, first).Fill(float.NegativeInfinity);
+        new Span<float>(scores + last, padded - last).Fill(float.NegativeInfinity);
+    }
+
+    private void Weigh(in KeyRows rows, in Tile tile, int row, int height, int key, int first, int last)
+    {
+        var run = entry.PlainTileFor(height);
         for (int column = 0; column < valueSize; column += entry.NR)
         {
-            float* values = block.Values + key * block.ValueStride + column;
-            nint stride = (nint)block.ValueStride;
-            if (valueSize - column < entry.NR)
-            {
-                PanelPacking.Pack(tile.Values, entry.NR, values, valueSize - column, count, 1, stride);
-                values = tile.Values;
-                stride = entry.NR;
-            }
-            for (int i = 0; i < block.Count; i += entry.MR)
-                entry.TileFor(Math.Min(entry.MR, block.Count - i))(count, tile.Packed + (nint)i * count, values, stride,
-                    tile.Result + (nint)i * paddedValue + column, paddedValue, true, tile.Packed, 0);
+            bool isWhole = valueSize - column >= entry.NR;
+            nint stride = isWhole ? (nint)rows.ValueStride : entry.NR;
+            float* values = isWhole ? rows.Values + key * rows.ValueStride + column : tile.Values;
+            run(last - first, tile.Scores + first, values + first * stride, stride, tile.Result + (nint)row * paddedValue + column, paddedValue, true, tile.Scores, 0);
         }
     }
 
-    private void WeighRows(in HeadBlock block, in Tile tile, int key, int count)
+    private void WeighRows(in QueryBlock block, in KeyRows rows, in Tile tile, int key, int first, int last)
     {
-        for (int j = 0; j < count; j++)
-            for (int i = 0; i < block.Count; i++)
-                Add(tile.Result + i * paddedValue, block.Values + (key + j) * block.ValueStride, valueSize, tile.Scores[i * tileKeys + j]);
+        for (int i = 0; i < block.Count; i++)
+            FlashRows.AddRows<V>(tile.Result + i * paddedValue, rows.Values + (key + first) * rows.ValueStride, (nint)rows.ValueStride, valueSize,
+                tile.Scores + i * PlainLeft.Row + first, last - first);
     }
 
-    private void Store(in HeadBlock block, in KernelArgs args, in Tile tile)
+    private void Store(in QueryBlock block, in KernelArgs args, in Tile tile)
     {
         for (int i = 0; i < block.Count; i++)
         {
             float* result = tile.Result + (nint)i * paddedValue, output = args.Output<float>(0) + Problem.Output.Offset(block.Batch, block.Head, block.First + i);
             // A query that sees no key gives zeros.
-            Scale(result, paddedValue, tile.Sum[i] == 0 ? 0 : 1 / tile.Sum[i]);
+            FlashRows.Scale<V>(result, paddedValue, tile.Sum[i] == 0 ? 0 : 1 / tile.Sum[i]);
             new ReadOnlySpan<float>(result, valueSize).CopyTo(new Span<float>(output, valueSize));
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Dot(float* a, float* b, int n)
-    {
-        V s0 = default, s1 = default;
-        int i = 0;
-        for (; i <= n - 2 * V.Count; i += 2 * V.Count)
-        {
-            s0 = V.MultiplyAdd(V.Load(a + i), V.Load(b + i), s0);
-            s1 = V.MultiplyAdd(V.Load(a + i + V.Count), V.Load(b + i + V.Count), s1);
-        }
-        float sum = V.Sum(s0 + s1);
-        for (; i < n; i++) sum += a[i] * b[i];
-        return sum;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Add(float* target, float* source, int n, float factor)
-    {
-        V f = V.Create(factor);
-        int i = 0;
-        for (; i <= n - V.Count; i += V.Count) V.Store(target + i, V.MultiplyAdd(f, V.Load(source + i), V.Load(target + i)));
-        for (; i < n; i++) target[i] += factor * source[i];
-    }
-
-    // The functions below work on whole vectors: their operands are padded.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Scale(float* data, int n, float factor)
-    {
-        V f = V.Create(factor);
-        for (int i = 0; i < n; i += V.Count) V.Store(data + i, V.Load(data + i) * f);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Cap(float* data, int n, float cap)
-    {
-        V c = V.Create(cap);
-        for (int i = 0; i < n; i += V.Count) V.Store(data + i, FloatMath.Tanh(V.Load(data + i) / c) * c);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Largest(float* data, int n)
-    {
-        V largest = V.Load(data);
-        for (int i = V.Count; i < n; i += V.Count)
-        {
-            V x = V.Load(data + i);
-            largest = V.Select(V.Less(largest, x), x, largest);
-        }
-        float* lanes = stackalloc float[16];
-        V.Store(lanes, largest);
-        float result = lanes[0];
-        for (int i = 1; i < V.Count; i++) result = lanes[i] > result ? lanes[i] : result;
-        return result;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exponentials(float* data, int n, float largest)
-    {
-        V sum = default, shift = V.Create(largest);
-        for (int i = 0; i < n; i += V.Count)
-        {
-            V e = FloatMath.ExpOrZero(V.Load(data + i) - shift);
-            V.Store(data + i, e);
-            sum += e;
-        }
-        return V.Sum(sum);
     }
 }

@@ -11,15 +11,20 @@ internal sealed unsafe class RowAttentionKernel<T>(AttentionProblem problem) : A
 
     public override long WorkerScratchBytes => ((long)Problem.Keys + Problem.ValueSize) * sizeof(T);
 
-    protected override void Compute(in HeadBlock block, in KernelArgs args)
+    protected override void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args)
     {
         Span<T> scores = new(args.WorkerScratch, Problem.Keys);
         for (int i = 0; i < block.Count; i++)
         {
             int query = block.First + i;
             T* q = args.Input<T>(0) + Problem.Query.Offset(block.Batch, block.Head, query);
+            ReadOnlySpan<T> asked = new(q, Problem.HeadSize);
+            T factor = T.CreateChecked(Factor(block.Head, args)) / Length(asked);
             for (int j = 0; j < scores.Length; j++)
-                scores[j] = T.CreateChecked(Problem.Scale) * VectorFold.Dot(new ReadOnlySpan<T>(q, Problem.HeadSize), new ReadOnlySpan<T>(block.Keys + j * block.KeyStride, Problem.HeadSize));
+            {
+                ReadOnlySpan<T> key = new(rows.Keys + j * rows.KeyStride, Problem.HeadSize);
+                scores[j] = factor * VectorFold.Dot(asked, key) / Length(key);
+            }
             Show(ShownScores.Raw, scores, block, query, args);
             if (Problem.SoftCap > 0) Cap(scores, T.CreateChecked(Problem.SoftCap));
             Show(ShownScores.Capped, scores, block, query, args);
@@ -27,11 +32,14 @@ internal sealed unsafe class RowAttentionKernel<T>(AttentionProblem problem) : A
             Show(ShownScores.Masked, scores, block, query, args);
             Softmax(scores);
             Show(ShownScores.Probabilities, scores, block, query, args);
-            Weigh(scores, block, args.Output<T>(0) + Problem.Output.Offset(block.Batch, block.Head, query));
+            Weigh(scores, rows, args.Output<T>(0) + Problem.Output.Offset(block.Batch, block.Head, query));
         }
     }
 
-    private void Show(ShownScores stage, ReadOnlySpan<T> scores, in HeadBlock block, int query, in KernelArgs args)
+    // What a row of Q or K is divided by.
+    private T Length(ReadOnlySpan<T> row) => Problem.NormEpsilon is { } least ? T.Max(T.Sqrt(VectorFold.Dot(row, row)), T.CreateChecked(least)) : T.One;
+
+    private void Show(ShownScores stage, ReadOnlySpan<T> scores, in QueryBlock block, int query, in KernelArgs args)
     {
         if (Problem.Shown != stage) return;
         long row = (block.Batch * Problem.QueryHeads + block.Head) * Problem.Queries + query;
@@ -45,17 +53,18 @@ internal sealed unsafe class RowAttentionKernel<T>(AttentionProblem problem) : A
         TensorPrimitives.Multiply(scores, cap, scores);
     }
 
-    private void Mask(Span<T> scores, in HeadBlock block, int query, in KernelArgs args)
+    private void Mask(Span<T> scores, in QueryBlock block, int query, in KernelArgs args)
     {
         (int begin, int end) = VisibleKeys(block.Batch, query, args);
         scores[..begin].Fill(T.NegativeInfinity);
         scores[end..].Fill(T.NegativeInfinity);
         if (Problem.Mask is not { } mask) return;
-        long row = block.Batch * mask.Batch + block.Head * mask.Head + query * mask.Query;
+        long row = mask.Offset(block.Batch, block.Head, query);
+        T hidden = T.CreateChecked(Problem.HiddenScore);
         for (int j = begin; j < end; j++)
         {
-            T bias = !mask.IsBool ? args.Input<T>(3)[row + j] : args.Input<byte>(3)[row + j] != 0 ? T.Zero : T.NegativeInfinity;
-            scores[j] = T.IsNegativeInfinity(bias) ? bias : scores[j] + bias;
+            if (!mask.IsBool) scores[j] = args.Input<T>(3)[row + j] is var bias && T.IsNegativeInfinity(bias) ? bias : scores[j] + bias;
+            else if (args.Input<byte>(3)[row + j] == 0) scores[j] = hidden;
         }
     }
 
@@ -67,11 +76,11 @@ internal sealed unsafe class RowAttentionKernel<T>(AttentionProblem problem) : A
         else SoftmaxKernels.Run<T>(SoftmaxKind.Softmax, scores, scores);
     }
 
-    private void Weigh(ReadOnlySpan<T> probabilities, in HeadBlock block, T* output)
+    private void Weigh(ReadOnlySpan<T> probabilities, in KeyRows rows, T* output)
     {
         Span<T> result = new(output, Problem.ValueSize);
         result.Clear();
         for (int j = 0; j < probabilities.Length; j++)
-            TensorPrimitives.MultiplyAdd(new ReadOnlySpan<T>(block.Values + j * block.ValueStride, result.Length), probabilities[j], result, result);
+            TensorPrimitives.MultiplyAdd(new ReadOnlySpan<T>(rows.Values + j * rows.ValueStride, result.Length), probabilities[j], result, result);
     }
 }

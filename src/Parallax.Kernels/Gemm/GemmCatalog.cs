@@ -10,16 +10,19 @@ namespace Parallax.Kernels;
 public sealed unsafe class GemmMicroKernel
 {
     private readonly int[] heights;
-    private readonly delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles;
+    private readonly delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles, plainTiles;
 
     internal GemmMicroKernel(
-        string name, VecWidth width, bool isSupported, int[] heights, delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles)
+        string name, VecWidth width, bool isSupported, int[] heights,
+        delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles,
+        delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] plainTiles)
     {
         Name = name;
         Width = width;
         IsSupported = isSupported;
         this.heights = heights;
         this.tiles = tiles;
+        this.plainTiles = plainTiles;
     }
 
     public string Name { get; }
@@ -49,6 +52,9 @@ public sealed unsafe class GemmMicroKernel
 
     internal delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
 
+    /// <summary>The tile for an A that is not packed, see <see cref="PlainLeft"/>.</summary>
+    internal delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void> PlainTileFor(int rows) => plainTiles[IndexFor(rows)];
+
     /// <summary>Lanes that panels of A take for this many rows, padding of the last panel included.</summary>
     internal int PaddedRows(int rows)
     {
@@ -74,15 +80,20 @@ public static unsafe class GemmCatalog
     public static IReadOnlyList<GemmMicroKernel> Entries { get; } =
     [
         new("gemm_f32_14x32_v512", VecWidth.V512, Vec512.IsSupported, [1, 2, 4, 8, 14],
-            [&GemmTiles.Rows1<Vec512>, &GemmTiles.Rows2<Vec512>, &GemmTiles.Rows4<Vec512>, &GemmTiles.Rows8<Vec512>, &GemmTiles.Rows14<Vec512>]),
+            [&GemmTiles.Rows1<Vec512, PackedLeft>, &GemmTiles.Rows2<Vec512, PackedLeft>, &GemmTiles.Rows4<Vec512, PackedLeft>, &GemmTiles.Rows8<Vec512, PackedLeft>, &GemmTiles.Rows14<Vec512, PackedLeft>],
+            [&GemmTiles.Rows1<Vec512, PlainLeft>, &GemmTiles.Rows2<Vec512, PlainLeft>, &GemmTiles.Rows4<Vec512, PlainLeft>, &GemmTiles.Rows8<Vec512, PlainLeft>, &GemmTiles.Rows14<Vec512, PlainLeft>]),
         new("gemm_f32_6x16_v256fma", VecWidth.V256, Vec256.IsSupported && Fma.IsSupported, [1, 2, 4, 6],
-            [&GemmTiles.Rows1<Vec256>, &GemmTiles.Rows2<Vec256>, &GemmTiles.Rows4<Vec256>, &GemmTiles.Rows6<Vec256>]),
+            [&GemmTiles.Rows1<Vec256, PackedLeft>, &GemmTiles.Rows2<Vec256, PackedLeft>, &GemmTiles.Rows4<Vec256, PackedLeft>, &GemmTiles.Rows6<Vec256, PackedLeft>],
+            [&GemmTiles.Rows1<Vec256, PlainLeft>, &GemmTiles.Rows2<Vec256, PlainLeft>, &GemmTiles.Rows4<Vec256, PlainLeft>, &GemmTiles.Rows6<Vec256, PlainLeft>]),
         new("gemm_f32_8x8_v128neon", VecWidth.V128, Vec128.IsSupported && AdvSimd.IsSupported, [1, 2, 4, 8],
-            [&GemmTiles.Rows1<Vec128>, &GemmTiles.Rows2<Vec128>, &GemmTiles.Rows4<Vec128>, &GemmTiles.Rows8<Vec128>]),
+            [&GemmTiles.Rows1<Vec128, PackedLeft>, &GemmTiles.Rows2<Vec128, PackedLeft>, &GemmTiles.Rows4<Vec128, PackedLeft>, &GemmTiles.Rows8<Vec128, PackedLeft>],
+            [&GemmTiles.Rows1<Vec128, PlainLeft>, &GemmTiles.Rows2<Vec128, PlainLeft>, &GemmTiles.Rows4<Vec128, PlainLeft>, &GemmTiles.Rows8<Vec128, PlainLeft>]),
         new("gemm_f32_4x8_v128", VecWidth.V128, Vec128.IsSupported, [1, 2, 4],
-            [&GemmTiles.Rows1<Vec128>, &GemmTiles.Rows2<Vec128>, &GemmTiles.Rows4<Vec128>]),
+            [&GemmTiles.Rows1<Vec128, PackedLeft>, &GemmTiles.Rows2<Vec128, PackedLeft>, &GemmTiles.Rows4<Vec128, PackedLeft>],
+            [&GemmTiles.Rows1<Vec128, PlainLeft>, &GemmTiles.Rows2<Vec128, PlainLeft>, &GemmTiles.Rows4<Vec128, PlainLeft>]),
         new("gemm_f32_4x2_scalar", VecWidth.Scalar, true, [1, 2, 4],
-            [&GemmTiles.Rows1<Vec1>, &GemmTiles.Rows2<Vec1>, &GemmTiles.Rows4<Vec1>]),
+            [&GemmTiles.Rows1<Vec1, PackedLeft>, &GemmTiles.Rows2<Vec1, PackedLeft>, &GemmTiles.Rows4<Vec1, PackedLeft>],
+            [&GemmTiles.Rows1<Vec1, PlainLeft>, &GemmTiles.Rows2<Vec1, PlainLeft>, &GemmTiles.Rows4<Vec1, PlainLeft>]),
     ];
 
     /// <summary>The first supported entry.</summary>

@@ -2,9 +2,35 @@ using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
+/// <summary>Where the left operand of a tile lies: distances between its elements, constants to the JIT.</summary>
+internal interface ILeftOperand
+{
+    /// <summary>Elements from one row to the next.</summary>
+    static abstract int Row { get; }
+
+    /// <summary>Elements from one step of depth to the next, in a tile of so many rows.</summary>
+    static abstract int Step(int rows);
+}
+
+/// <summary>A packed panel: the values of all rows per step of depth, contiguous.</summary>
+internal readonly struct PackedLeft : ILeftOperand
+{
+    public static int Row => 1;
+
+    public static int Step(int rows) => rows;
+}
+
+/// <summary>Rows of <see cref="Row"/> elements as they are; the depth is no more.</summary>
+internal readonly struct PlainLeft : ILeftOperand
+{
+    public static int Row => 128;
+
+    public static int Step(int rows) => 1;
+}
+
 /// <summary>
 /// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V.
-/// A is a packed panel: h values per step of depth, contiguous. B has <c>bStride</c> elements between steps of depth, 2V of them read
+/// A lies as <see cref="ILeftOperand"/> says. B has <c>bStride</c> elements between steps of depth, 2V of them read
 /// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. At each step of depth, what <c>ahead</c> points
 /// at is fetched for later and <c>ahead</c> moves on by <c>aheadStep</c>: memory works while the sums are made. The accumulators are named
 /// one by one: that is what makes the JIT keep them in registers.
@@ -13,8 +39,8 @@ internal static unsafe class GemmTiles
 {
     /// <summary>1 row; 4 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V>
+    internal static void Rows1<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V> where A : struct, ILeftOperand
     {
         V c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
         V b0, b1, x;
@@ -27,24 +53,24 @@ internal static unsafe class GemmTiles
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[1]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
+            x = V.Create(a[A.Step(1)]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[2]); c002 = V.MultiplyAdd(x, b0, c002); c012 = V.MultiplyAdd(x, b1, c012);
+            x = V.Create(a[2 * A.Step(1)]); c002 = V.MultiplyAdd(x, b0, c002); c012 = V.MultiplyAdd(x, b1, c012);
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[3]); c003 = V.MultiplyAdd(x, b0, c003); c013 = V.MultiplyAdd(x, b1, c013);
+            x = V.Create(a[3 * A.Step(1)]); c003 = V.MultiplyAdd(x, b0, c003); c013 = V.MultiplyAdd(x, b1, c013);
             b += bStride;
-            a += 4;
+            a += 4 * A.Step(1);
         }
         for (; k > 0; k--)
         {
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
             b += bStride;
-            a += 1;
+            a += A.Step(1);
         }
         Finish(c, (c000 + c001) + (c002 + c003), accumulate);
         Finish(c + V.Count, (c010 + c011) + (c012 + c013), accumulate);
@@ -52,8 +78,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>2 rows; 2 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V>
+    internal static void Rows2<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V> where A : struct, ILeftOperand
     {
         V c000 = default, c010 = default, c001 = default, c011 = default;
         V c100 = default, c110 = default, c101 = default, c111 = default;
@@ -64,22 +90,22 @@ internal static unsafe class GemmTiles
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
-            x = V.Create(a[1]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
+            x = V.Create(a[A.Row]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[2]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
-            x = V.Create(a[3]); c101 = V.MultiplyAdd(x, b0, c101); c111 = V.MultiplyAdd(x, b1, c111);
+            x = V.Create(a[A.Step(2)]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
+            x = V.Create(a[A.Row + A.Step(2)]); c101 = V.MultiplyAdd(x, b0, c101); c111 = V.MultiplyAdd(x, b1, c111);
             b += bStride;
-            a += 4;
+            a += 2 * A.Step(2);
         }
         for (; k > 0; k--)
         {
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
-            x = V.Create(a[1]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
+            x = V.Create(a[A.Row]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
             b += bStride;
-            a += 2;
+            a += A.Step(2);
         }
         Finish(c, c000 + c001, accumulate);
         Finish(c + V.Count, c010 + c011, accumulate);
@@ -90,8 +116,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V>
+    internal static void Rows4<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V> where A : struct, ILeftOperand
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -110,10 +136,10 @@ internal static unsafe class GemmTiles
             Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            a += 4;
+            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            a += A.Step(4);
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
@@ -124,8 +150,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>6 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V>
+    internal static void Rows6<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V> where A : struct, ILeftOperand
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -148,12 +174,12 @@ internal static unsafe class GemmTiles
             Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[5]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
-            a += 6;
+            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[4 * A.Row]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a[5 * A.Row]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            a += A.Step(6);
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
@@ -166,8 +192,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V>
+    internal static void Rows8<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V> where A : struct, ILeftOperand
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -194,14 +220,14 @@ internal static unsafe class GemmTiles
             Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[5]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
-            x = V.Create(a[6]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
-            x = V.Create(a[7]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
-            a += 8;
+            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[4 * A.Row]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a[5 * A.Row]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            x = V.Create(a[6 * A.Row]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
+            x = V.Create(a[7 * A.Row]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
+            a += A.Step(8);
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
@@ -216,8 +242,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>14 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows14<V>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V>
+    internal static void Rows14<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, IVec<V> where A : struct, ILeftOperand
     {
         V c00 = default, c01 = default;
         V c10 = default, c11 = default;
@@ -256,20 +282,20 @@ internal static unsafe class GemmTiles
             Vec.Prefetch(ahead); ahead += aheadStep;
             V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[1]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[5]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
-            x = V.Create(a[6]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
-            x = V.Create(a[7]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
-            x = V.Create(a[8]); c80 = V.MultiplyAdd(x, b0, c80); c81 = V.MultiplyAdd(x, b1, c81);
-            x = V.Create(a[9]); c90 = V.MultiplyAdd(x, b0, c90); c91 = V.MultiplyAdd(x, b1, c91);
-            x = V.Create(a[10]); cA0 = V.MultiplyAdd(x, b0, cA0); cA1 = V.MultiplyAdd(x, b1, cA1);
-            x = V.Create(a[11]); cB0 = V.MultiplyAdd(x, b0, cB0); cB1 = V.MultiplyAdd(x, b1, cB1);
-            x = V.Create(a[12]); cC0 = V.MultiplyAdd(x, b0, cC0); cC1 = V.MultiplyAdd(x, b1, cC1);
-            x = V.Create(a[13]); cD0 = V.MultiplyAdd(x, b0, cD0); cD1 = V.MultiplyAdd(x, b1, cD1);
-            a += 14;
+            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[4 * A.Row]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a[5 * A.Row]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            x = V.Create(a[6 * A.Row]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
+            x = V.Create(a[7 * A.Row]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
+            x = V.Create(a[8 * A.Row]); c80 = V.MultiplyAdd(x, b0, c80); c81 = V.MultiplyAdd(x, b1, c81);
+            x = V.Create(a[9 * A.Row]); c90 = V.MultiplyAdd(x, b0, c90); c91 = V.MultiplyAdd(x, b1, c91);
+            x = V.Create(a[10 * A.Row]); cA0 = V.MultiplyAdd(x, b0, cA0); cA1 = V.MultiplyAdd(x, b1, cA1);
+            x = V.Create(a[11 * A.Row]); cB0 = V.MultiplyAdd(x, b0, cB0); cB1 = V.MultiplyAdd(x, b1, cB1);
+            x = V.Create(a[12 * A.Row]); cC0 = V.MultiplyAdd(x, b0, cC0); cC1 = V.MultiplyAdd(x, b1, cC1);
+            x = V.Create(a[13 * A.Row]); cD0 = V.MultiplyAdd(x, b0, cD0); cD1 = V.MultiplyAdd(x, b1, cD1);
+            a += A.Step(14);
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;

@@ -59,6 +59,9 @@ public unsafe interface IVec<V> where V : struct, IVec<V>
     /// <summary>The sum of all lanes, in a fixed order.</summary>
     static abstract float Sum(V a);
 
+    /// <summary>The largest of all lanes; any of them where one is NaN.</summary>
+    static abstract float Largest(V a);
+
     /// <summary>Loads 2 * Count elements; lane i of column j is element 2 i + j.</summary>
     static abstract void LoadColumns(float* source, out V column0, out V column1);
 

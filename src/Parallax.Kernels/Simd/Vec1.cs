@@ -35,6 +35,7 @@ public readonly unsafe struct Vec1 : IVec<Vec1>
     [MethodImpl(Inline)] public static Vec1 ShiftLeftBits(Vec1 a, int count) => CreateBits(Bits(a) << count);
     [MethodImpl(Inline)] public static Vec1 ShiftRightBits(Vec1 a, int count) => CreateBits(Bits(a) >> count);
     [MethodImpl(Inline)] public static float Sum(Vec1 a) => a.v;
+    [MethodImpl(Inline)] public static float Largest(Vec1 a) => a.v;
 
     [MethodImpl(Inline)]
     public static void LoadColumns(float* source, out Vec1 column0, out Vec1 column1) => (column0, column1) = (new(source[0]), new(source[1]));

@@ -36,6 +36,14 @@ public readonly unsafe struct Vec128 : IVec<Vec128>
     [MethodImpl(Inline)] public static Vec128 ShiftLeftBits(Vec128 a, int count) => new((a.v.AsInt32() << count).AsSingle());
     [MethodImpl(Inline)] public static Vec128 ShiftRightBits(Vec128 a, int count) => new((a.v.AsInt32() >> count).AsSingle());
     [MethodImpl(Inline)] public static float Sum(Vec128 a) => Vector128.Sum(a.v);
+    [MethodImpl(Inline)] public static float Largest(Vec128 a) => Largest(a.v);
+
+    [MethodImpl(Inline)]
+    internal static float Largest(Vector128<float> a)
+    {
+        a = Vector128.MaxNative(a, Vector128.Shuffle(a, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(a, Vector128.Shuffle(a, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
 
     [MethodImpl(Inline)]
     public static void LoadColumns(float* source, out Vec128 column0, out Vec128 column1)

@@ -37,6 +37,8 @@ public readonly unsafe struct Vec256 : IVec<Vec256>
     [MethodImpl(Inline)] public static Vec256 ShiftLeftBits(Vec256 a, int count) => new((a.v.AsInt32() << count).AsSingle());
     [MethodImpl(Inline)] public static Vec256 ShiftRightBits(Vec256 a, int count) => new((a.v.AsInt32() >> count).AsSingle());
     [MethodImpl(Inline)] public static float Sum(Vec256 a) => Vector256.Sum(a.v);
+    [MethodImpl(Inline)] public static float Largest(Vec256 a) => Largest(a.v);
+    [MethodImpl(Inline)] internal static float Largest(Vector256<float> a) => Vec128.Largest(Vector128.MaxNative(a.GetLower(), a.GetUpper()));
 
     [MethodImpl(Inline)]
     public static void LoadColumns(float* source, out Vec256 column0, out Vec256 column1)

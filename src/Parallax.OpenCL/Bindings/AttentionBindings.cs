@@ -17,6 +17,7 @@ internal static class AttentionBindings
         if (OperandLimits.UnlessFloat32(x, 0, 1, 2) is { } reason) return reason;
         if (x.Has(3) && x.Type(3) is not (DType.Bool or DType.Float32)) return $"a mask of {x.Type(3)} is not supported";
         if (x.Has(4) || x.Wants(1) || x.Wants(2)) return "past and present keys and values are not supported";
+        if (op.NormEpsilon is not null) return "rows that are divided by their lengths are not supported";
         if (x.Wants(3)) return "scores as a result are not supported";
         AttentionProblem p = Cpu.AttentionBindings.Problem(op, x);
         long scores = p.Batch * p.QueryHeads * p.Queries * p.Keys;
@@ -84,9 +85,10 @@ internal static class AttentionBindings
         long right = p.Causal ? 0 : Math.Min(p.RightWindow, int.MaxValue - 1), left = Math.Min(p.LeftWindow, int.MaxValue - 1);
         return new ClLaunch(x.Kernel(RowGroups.Family, "attend_groups"), grid,
         [
-            scores, ClArg.Input(x.Has(3) ? 3 : 0), ClArg.Input(p.HasLengths ? 6 : 0), ClArg.Int(p.QueryHeads), ClArg.Int(p.Queries), ClArg.Int(p.Keys),
-            ClArg.Float((float)p.SoftCap), ClArg.Int(p.Mask is null ? 0 : mask.IsBool ? 2 : 1), ClArg.Ints(mask.Batch, mask.Head, mask.Query, mask.Keys),
-            ClArg.Int(p.HasLengths ? 1 : 0), ClArg.Int(Math.Max(-1, left)), ClArg.Int(Math.Max(-1, right)), RowGroups.Shared(grid),
+            scores, ClArg.Input(x.Has(3) ? 3 : 0), ClArg.Input(p.HasLengths ? 6 : 0), ClArg.Input(p.HasFactors ? Attention.FactorInput : 0), ClArg.Int(p.QueryHeads),
+            ClArg.Int(p.Queries), ClArg.Int(p.Keys), ClArg.Float((float)p.SoftCap), ClArg.Int(p.Mask is null ? 0 : mask.IsBool ? 2 : 1),
+            ClArg.Ints(mask.Batch, mask.Head, mask.Query, mask.Keys), ClArg.Int(Math.Max(1, mask.Items)), ClArg.Float((float)p.HiddenScore),
+            ClArg.Int(p.HasLengths ? 1 : 0), ClArg.Int(p.HasFactors ? 1 : 0), ClArg.Int(Math.Max(-1, left)), ClArg.Int(Math.Max(-1, right)), RowGroups.Shared(grid),
         ]);
     }
 }

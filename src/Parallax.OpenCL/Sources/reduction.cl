@@ -68,13 +68,15 @@ __kernel void softmax_items(TENSOR(const float, src), TENSOR(float, dst), const 
 }
 
 // Scores of attention [batch, heads, queries, keys] become probabilities in place. A query sees the keys of its window, from begin to end, that the mask lets through.
-// mask_kind: 0 none, 1 added, 2 a byte per key that is 0 where it is hidden; mask_strides: batch, head, query, and how many keys the mask has.
-__kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TENSOR(const long, lengths), const int heads, const int queries, const int keys,
-                            const float cap, const int mask_kind, const int4 mask_strides, const int has_lengths, const int left, const int right,
-                            __local float* shared) {
+// mask_kind: 0 none, 1 added, 2 a byte per key, whose score becomes hidden where it is 0; mask_strides: batch, head, query, and how many keys the mask has;
+// mask_items: the batch items after which the mask begins anew. A head's scores are multiplied by its factor before.
+__kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TENSOR(const long, lengths), TENSOR(const float, factors), const int heads,
+                            const int queries, const int keys, const float cap, const int mask_kind, const int4 mask_strides, const int mask_items,
+                            const float hidden, const int has_lengths, const int has_factors, const int left, const int right, __local float* shared) {
     BIND(float, scores);
     BIND_CONST(char, mask);
     BIND_CONST(long, lengths);
+    BIND_CONST(float, factors);
     int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);
     int query = row % queries, head = row / queries % heads, image = row / queries / heads;
     long length = has_lengths ? lengths[image] : keys;
@@ -83,14 +85,16 @@ __kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TEN
     long end = min(length, mask_kind ? (long)mask_strides.s3 : (long)keys);
     if (right >= 0) end = min(end, position + right + 1);
     scores += (long)row * keys;
-    long at = (long)image * mask_strides.s0 + (long)head * mask_strides.s1 + (long)query * mask_strides.s2;
+    float scale = has_factors ? factors[head] : 1.0f;
+    long at = (long)(image % mask_items) * mask_strides.s0 + (long)head * mask_strides.s1 + (long)query * mask_strides.s2;
     float largest = -INFINITY;
     for (int i = lane; i < keys; i += lanes) {
         float x = -INFINITY;
         if (i >= begin && i < end) {
-            float shift = mask_kind == 1 ? ((__global const float*)mask)[at + i] : mask_kind == 2 && mask[at + i] == 0 ? -INFINITY : 0.0f;
-            x = cap > 0.0f ? cap * tanh(scores[i] / cap) : scores[i];
-            x = shift == -INFINITY ? shift : x + shift;
+            float shift = mask_kind == 1 ? ((__global const float*)mask)[at + i] : 0.0f;
+            x = scores[i] * scale;
+            x = cap > 0.0f ? cap * tanh(x / cap) : x;
+            x = mask_kind == 2 && mask[at + i] == 0 ? hidden : shift == -INFINITY ? shift : x + shift;
         }
         scores[i] = x;
         largest = fmax(largest, x);

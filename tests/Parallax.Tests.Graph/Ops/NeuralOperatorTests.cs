@@ -125,6 +125,11 @@ public sealed class NeuralOperatorTests
     {
         TensorFact q = Float(1, 2, 4, 8), k = Float(1, 2, 6, 8);
         Assert.Equal(["[1x2x4x8]"], Infer(new Attention(), 4, q, k, k, Float(4, 5))[..1]);
+        Assert.Equal(["[1x4x16]"], Infer(new Attention(MergesHeads: true), 1, q, k, k)[..1]);
+        Assert.Equal(["[1x4x16]"], Infer(new Attention(2), 1, Float(1, 4, 16), k, k)[..1]);
+        Assert.Equal(["[6x2x4x8]"], Infer(new Attention(), 1, Float(6, 2, 4, 8), Float(6, 2, 4, 8), Float(6, 2, 4, 8), Float(3, 1, 4, 4))[..1]);
+        Refused(new Attention(), "input 3", Float(6, 2, 4, 8), Float(6, 2, 4, 8), Float(6, 2, 4, 8), Float(4, 1, 4, 4));
+        Refused(new Attention(), "input 7", q, k, k, null, null, null, null, Float(3));
         Refused(new Attention(), "input 3", q, k, k, Float(3, 6));
         Refused(new Attention(), "keys or fewer", q, k, k, Float(4, 7));
         Refused(new Attention(), "input 2", q, k, Float(1, 2, 5, 8));

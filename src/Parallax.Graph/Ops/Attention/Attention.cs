@@ -20,14 +20,19 @@ public enum AttentionScores
 
 /// <summary>
 /// Scaled dot-product attention, multi-head and grouped. Inputs: Q, K, V, and optionally mask (bool or additive, broadcast to
-/// [batch, query heads, queries, keys]; missing keys at its end are masked), past key, past value, valid keys per batch item (int64).
-/// Q, K and V are [batch, heads, rows, size], or [batch, rows, heads * size] with the head counts given.
-/// Outputs: result, and on demand present key and value (past and new, [batch, heads, rows, size]) and the scores.
+/// [batch, query heads, queries, keys]; missing keys at its end are masked, and a mask of fewer batch items, which divide the batch, begins anew
+/// behind them), past key, past value, valid keys per batch item (int64), and a factor of the scores for each query head.
+/// Q, K and V are, each by itself, [batch, heads, rows, size], or [batch, rows, heads * size] with the head count given.
+/// Outputs: result, laid out as Q, and on demand present key and value (past and new, [batch, heads, rows, size]) and the scores.
 /// </summary>
-/// <param name="QueryHeads">0 where the inputs have rank 4.</param>
+/// <param name="QueryHeads">0 where Q has rank 4.</param>
+/// <param name="KeyHeads">0 where K and V have rank 4.</param>
 /// <param name="Scale">Null for 1 / sqrt(head size).</param>
 /// <param name="SoftCap">Scores become <c>cap * tanh(score / cap)</c>; 0 for none.</param>
 /// <param name="LeftWindow">Keys that a query sees to the left of its position; negative for all.</param>
+/// <param name="MergesHeads">Whether the result is [batch, queries, heads * size] also where Q has rank 4.</param>
+/// <param name="HiddenScore">The score of a key that a bool mask hides.</param>
+/// <param name="NormEpsilon">Rows of Q and K are divided by the larger of their length and this number before (cosine attention); null where they are not.</param>
 public sealed record Attention(
     long QueryHeads = 0,
     long KeyHeads = 0,
@@ -36,8 +41,14 @@ public sealed record Attention(
     float SoftCap = 0,
     AttentionScores Scores = AttentionScores.Raw,
     long LeftWindow = -1,
-    long RightWindow = -1) : Op
+    long RightWindow = -1,
+    bool MergesHeads = false,
+    float HiddenScore = float.NegativeInfinity,
+    float? NormEpsilon = null) : Op
 {
+    /// <summary>The input of the heads' factors.</summary>
+    public const int FactorInput = 7;
+
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         DType type = context.Tensor(0).Type, keyType = context.Tensor(1).Type, valueType = context.Tensor(2).Type;
@@ -46,10 +57,10 @@ public sealed record Attention(
         (Dim batch, Dim heads, Dim queries, Dim size) = Heads(q, QueryHeads, "q_num_heads");
         (_, Dim keyHeads, Dim keys, Dim keySize) = Heads(k, KeyHeads, "kv_num_heads");
         (_, _, _, Dim valueSize) = Heads(v, KeyHeads, "kv_num_heads");
-        if (k.Rank != q.Rank || v.Rank != q.Rank) throw new InvalidModelException($"Q {q}, K {k} and V {v} must have the same rank");
         context.Expect(1, k.Rank == 4 ? [batch, keyHeads, keys, size] : [batch, keys, k[2]]);
         context.Expect(2, v.Rank == 4 ? [batch, keyHeads, keys, valueSize] : [batch, keys, v[2]]);
         context.Expect(6, [batch]);
+        context.Expect(FactorInput, [heads]);
         if (context.Has(4) != context.Has(5)) throw new InvalidModelException("past key and past value must be given together");
         if (size.IsKnown && keySize.IsKnown && size != keySize) throw new InvalidModelException($"Q {q} and K {k} must agree in the head size, got {size} and {keySize}");
         if (heads.IsKnown && keyHeads.IsKnown && heads.Value % Math.Max(1, keyHeads.Value) != 0)
@@ -65,7 +76,7 @@ public sealed record Attention(
         return [Result(), new TensorFact(keyType, [batch, keyHeads, keys, keySize]), new TensorFact(valueType, [batch, keyHeads, keys, valueSize]),
             new TensorFact(type, [batch, heads, queries, keys])];
 
-        TensorFact Result() => new(type, q.Rank == 4 ? [batch, heads, queries, valueSize] : [batch, queries, heads * valueSize]);
+        TensorFact Result() => new(type, q.Rank == 4 && !MergesHeads ? [batch, heads, queries, valueSize] : [batch, queries, heads * valueSize]);
     }
 
     public override Cost Cost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs)
@@ -83,6 +94,7 @@ public sealed record Attention(
     {
         if (context.OptionalTensor(3)?.Shape is not { } mask) return;
         Dim keys = mask.Rank > 0 ? mask[^1] : 0;
+        if (mask.Rank == 4 && mask[0].TryGetValue(out long items) && items > 1 && (!scores[0].TryGetValue(out long batch) || batch % items == 0)) scores = scores.With(0, items);
         context.ExpectBroadcast(3, mask.Rank > 0 ? scores.With(3, keys) : Shape.Scalar);
         if (mask.Rank == 0 || keys.IsKnown && scores[3].IsKnown && keys.Value > scores[3].Value)
             throw new InvalidModelException($"the mask must have {scores[3]} keys or fewer, got {mask}");

@@ -60,7 +60,6 @@ internal static class AttentionBindings
     /// <summary>Sizes and layouts of attention over such operands.</summary>
     internal static AttentionProblem Problem(Graphs.Ops.Attention op, OperandFacts x)
     {
-        bool packed = x.Dims(0).Length == 3;
         (long batch, long heads, long queries, long size) = Heads(x.Dims(0), op.QueryHeads);
         (_, long keyHeads, long keys, _) = Heads(x.Dims(1), op.KeyHeads);
         (_, _, _, long valueSize) = Heads(x.Dims(2), op.KeyHeads);
@@ -73,16 +72,20 @@ internal static class AttentionBindings
             NewKeys = checked((int)keys),
             HeadSize = checked((int)size),
             ValueSize = checked((int)valueSize),
-            Query = Layout(packed, heads, queries, size),
-            Key = Layout(packed, keyHeads, keys, size),
-            Value = Layout(packed, keyHeads, keys, valueSize),
-            Output = Layout(packed, heads, queries, valueSize),
+            Query = Layout(x.Dims(0).Length == 3, heads, queries, size),
+            Key = Layout(x.Dims(1).Length == 3, keyHeads, keys, size),
+            Value = Layout(x.Dims(2).Length == 3, keyHeads, keys, valueSize),
+            Output = Layout(x.OutputDims(0).Length == 3, heads, queries, valueSize),
             Scale = op.Scale ?? 1 / Math.Sqrt(size),
             SoftCap = op.SoftCap,
             Causal = op.Causal,
             LeftWindow = op.LeftWindow,
             RightWindow = op.RightWindow,
             Mask = x.Has(3) ? Mask(x) : null,
+            SeenKeys = x.Constant(3) is { DType: DType.Float32 } mask ? SeenKeys(mask, queries) : null,
+            HiddenScore = op.HiddenScore,
+            NormEpsilon = op.NormEpsilon,
+            HasFactors = x.Has(Graphs.Ops.Attention.FactorInput),
             HasPast = x.Has(4),
             PastKeys = x.Has(4) ? checked((int)x.Dims(4)[2]) : 0,
             HasLengths = x.Has(6),
@@ -103,6 +106,25 @@ internal static class AttentionBindings
         long[] dims = [1, 1, 1, 1];
         long[] own = x.Dims(3);
         own.CopyTo(dims, 4 - own.Length);
-        return new MaskLayout(x.Type(3) == DType.Bool, dims[0] == 1 ? 0 : dims[1] * dims[2] * dims[3], dims[1] == 1 ? 0 : dims[2] * dims[3], dims[2] == 1 ? 0 : dims[3], dims[3]);
+        return new MaskLayout(x.Type(3) == DType.Bool, dims[0] == 1 ? 0 : dims[1] * dims[2] * dims[3], dims[1] == 1 ? 0 : dims[2] * dims[3], dims[2] == 1 ? 0 : dims[3], dims[3], dims[0]);
+    }
+
+    /// <summary>
+    /// What a constant mask of one row per query leaves of the keys, where it hides some at either end from a query. A key counts as hidden where so much is
+    /// subtracted that its weight is exactly 0 beside a key that is seen; a query that sees none keeps all.
+    /// </summary>
+    private static (int Begin, int End)[]? SeenKeys(Tensor mask, long queries)
+    {
+        const float hidden = -1e30f;
+        if (mask.Rank < 2 || mask.Dims[^2] != queries || mask.ElementCount != queries * mask.Dims[^1]) return null;
+        int keys = (int)mask.Dims[^1];
+        var seen = new (int Begin, int End)[queries];
+        for (int i = 0; i < seen.Length; i++)
+        {
+            ReadOnlySpan<float> row = mask.Span<float>().Slice(i * keys, keys);
+            int begin = row.IndexOfAnyExceptInRange(float.NegativeInfinity, hidden);
+            seen[i] = begin < 0 ? (0, keys) : (begin, row.LastIndexOfAnyExceptInRange(float.NegativeInfinity, hidden) + 1);
+        }
+        return Array.TrueForAll(seen, s => s == (0, keys)) ? null : seen;
     }
 }
