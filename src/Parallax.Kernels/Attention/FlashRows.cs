@@ -131,11 +131,7 @@ internal static unsafe class FlashRows
     internal static float Largest<V>(float* data, int n) where V : struct, IVec<V>
     {
         V largest = V.Load(data);
-        for (int i = V.Count; i < n; i += V.Count)
-        {
-            V x = V.Load(data + i);
-            largest = V.Select(V.Less(largest, x), x, largest);
-        }
+        for (int i = V.Count; i < n; i += V.Count) largest = V.Max(V.Load(data + i), largest);
         return V.Largest(largest);
     }
 
