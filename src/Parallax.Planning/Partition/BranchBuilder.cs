@@ -7,8 +7,9 @@ namespace Parallax.Planning;
 /// <summary>Adds up what the branches consist of.</summary>
 internal static class BranchBuilder
 {
-    internal static ImmutableArray<Branch> Build(NodeTable nodes, Dag branchGraph, int[] branchOf, ImmutableArray<Region> regions, int[] regionOf, CostModel cpu)
+    internal static ImmutableArray<Branch> Build(NodeTable nodes, Dag branchGraph, int[] branchOf, Regions.Choice chosen, CostModel cpu)
     {
+        ImmutableArray<Region> regions = chosen.All;
         var members = new List<int>[branchGraph.Count];
         for (int i = 0; i < members.Length; i++) members[i] = [];
         for (int i = 0; i < branchOf.Length; i++) members[branchOf[i]].Add(i);
@@ -17,7 +18,7 @@ internal static class BranchBuilder
         var branches = ImmutableArray.CreateBuilder<Branch>(members.Length);
         for (int b = 0; b < members.Length; b++)
         {
-            int region = regionOf[members[b][0]];
+            int region = chosen.RegionOf[members[b][0]];
             int count = members[b].Count(i => !nodes.Nodes[i].Op.IsView);
             branches.Add(new Branch(
                 new BranchId(b),
@@ -33,7 +34,10 @@ internal static class BranchBuilder
                 region < 0 ? null : region,
                 region >= 0
                     ? new Placement(regions[region].Backend, regions[region].Why, regions[region].PredictedOffloadUs)
-                    : new Placement(Placement.Cpu, WhyCpu(nodes, members[b], regions), CpuUs(nodes, members[b], cpu))));
+                    : new Placement(Placement.Cpu, WhyCpu(nodes, members[b], chosen), CpuUs(nodes, members[b], cpu)))
+            {
+                PlannedWorkers = chosen.WorkersOf.IsDefault ? null : chosen.WorkersOf[b],
+            });
         }
         return branches.MoveToImmutable();
     }
@@ -48,11 +52,12 @@ internal static class BranchBuilder
     private static double CpuUs(NodeTable nodes, List<int> members, CostModel cpu) =>
         members.Sum(i => cpu.PredictUs(nodes.Work[i]));
 
-    private static string WhyCpu(NodeTable nodes, List<int> members, ImmutableArray<Region> regions)
+    private static string WhyCpu(NodeTable nodes, List<int> members, Regions.Choice chosen)
     {
         if (members.Exists(i => nodes.Nodes[i].Op.IsControlFlow)) return "control flow";
         if (members.Exists(nodes.IsDynamic)) return "a shape is known only at run time";
-        return regions.IsEmpty ? "the only backend" : "in no region that pays for offloading";
+        if (chosen.Joint is { } joint) return $"planned jointly with {joint.Backend}";
+        return chosen.All.IsEmpty ? "the only backend" : "in no region that pays for offloading";
     }
 
     /// <summary>

@@ -17,6 +17,9 @@ public sealed record NodeSplit(string Backend, int Axis, long Cut, double Device
         graph.TensorFact(node.Outputs[0])?.Shape is { } shape && Axis >= 0 && Axis < shape.Rank && shape[Axis].TryGetValue(out long extent) && Cut > 0 && Cut < extent
             ? (double)Cut / extent
             : throw new ArgumentException($"{node} cannot be cut at {Cut} of axis {Axis}");
+
+    /// <summary>What both sides together are predicted to take, where the CPU takes so long for the whole.</summary>
+    internal double Us(double cpuUs, Graph graph, Node node) => Math.Max(cpuUs * CpuShare(graph, node), DeviceUs);
 }
 
 /// <summary>The axis of a result whose every index is computed from weights of its own: the columns of a product, the channels of a convolution.</summary>

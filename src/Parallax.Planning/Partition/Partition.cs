@@ -50,7 +50,11 @@ public sealed record Branch(
     long PeakBytes,
     bool IsDynamic,
     int? Region,
-    Placement Placement);
+    Placement Placement)
+{
+    /// <summary>So many workers of the CPU at most, as joint planning says; null where it has no say.</summary>
+    public int? PlannedWorkers { get; init; }
+}
 
 /// <summary>A connected, convex set of nodes that an accelerator supports, and what the cost model said of it.</summary>
 /// <param name="NodeCount">N: operators that do any work.</param>
@@ -95,6 +99,9 @@ public sealed record Partition
     /// <summary>Every region that was grown, kept or not.</summary>
     public required ImmutableArray<Region> Regions { get; init; }
 
+    /// <summary>What decided about the regions, where that was the time of the whole graph; null where they were judged one by one.</summary>
+    public JointOutcome? Joint { get; init; }
+
     public required NodeClassCounts Classes { get; init; }
 
     /// <summary>Per accelerator and reason, how many nodes it cannot run.</summary>
@@ -118,6 +125,7 @@ public sealed record Partition
         var text = new StringBuilder();
         text.AppendLine($"partition {Graph.Name}: {Graph.NodeCount} nodes, {Branches.Length} branches, {Layers.Length} layers, {ParallelLayers} parallel, at most {MaxBranches} branches");
         text.AppendLine($"  classes: {Classes.Sequential} sequential, {Classes.Splitter} splitter, {Classes.Merger} merger, {Classes.SplitMerge} split-merge, {Classes.ControlFlow} control flow");
+        if (Joint is { } joint) text.AppendLine($"  {joint.Why}; {joint.Evaluations} schedules looked at");
         foreach (Region region in Regions)
             text.AppendLine(
                 CultureInfo.InvariantCulture,

@@ -10,6 +10,15 @@ public sealed record PartitionOptions(CostModel Cpu, ImmutableArray<IRegionBacke
     /// <summary>Nodes that are split between the CPU and a device: each a region of its own, kept whatever the cost model says.</summary>
     public ImmutableDictionary<NodeId, NodeSplit> Splits { get; init; } = ImmutableDictionary<NodeId, NodeSplit>.Empty;
 
+    /// <summary>
+    /// How long joint planning may search: where there is one accelerator, and what it costs to synchronize with it was measured, the time of the whole graph decides
+    /// what it computes. Null: regions are judged one by one.
+    /// </summary>
+    public JointOptions? Joint { get; init; }
+
+    /// <summary>Workers of the CPU, as joint planning counts on them.</summary>
+    public int Workers { get; init; } = 1;
+
     public static PartitionOptions Default { get; } = new(CostModel.Default, []);
 }
 
@@ -24,17 +33,9 @@ public static class Partitioner
     {
         options ??= PartitionOptions.Default;
         var nodes = new NodeTable(graph);
-        (ImmutableArray<Region> regions, int[] regionOf, var unsupported) = Regions.Choose(nodes, options);
-        int[] unitOf = Units(nodes, regionOf, out int unitCount);
-        Dag units = nodes.Dag.Contract(unitOf, unitCount);
-        int[] branchOf = Chains(units, StandingAlone(nodes, regionOf, unitOf, units));
-        int branchCount = units.Count == 0 ? 0 : branchOf.Max() + 1;
-        Dag unordered = units.Contract(branchOf, branchCount);
-        var rank = new int[branchCount];
-        for (int i = 0; i < branchCount; i++) rank[unordered.Order[i]] = i;
-        int[] branchOfNode = [.. unitOf.Select(u => rank[branchOf[u]])];
-        Dag branchGraph = nodes.Dag.Contract(branchOfNode, branchCount);
-        ImmutableArray<Branch> branches = BranchBuilder.Build(nodes, branchGraph, branchOfNode, regions, regionOf, options.Cpu);
+        Regions.Choice chosen = Regions.Choose(nodes, options);
+        (int[] branchOfNode, Dag branchGraph) = Branches(nodes, chosen.RegionOf);
+        ImmutableArray<Branch> branches = BranchBuilder.Build(nodes, branchGraph, branchOfNode, chosen, options.Cpu);
 
         ImmutableArray<NodeClass> classes = Classify(nodes);
         return new Partition
@@ -43,12 +44,28 @@ public static class Partitioner
             Branches = branches,
             BranchGraph = branchGraph,
             Layers = [.. branches.GroupBy(b => b.Layer).OrderBy(l => l.Key).Select(l => l.Select(b => b.Id).ToImmutableArray())],
-            Regions = regions,
+            Regions = chosen.All,
             Classes = Count(nodes, classes),
-            Unsupported = unsupported,
+            Unsupported = chosen.Unsupported,
+            Joint = chosen.Joint,
             ClassOf = classes,
             BranchOf = ByNode(nodes, i => new BranchId(branchOfNode[i])),
         };
+    }
+
+    /// <summary>The branch of each node position, and the branches' dependencies.</summary>
+    /// <param name="regionOf">By position; -1 where the node is in no region.</param>
+    internal static (int[] BranchOf, Dag Branches) Branches(NodeTable nodes, int[] regionOf)
+    {
+        int[] unitOf = Units(nodes, regionOf, out int unitCount);
+        Dag units = nodes.Dag.Contract(unitOf, unitCount);
+        int[] branchOf = Chains(units, StandingAlone(nodes, regionOf, unitOf, units));
+        int branchCount = units.Count == 0 ? 0 : branchOf.Max() + 1;
+        Dag unordered = units.Contract(branchOf, branchCount);
+        var rank = new int[branchCount];
+        for (int i = 0; i < branchCount; i++) rank[unordered.Order[i]] = i;
+        int[] branchOfNode = [.. unitOf.Select(u => rank[branchOf[u]])];
+        return (branchOfNode, nodes.Dag.Contract(branchOfNode, branchCount));
     }
 
     private static ImmutableArray<T> ByNode<T>(NodeTable nodes, Func<int, T> ofPosition)

@@ -1,43 +1,43 @@
 namespace Parallax.Planning;
 
 /// <summary>
-/// Grows connected sets of supported items that stay convex: a path that leaves a set never comes back, so each set can run as one item.
-/// Items are numbered in topological order.
+/// Grows connected sets of items of one colour that stay convex: a path that leaves a set never comes back, so each set can run as one item.
+/// Items are numbered in topological order; a negative colour is that of items which belong to no set.
 /// </summary>
 internal static class RegionGrower
 {
     /// <summary>Edges that may be looked at while sets are merged; what is left unmerged then is still convex, only smaller than it might be.</summary>
     private const long MergeBudget = 20_000_000;
 
-    /// <returns>The set of each item, or -1 for unsupported items; sets are numbered from 0.</returns>
-    internal static int[] Grow(Dag dag, bool[] supported)
+    /// <returns>The set of each item, or -1; sets are numbered from 0.</returns>
+    internal static int[] Grow(Dag dag, int[] colour)
     {
         var sets = new Sets(dag.Count);
-        int[] epoch = Epochs(dag, supported);
+        int[] epoch = Epochs(dag, colour);
         foreach ((int from, int to) in dag.Edges())
-            if (supported[from] && supported[to] && epoch[from] == epoch[to]) sets.Union(from, to);
-        Merge(dag, supported, sets);
-        return Number(supported, sets);
+            if (colour[from] >= 0 && colour[from] == colour[to] && epoch[from] == epoch[to]) sets.Union(from, to);
+        Merge(dag, colour, sets);
+        return Number(colour, sets);
     }
 
     /// <summary>
-    /// Runs of supported and unsupported items alternate along every path, and each run is drained as far as it goes before the other
-    /// kind continues. Items of one epoch are convex: what leaves an epoch only goes to later ones.
+    /// Runs of items of one colour follow each other along every path, and each run is drained as far as it goes before another continues.
+    /// The items of one epoch and colour are convex: what leaves an epoch only goes to later ones.
     /// </summary>
-    private static int[] Epochs(Dag dag, bool[] supported)
+    private static int[] Epochs(Dag dag, int[] colour)
     {
         var epoch = new int[dag.Count];
         for (int item = 0; item < dag.Count; item++)
         {
-            epoch[item] = supported[item] ? 1 : 0;
+            epoch[item] = colour[item] >= 0 ? 1 : 0;
             foreach (int predecessor in dag.Predecessors(item))
-                epoch[item] = Math.Max(epoch[item], epoch[predecessor] + (supported[predecessor] != supported[item] ? 1 : 0));
+                epoch[item] = Math.Max(epoch[item], epoch[predecessor] + (colour[predecessor] != colour[item] ? 1 : 0));
         }
         return epoch;
     }
 
     /// <summary>Merges neighbouring sets of different epochs where no other path connects them.</summary>
-    private static void Merge(Dag dag, bool[] supported, Sets sets)
+    private static void Merge(Dag dag, int[] colour, Sets sets)
     {
         long budget = MergeBudget;
         var seen = new int[dag.Count];
@@ -47,7 +47,7 @@ internal static class RegionGrower
             changed = false;
             foreach ((int from, int to) in dag.Edges())
             {
-                if (!supported[from] || !supported[to] || sets.Find(from) == sets.Find(to)) continue;
+                if (colour[from] < 0 || colour[from] != colour[to] || sets.Find(from) == sets.Find(to)) continue;
                 if (budget <= 0) break;
                 if (HasOtherPath(dag, sets, sets.Find(from), sets.Find(to), seen, ++stamp, ref budget)) continue;
                 sets.Union(from, to);
@@ -75,14 +75,14 @@ internal static class RegionGrower
         return false;
     }
 
-    private static int[] Number(bool[] supported, Sets sets)
+    private static int[] Number(int[] colour, Sets sets)
     {
         var numberOf = new Dictionary<int, int>();
-        var result = new int[supported.Length];
+        var result = new int[colour.Length];
         for (int item = 0; item < result.Length; item++)
         {
             int root = sets.Find(item);
-            if (!supported[item]) result[item] = -1;
+            if (colour[item] < 0) result[item] = -1;
             else if (numberOf.TryGetValue(root, out int number)) result[item] = number;
             else numberOf[root] = result[item] = numberOf.Count;
         }

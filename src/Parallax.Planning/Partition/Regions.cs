@@ -7,9 +7,18 @@ namespace Parallax.Planning;
 /// <summary>Grows delegate regions and keeps those that the cost model says win.</summary>
 internal static class Regions
 {
-    /// <returns>All regions, the region of each node position (-1: none that was kept), and counted reasons why nodes are not supported.</returns>
-    internal static (ImmutableArray<Region> Regions, int[] RegionOf, ImmutableSortedDictionary<string, int> Unsupported) Choose(NodeTable nodes, PartitionOptions options)
+    /// <summary>What was chosen.</summary>
+    /// <param name="All">Every region that was grown.</param>
+    /// <param name="RegionOf">By position of a node; -1: none that was kept.</param>
+    /// <param name="Unsupported">Why nodes are not supported, counted.</param>
+    /// <param name="Joint">What joint planning says; null where it was not asked.</param>
+    /// <param name="WorkersOf">By branch, what joint planning gives it; default where it has no say.</param>
+    internal sealed record Choice(
+        ImmutableArray<Region> All, int[] RegionOf, ImmutableSortedDictionary<string, int> Unsupported, JointOutcome? Joint = null, ImmutableArray<int> WorkersOf = default);
+
+    internal static Choice Choose(NodeTable nodes, PartitionOptions options)
     {
+        if (options.Joint is not null && options.Splits.IsEmpty && options.Accelerators is [{ Model: { Sync: not null, KeepsAll: false } } only]) return ChooseJointly(nodes, only, options);
         var regionOf = new int[nodes.Nodes.Length];
         Array.Fill(regionOf, -1);
         var regions = ImmutableArray.CreateBuilder<Region>();
@@ -22,7 +31,7 @@ internal static class Regions
         foreach (IRegionBackend backend in options.Accelerators)
         {
             bool[] supported = Supported(nodes, backend, regionOf, unsupported);
-            foreach (List<int> members in Grow(nodes, supported, regionOf))
+            foreach (List<int> members in Grow(nodes, [.. supported.Select(s => s ? 0 : -1)], regionOf))
             {
                 Region region = Judge(nodes, backend, members, options.Cpu);
                 if (region.Kept)
@@ -30,7 +39,19 @@ internal static class Regions
                 regions.Add(region);
             }
         }
-        return (regions.ToImmutable(), regionOf, unsupported.ToImmutableSortedDictionary(StringComparer.Ordinal));
+        return new Choice(regions.ToImmutable(), regionOf, unsupported.ToImmutableSortedDictionary(StringComparer.Ordinal));
+    }
+
+    private static Choice ChooseJointly(NodeTable nodes, IRegionBackend backend, PartitionOptions options)
+    {
+        var unsupported = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        var regionOf = new int[nodes.Nodes.Length];
+        Array.Fill(regionOf, -1);
+        bool[] supported = Supported(nodes, backend, regionOf, unsupported);
+        var reasons = unsupported.ToImmutableSortedDictionary(StringComparer.Ordinal);
+        if (!supported.Contains(true)) return new Choice([], regionOf, reasons);
+        (JointPartition.Layout chosen, JointOutcome outcome) = new JointPartition(nodes, backend, supported, options).Decide();
+        return new Choice(chosen.Regions, chosen.RegionOf, reasons, outcome, chosen.WorkersOf);
     }
 
     private static bool[] Supported(NodeTable nodes, IRegionBackend backend, int[] regionOf, SortedDictionary<string, int> unsupported)
@@ -49,7 +70,8 @@ internal static class Regions
     }
 
     /// <summary>Regions are grown on the graph in which the regions of earlier accelerators are single items, so that all stay convex together.</summary>
-    private static IEnumerable<List<int>> Grow(NodeTable nodes, bool[] supported, int[] regionOf)
+    /// <param name="colour">By position: a region has nodes of one colour only, and none of a negative one.</param>
+    internal static IEnumerable<List<int>> Grow(NodeTable nodes, int[] colour, int[] regionOf)
     {
         int count = nodes.Nodes.Length;
         var groupOf = new int[count];
@@ -63,14 +85,14 @@ internal static class Regions
         var rank = new int[groups];
         for (int i = 0; i < groups; i++) rank[contracted.Order[i]] = i;
         for (int i = 0; i < count; i++) groupOf[i] = rank[groupOf[i]];
-        var groupSupported = new bool[groups];
-        for (int i = 0; i < count; i++) groupSupported[groupOf[i]] = supported[i];
-        int[] setOf = RegionGrower.Grow(nodes.Dag.Contract(groupOf, groups), groupSupported);
+        var groupColour = new int[groups];
+        for (int i = 0; i < count; i++) groupColour[groupOf[i]] = colour[i];
+        int[] setOf = RegionGrower.Grow(nodes.Dag.Contract(groupOf, groups), groupColour);
 
         var sets = new SortedDictionary<int, List<int>>();
         for (int i = 0; i < count; i++)
         {
-            if (!supported[i]) continue;
+            if (colour[i] < 0) continue;
             if (!sets.TryGetValue(setOf[groupOf[i]], out List<int>? members)) sets[setOf[groupOf[i]]] = members = [];
             members.Add(i);
         }
@@ -91,11 +113,21 @@ internal static class Regions
         return new Region(backend.Name, [.. members.Select(m => nodes.Nodes[m].Id)], count, macs, boundary, refusal is null, why, cpuUs, offloadUs);
     }
 
-    private static Region Halve(NodeTable nodes, int position, NodeSplit split, CostModel cpu)
+    /// <summary>A region of a joint plan: kept, for that was decided by the time of the whole.</summary>
+    internal static Region Planned(NodeTable nodes, IRegionBackend backend, List<int> members, IEnumerable<JointOperator> operators, SyncCosts sync)
+    {
+        long boundary = BoundaryBytes(nodes, members);
+        JointOperator[] all = [.. operators];
+        double cpuUs = all.Sum(o => o.CpuUs[0]), offloadUs = sync.DispatchUs + all.Sum(o => o.DeviceUs) + sync.ToCpuUs + sync.UsPerByte * boundary;
+        string why = string.Create(CultureInfo.InvariantCulture, $"planned jointly: {backend.Name} is predicted to take {offloadUs:0.#} us, one worker of the CPU {cpuUs:0.#} us");
+        return new Region(backend.Name, [.. members.Select(m => nodes.Nodes[m].Id)], all.Length, members.Sum(m => nodes.Work[m].Macs), boundary, Kept: true, why, cpuUs, offloadUs);
+    }
+
+    internal static Region Halve(NodeTable nodes, int position, NodeSplit split, CostModel cpu)
     {
         Node node = nodes.Nodes[position];
         StepWork work = nodes.Work[position];
-        double cpuUs = cpu.PredictUs(work), bothUs = Math.Max(cpuUs * split.CpuShare(nodes.Graph, node), split.DeviceUs);
+        double cpuUs = cpu.PredictUs(work), bothUs = split.Us(cpuUs, nodes.Graph, node);
         return new Region(split.Backend, [node.Id], 1, work.Macs, BoundaryBytes(nodes, [position]), Kept: true, split.Why, cpuUs, bothUs) { Split = split };
     }
 

@@ -22,6 +22,9 @@ public sealed class BranchTimes
 
     public ImmutableArray<string?> Devices { get; }
 
+    /// <summary>By branch, the most workers that joint planning gives it; null where it has no say. Empty where it was not asked.</summary>
+    public ImmutableArray<int?> PlannedWorkers { get; init; } = [];
+
     public double Us(int branch, int workers) => us[branch][Math.Clamp(workers, 1, us[branch].Length) - 1];
 
     /// <summary>The CPU's cost model over each node of a branch; a delegate region takes what its placement says.</summary>
@@ -39,12 +42,18 @@ public sealed class BranchTimes
                 {
                     StepWork work = StepWork.Of(partition.Graph, partition.Graph[id]);
                     KernelFacts? kernel = kernelOf?.Invoke(id);
-                    double share = split?.CpuShare(partition.Graph, partition.Graph[id]) ?? 1;
-                    for (int w = 0; w < times.Length; w++) times[w] += Math.Max(share * model.PredictUs(work, w + 1, kernel), split?.DeviceUs ?? 0);
+                    for (int w = 0; w < times.Length; w++)
+                    {
+                        double cpuUs = model.PredictUs(work, w + 1, kernel);
+                        times[w] += split?.Us(cpuUs, partition.Graph, partition.Graph[id]) ?? cpuUs;
+                    }
                 }
             us[branch.Id.Index] = [.. times];
         }
-        return new BranchTimes([.. us], [.. partition.Branches.Select(b => b.Region is null || SplitOf(partition, b) is not null ? null : b.Placement.Backend)]);
+        return new BranchTimes([.. us], [.. partition.Branches.Select(b => b.Region is null || SplitOf(partition, b) is not null ? null : b.Placement.Backend)])
+        {
+            PlannedWorkers = [.. partition.Branches.Select(b => b.PlannedWorkers)],
+        };
     }
 
     /// <summary>A split node has workers as any branch of the CPU has, and ends when the slower side does.</summary>

@@ -77,7 +77,7 @@ public static class Scheduler
             if (fitting.Count == 0) return Finish(Sequential(), rungs.Count == 0 ? "the branches form a chain" : "no parallel plan fits the budget");
             double fastest = fitting.Min(r => r.PredictedUs);
             Schedule chosen = fitting.Where(r => r.PredictedUs <= fastest * AsFast).MinBy(r => r.Memory.ArenaBytes)!;
-            return Finish(LimitWorkers(chosen), string.Create(CultureInfo.InvariantCulture, $"the smallest of {fitting.Count} plans within {AsFast} of the fastest, {fastest:0.#} us"));
+            return Finish(LimitWorkers(AsPlanned(chosen)), string.Create(CultureInfo.InvariantCulture, $"the smallest of {fitting.Count} plans within {AsFast} of the fastest, {fastest:0.#} us"));
         }
 
         internal Schedule Auto()
@@ -121,6 +121,15 @@ public static class Scheduler
         private Dag Constrained(MemoryPlan plan) => problem.Branches.With([.. plan.ControlEdges.Select(e => (e.From.Index, e.To.Index))]);
 
         private int[] RankPriority(MemoryPlan plan) => BranchRanks.CriticalPathFirst(Constrained(plan), problem.BranchUs);
+
+        /// <summary>Gives branches the workers that joint planning gave them, where the whole run gains by it.</summary>
+        private Schedule AsPlanned(Schedule schedule)
+        {
+            if (limits.OfRun <= 1 || !times.PlannedWorkers.Any(w => w is not null)) return schedule;
+            ImmutableArray<int> planned = [.. schedule.MaxWorkers.Select((most, b) => Math.Min(most, times.PlannedWorkers[b] ?? most))];
+            Timeline timeline = Simulator.Run(Constrained(schedule.Memory), times, limits.OfRun, schedule.Priority, planned, options.DispatchUs);
+            return timeline.MakespanUs < schedule.PredictedUs ? schedule with { MaxWorkers = planned, Timeline = timeline } : schedule;
+        }
 
         /// <summary>Gives the longest branches one worker each where the whole run gains by it; accepts the best change until none is left.</summary>
         private Schedule LimitWorkers(Schedule schedule)

@@ -213,12 +213,12 @@ public class PartitionTests
         Assert.Equal(profile.Accelerators.AsEnumerable(), read.Accelerators);
     }
 
-    private static IEnumerable<NodeId> Readers(Graph graph, NodeId node) => graph[node].Outputs.Where(o => !o.IsNone).SelectMany(o => graph.Consumers(o));
+    internal static IEnumerable<NodeId> Readers(Graph graph, NodeId node) => graph[node].Outputs.Where(o => !o.IsNone).SelectMany(o => graph.Consumers(o));
 
-    private static IEnumerable<NodeId> Neighbours(Graph graph, NodeId node) =>
+    internal static IEnumerable<NodeId> Neighbours(Graph graph, NodeId node) =>
         Readers(graph, node).Concat(graph[node].Inputs.Select(graph.Producer).OfType<Node>().Select(p => p.Id));
 
-    private static HashSet<NodeId> Reach(NodeId start, Func<NodeId, IEnumerable<NodeId>> next)
+    internal static HashSet<NodeId> Reach(NodeId start, Func<NodeId, IEnumerable<NodeId>> next)
     {
         var seen = new HashSet<NodeId> { start };
         var stack = new Stack<NodeId>([start]);

@@ -33,10 +33,19 @@ public static class JointPlanner
             ? search.BestOf([.. starts.Select(s => search.Improve(s, steps / starts.Length))])
             : search.Improve(search.BestOf(starts), steps);
         if (search.WholeUs(found) > eachUs) found = search.Improve(each, steps);
-        double us = search.WholeUs(found);
-        var placements = ImmutableArray.CreateBuilder<JointPlacement>(found.Length);
-        for (int op = 0; op < found.Length; op++)
-            placements.Add(new JointPlacement(problem.Operators[op].Name, found[op], run.StartUs(op), run.EndUs(op), JointReasons.Why(problem, op, found[op])));
-        return new JointPlan(placements.MoveToImmutable(), us, cpuUs, deviceUs, eachUs, run.Trials);
+        return new JointPlan(Place(search, found, out double us), us, cpuUs, deviceUs, eachUs, run.Trials);
+    }
+
+    /// <summary>When operators run where they are said to, and why they are there.</summary>
+    /// <param name="choices">By operator.</param>
+    internal static ImmutableArray<JointPlacement> Place(JointProblem problem, JointChoice[] choices) => Place(new JointSearch(problem, new JointOptions()), choices, out _);
+
+    private static ImmutableArray<JointPlacement> Place(JointSearch search, JointChoice[] choices, out double us)
+    {
+        us = search.WholeUs(choices);
+        var placements = ImmutableArray.CreateBuilder<JointPlacement>(choices.Length);
+        for (int op = 0; op < choices.Length; op++)
+            placements.Add(new JointPlacement(search.Problem.Operators[op].Name, choices[op], search.Simulator.StartUs(op), search.Simulator.EndUs(op), JointReasons.Why(search.Problem, op, choices[op])));
+        return placements.MoveToImmutable();
     }
 }

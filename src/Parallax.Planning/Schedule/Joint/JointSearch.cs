@@ -40,6 +40,8 @@ internal sealed class JointSearch
         candidates = new JointCandidates(problem, options.CutsPerAxis);
     }
 
+    internal JointProblem Problem => problem;
+
     /// <summary>By operator, its rank by the time that is left from it on: the lowest first.</summary>
     internal int[] Urgency { get; }
 

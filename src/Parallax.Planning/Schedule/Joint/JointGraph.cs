@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Parallax.Graphs;
+
+namespace Parallax.Planning;
+
+/// <summary>
+/// A graph as a problem of joint planning: every node that does any work is an operator, with the times that cost model and accelerator predict for it.
+/// Views are none: they cost nothing and only pass on what others wait for.
+/// </summary>
+internal sealed class JointGraph
+{
+    /// <summary>The relative error of a prediction of which none is known.</summary>
+    private const double UsualError = 0.1;
+
+    private readonly NodeTable nodes;
+    private readonly IRegionBackend backend;
+    private readonly CostModel cpu;
+
+    /// <param name="supported">By position, whether the accelerator can run the node.</param>
+    internal JointGraph(NodeTable nodes, IRegionBackend backend, SyncCosts sync, bool[] supported, CostModel cpu, int workers)
+    {
+        (this.nodes, this.backend, this.cpu) = (nodes, backend, cpu);
+        OperatorOf = new int[nodes.Nodes.Length];
+        var positions = new List<int>();
+        for (int i = 0; i < OperatorOf.Length; i++)
+        {
+            OperatorOf[i] = nodes.Nodes[i].Op.IsView ? -1 : positions.Count;
+            if (OperatorOf[i] >= 0) positions.Add(i);
+        }
+        PositionOf = [.. positions];
+        Problem = new JointProblem(new Dag(PositionOf.Length, Edges()), [.. PositionOf.Select(p => Operator(p, supported[p], workers))], sync);
+    }
+
+    internal JointProblem Problem { get; }
+
+    /// <summary>By position of a node; -1 for views.</summary>
+    internal int[] OperatorOf { get; }
+
+    /// <summary>By operator.</summary>
+    internal int[] PositionOf { get; }
+
+    /// <summary>The mean relative error of the accelerator's predictions, each weighted by its time.</summary>
+    internal double DeviceError()
+    {
+        double sum = 0, all = 0;
+        for (int op = 0; op < PositionOf.Length; op++)
+        {
+            if (!Problem.Operators[op].FitsDevice) continue;
+            all += Problem.Operators[op].DeviceUs;
+            sum += Problem.Operators[op].DeviceUs * ErrorOf(backend.Model.PredictorFor(nodes.Work[PositionOf[op]]));
+        }
+        return all > 0 ? sum / all : UsualError;
+    }
+
+    private static double ErrorOf(LatencyPredictor? predictor) => predictor?.Accuracy is { HeldOut: > 0 and var _, Mape: var error } ? error : UsualError;
+
+    /// <summary>What an operator waits for, through views.</summary>
+    private IEnumerable<(int From, int To)> Edges()
+    {
+        var behind = new int[nodes.Nodes.Length][]; // by position of a view, the operators that it waits for
+        for (int i = 0; i < behind.Length; i++)
+        {
+            var before = new HashSet<int>();
+            foreach (int predecessor in nodes.Dag.Predecessors(i))
+                if (OperatorOf[predecessor] >= 0) before.Add(OperatorOf[predecessor]);
+                else before.UnionWith(behind[predecessor]);
+            behind[i] = OperatorOf[i] >= 0 ? [] : [.. before];
+            if (OperatorOf[i] < 0) continue;
+            foreach (int op in before) yield return (op, OperatorOf[i]);
+        }
+    }
+
+    private JointOperator Operator(int position, bool isSupported, int workers)
+    {
+        Node node = nodes.Nodes[position];
+        StepWork work = nodes.Work[position];
+        ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => cpu.PredictUs(work, w))];
+        long bytes = node.Outputs.Sum(o => o.IsNone ? 0 : nodes.BytesOf(o));
+        if (!isSupported) return new JointOperator(node.Name, cpuUs, double.PositiveInfinity, [], bytes);
+        KernelFacts kernel = backend.KernelOf(nodes.Graph, node);
+        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, kernel, workers), bytes);
+    }
+
+    /// <summary>Where nothing was learned of an operator, the accelerator is taken to be as much faster or slower at it than one worker as it is at products.</summary>
+    private double DeviceUs(in StepWork work, in KernelFacts kernel)
+    {
+        AcceleratorModel model = backend.Model;
+        double us = model.StepUs(work, kernel);
+        return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
+    }
+
+    /// <summary>A split ends when the slower side does, and either may be slower than predicted: so both are taken to be, by the error of their predictions.</summary>
+    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts kernel, int workers)
+    {
+        if (OutputChannels.AxisOf(nodes.Graph, node) is not { } axis || OutputChannels.CountOf(nodes.Graph, node) is not { } extent) return [];
+        if (work.Extents.Columns != extent || backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return [];
+        double slowCpu = 1 + ErrorOf(cpu.PredictorFor(work)), slowDevice = 1 + ErrorOf(backend.Model.PredictorFor(work));
+        return [new SplitAxis(axis, extent, granule, workers,
+            (columns, count) => slowCpu * cpu.PredictUs(work.Part(columns), count), columns => slowDevice * DeviceUs(work.Part(columns), kernel.Part(columns, extent)))];
+    }
+}

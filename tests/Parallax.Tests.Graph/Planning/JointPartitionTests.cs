@@ -1,0 +1,123 @@
+using Parallax.Graphs;
+using Parallax.Graphs.Ops;
+using Parallax.Planning;
+using Parallax.Suite;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Parallax.Tests.Planning;
+
+public class JointPartitionTests(ITestOutputHelper output)
+{
+    private const int Workers = 2;
+
+    /// <summary>A device that is so many times as fast as one core at everything, and computes a drawn part of the nodes.</summary>
+    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, long? granule = null) : IRegionBackend
+    {
+        public string Name => "toy";
+
+        public AcceleratorModel Model { get; } = new("toy", sync.DispatchUs + sync.ToCpuUs, speed * CostModel.Default.Rate(OpClass.Dense).UnitsPerSecond, 1e15, Sync: sync);
+
+        public string? WhyNot(Graph graph, Node node) => node.Op.IsControlFlow || refuses?.Invoke(node) == true ? "tails" : null;
+
+        public long? SplitGranule(Graph graph, Node node, int axis) => granule;
+    }
+
+    private static readonly SyncCosts Cheap = new(10, 2, 5), Dear = new(2000, 200, 500, 0.01);
+
+    private static PartitionOptions Options(IRegionBackend device) => PartitionOptions.Default with { Accelerators = [device], Joint = new JointOptions(), Workers = Workers };
+
+    /// <summary>What the scheduler makes of a partition, run in the simulator.</summary>
+    private static double ScheduledUs(Partition partition) =>
+        Scheduler.Schedule(partition, CostModel.Default, new ScheduleOptions(Workers, DispatchUs: CostModel.Default.DispatchUs, MinGain: 0)).PredictedUs;
+
+    /// <summary>Products one after another, and every third time two side by side.</summary>
+    private static Graph Products(int count, long rows, long columns)
+    {
+        var builder = new GraphBuilder("products");
+        ValueId value = builder.Input("x", new TensorFact(DType.Float32, [rows, columns]));
+        for (int i = 0; i < count; i++)
+        {
+            ValueId weights = builder.Constant($"w{i}", Tensor.Zeros(DType.Float32, [columns, columns]));
+            ValueId product = builder.Add($"product{i}", new MatMul(), value, weights);
+            value = i % 3 == 2 ? builder.Add($"sum{i}", new Binary(BinaryFunction.Add), product, builder.Add($"side{i}", new MatMul(), value, weights)) : product;
+        }
+        builder.Output("y", value);
+        return builder.Build();
+    }
+
+    [Fact]
+    public void Regions_of_a_joint_plan_are_supported_connected_and_convex_and_the_plan_is_no_worse_than_either_side() => Property.Holds(250, 80, (random, size) =>
+    {
+        Graph graph = ToyGraphs.Random(random, size);
+        int seed = random.Next();
+        var device = new Device(Math.Pow(9, random.NextDouble() - 0.5), random.Next(2) == 0 ? Cheap : Dear, n => ((uint)(seed ^ (n.Id.Index * 0x9E3779B1)) * 0x85EBCA6B >> 30) == 0);
+        Partition partition = Partitioner.Partition(graph, Options(device));
+        Assert.Equal(graph.NodeCount, partition.Branches.Sum(b => b.Nodes.Length));
+        foreach (Region region in partition.Regions)
+        {
+            Assert.True(region.Kept);
+            Assert.All(region.Nodes, n => Assert.Null(device.WhyNot(graph, graph[n])));
+            var inside = region.Nodes.ToHashSet();
+            Assert.Equal(inside.Count, PartitionTests.Reach(inside.First(), n => PartitionTests.Neighbours(graph, n).Where(inside.Contains)).Count);
+            var after = inside.SelectMany(n => PartitionTests.Readers(graph, n)).Where(n => !inside.Contains(n)).SelectMany(n => PartitionTests.Reach(n, m => PartitionTests.Readers(graph, m)));
+            Assert.DoesNotContain(after, inside.Contains);
+        }
+        if (partition.Joint is not { } joint) return;
+        Assert.Equal(graph.Nodes.Count(n => !n.Op.IsView), joint.Placements.Length);
+        Assert.True(joint.PredictedUs <= Math.Min(joint.CpuUs, joint.DeviceUs), joint.Why);
+        Assert.InRange(ScheduledUs(partition), 0, joint.PredictedUs * 1.03); // the scheduler gives 2 % for memory
+    });
+
+    [Theory]
+    [InlineData(30, false)]
+    [InlineData(2, false)]
+    [InlineData(0.03, false)]
+    [InlineData(2, true)]
+    public void A_network_is_shared_as_the_device_deserves(double speed, bool isDear)
+    {
+        Graph graph = Products(24, 128, 512);
+        Partition partition = Partitioner.Partition(graph, Options(new Device(speed, isDear ? Dear : Cheap)));
+        JointOutcome joint = partition.Joint!;
+        output.WriteLine(joint.Why);
+        int there = joint.Placements.Count(p => p.Choice.Side == Side.Device);
+        if (speed > 2) Assert.Equal(joint.Placements.Length, there);
+        else if (speed < 1) Assert.Equal(0, there);
+        else if (isDear) Assert.True(joint.PredictedUs == joint.CpuUs && there == 0);
+        else
+        {
+            Assert.InRange(there, 6, joint.Placements.Length - 6);
+            Assert.True(joint.PredictedUs < 0.9 * Math.Min(joint.CpuUs, joint.DeviceUs));
+        }
+        Assert.Equal(partition.Regions.Where(r => r.Kept).Sum(r => r.NodeCount), there);
+        Assert.Contains(joint.Why, partition.Dump());
+    }
+
+    [Fact]
+    public void A_large_layer_is_split_where_the_device_can_and_the_split_is_a_region()
+    {
+        Graph graph = Products(4, 512, 1024);
+        Partition partition = Partitioner.Partition(graph, Options(new Device(2, Cheap, granule: 64)));
+        Region[] split = [.. partition.Regions.Where(r => r.Split is not null)];
+        Assert.NotEmpty(split);
+        Assert.All(split, r => Assert.True(r.Split!.Cut % 64 == 0 && r.Split.Cut is > 0 and < 1024 && r.Split.Axis == 1));
+        Assert.All(split, r => Assert.Contains("split axis 1 at", r.Why));
+        Partition whole = Partitioner.Partition(graph, Options(new Device(2, Cheap)));
+        Assert.DoesNotContain(whole.Regions, r => r.Split is not null);
+        Assert.True(partition.Joint!.PredictedUs < whole.Joint!.PredictedUs);
+        Assert.InRange(ScheduledUs(partition), 0, partition.Joint.PredictedUs * 1.03);
+    }
+
+    [Fact]
+    public void Only_an_accelerator_that_was_measured_is_planned_for_jointly()
+    {
+        Graph graph = Products(4, 512, 1024);
+        var device = new Device(4, Cheap);
+        Assert.NotNull(Partitioner.Partition(graph, Options(device)).Joint);
+        Assert.Null(Partitioner.Partition(graph, Options(device) with { Joint = null }).Joint);
+        Assert.Null(Partitioner.Partition(graph, Options(new NullAccelerator(device.Model with { Sync = null }))).Joint);
+        Assert.Null(Partitioner.Partition(graph, Options(new NullAccelerator(device.Model with { KeepsAll = true }))).Joint);
+        Assert.Null(Partitioner.Partition(graph, Options(device) with { Accelerators = [device, new NullAccelerator(AcceleratorModel.Ideal)] }).Joint);
+        Assert.Null(Partitioner.Partition(graph, Options(new Device(4, Cheap, _ => true))).Joint);
+    }
+}
