@@ -39,7 +39,13 @@ public static class DeviceProfiles
             DeviceProfile asked = Read(option) ?? throw new InvalidInputException($"{option}: no such device profile; 'parallax calibrate --output {option}' makes one");
             return new LoadedProfile(asked, option, asked.Machine == Machine ? "measured on this machine" : $"measured on another machine: {asked.Machine}");
         }
-        if (DefaultPath is not { } path) return Assumed("there is no place for one");
+        return AtDefault(DefaultPath);
+    }
+
+    /// <summary>The profile at the default place, where it is one for this machine and this program.</summary>
+    internal static LoadedProfile AtDefault(string? path)
+    {
+        if (path is null) return Assumed("there is no place for one");
         DeviceProfile? found;
         try
         {

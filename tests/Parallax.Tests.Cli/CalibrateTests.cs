@@ -25,7 +25,7 @@ public sealed class CalibrateTests : IDisposable
         JsonElement json = JsonDocument.Parse(run.Output).RootElement;
         Assert.Equal(path, json.GetProperty("path").GetString());
         Assert.Equal(1, json.GetProperty("verify")[0].GetProperty("steps").GetProperty("count").GetInt32());
-        Assert.Equal([path], Directory.EnumerateFiles(folder["deep"])); // nothing half-written is left
+        Assert.Equal([folder["deep/profile.json"], folder["deep/profile.measurements.jsonl"]], Directory.EnumerateFiles(folder["deep"]).Order()); // nothing half-written is left
         DeviceProfile profile = DeviceProfile.FromJson(File.ReadAllText(path));
         Assert.Equal((DeviceProfiles.Machine, 2), (profile.Machine, profile.Workers));
         foreach (OpClass opClass in Enum.GetValues<OpClass>().Except([OpClass.View, OpClass.ControlFlow]))
@@ -49,6 +49,49 @@ public sealed class CalibrateTests : IDisposable
     }
 
     [Fact]
+    public void What_was_measured_is_kept_for_later_calls_until_it_is_to_be_forgotten()
+    {
+        string[] call = ["calibrate", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"], "--json"];
+        int left = Left(CliRun.Of([.. call, "--model", Model()])), samples = Samples();
+        Assert.Contains("MatMul", File.ReadAllText(folder["p.measurements.jsonl"]));
+        Assert.True(samples > 0);
+        string constants = Constants();
+        Assert.InRange(Left(CliRun.Of(call)), 0, left - 1);
+        Assert.Equal(constants, Constants());
+        Assert.True(Samples() > samples);
+        File.AppendAllText(folder["p.measurements.jsonl"], "{\"sample\":{\"dev"); // an interrupted write
+        Assert.InRange(Left(CliRun.Of(call)), 0, left - 1);
+        File.AppendAllText(folder["p.measurements.jsonl"], "not a measurement\n");
+        CliRun.Refused(call, folder["p.measurements.jsonl"], "is no measurement", "--fresh");
+        Left(CliRun.Of([.. call, "--fresh"]));
+
+        int Samples() => File.ReadAllLines(folder["p.measurements.jsonl"]).Count(l => l.StartsWith("{\"sample\"", StringComparison.Ordinal));
+
+        string Constants() => Assert.Single(File.ReadAllLines(folder["p.measurements.jsonl"]), l => l.StartsWith("{\"cpu\"", StringComparison.Ordinal));
+
+        static int Left(CliRun run)
+        {
+            Assert.Equal((0, ""), (run.Code, run.Error));
+            JsonElement json = JsonDocument.Parse(run.Output).RootElement;
+            Assert.True(json.GetProperty("problems").GetInt32() > json.GetProperty("problemsLeft").GetInt32());
+            return json.GetProperty("problemsLeft").GetInt32();
+        }
+    }
+
+    [Fact]
+    public void Inspect_says_what_each_time_was_predicted_by()
+    {
+        LatencyPredictor dense = PredictorTrainer.TrainKind([.. Enumerable.Range(1, 40).Select(i => new LatencySample("cpu", $"{i}",
+            new StepWork(OpClass.Dense, 64 * i, 512 * i, Extents: new WorkShape(1, i, 8, 8)), 1, default, i))], 0, s => 1, new TreeOptions());
+        File.WriteAllText(folder["p.json"], new DeviceProfile("any", 1, CostModel.Default with { Predictors = [dense] }, []).ToJson());
+        string model = folder.Write("two.onnx", new ModelBuilder().Input("a", DType.Float32, 4, 8).Input("b", DType.Float32, 8, 8).Node("MatMul", ["a", "b"], ["p"]).Node("Softmax", ["p"], ["y"]).Output("y").Build());
+        JsonElement branch = JsonDocument.Parse(CliRun.Of("inspect", model, "--device-profile", folder["p.json"], "--json").Output).RootElement.GetProperty("branches")[0];
+        Assert.Equal(["Predictor", "Constants"], branch.GetProperty("prices").EnumerateArray().Select(p => p.GetProperty("by").GetString()));
+        Assert.Contains("1 node by predictors, 1 node by constants", CliRun.Of("inspect", model, "--device-profile", folder["p.json"]).Output);
+        Assert.Contains("0 nodes by predictors, 2 nodes by constants", CliRun.Of("inspect", model, "--device-profile", "none").Output);
+    }
+
+    [Fact]
     public void A_stop_leaves_no_profile()
     {
         CliRun run = CliRun.Of(new CancellationToken(canceled: true), "calibrate", "--seconds", "60", "--output", folder["p.json"]);
@@ -64,6 +107,8 @@ public sealed class CalibrateTests : IDisposable
         CliRun.Refused(["run", model, "--device-profile", folder["bad.json"]], folder["bad.json"], "not a device profile");
         CliRun.Refused(["run", model, "--device-profile", folder["none.json"]], folder["none.json"], "no such device profile");
         CliRun.Refused(["run", model, "--device-profile", folder.Path], folder.Path, "is a folder");
+        File.WriteAllText(folder["old.json"], new DeviceProfile("any", 1, CostModel.Default, []) { Version = 1 }.ToJson());
+        CliRun.Refused(["run", model, "--device-profile", folder["old.json"]], folder["old.json"], "version 1", "makes it anew");
         CliRun.Refused(["run", model, "--policy", "speed"], "--policy", "latency or efficiency", "'speed'");
         CliRun.Refused(["calibrate", "--seconds", "no", "--output", folder["p.json"]], "--seconds");
         CliRun.Refused(["calibrate", model, "--output", folder["p.json"]], "--verify");

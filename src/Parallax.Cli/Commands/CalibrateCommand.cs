@@ -1,18 +1,20 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
+using Parallax.Cli.Report;
 using Parallax.Planning;
 using Parallax.Runtime.Calibration;
-using Parallax.Runtime.Cpu;
 
 namespace Parallax.Cli.Commands;
 
-/// <summary><c>calibrate</c>: measures the constants that the planner predicts with, and keeps them in a file.</summary>
+/// <summary><c>calibrate</c>: measures the constants that the planner predicts with, trains its predictors, and keeps them in a file.</summary>
 internal static class CalibrateCommand
 {
-    private const double DefaultSeconds = 20;
+    private const double DefaultSeconds = 180, QuickSeconds = 40;
+
+    /// <summary>Rounds of the sequence of problems.</summary>
+    private const int DefaultRounds = 60, QuickRounds = 12;
 
     /// <summary>Dense products share well: where several workers do not reach this, they had no cores to themselves.</summary>
     private const double BusySpeedup = 1.3;
@@ -20,13 +22,16 @@ internal static class CalibrateCommand
     private static readonly string[] DefaultModels = ["zoo:yolov8n", "zoo:swinv2-tiny", "zoo:distilbert"];
 
     private static readonly Argument<string[]> Models = new("MODEL") { Description = "With --verify: the models to compare on (default: three of the zoo).", Arity = ArgumentArity.ZeroOrMore };
-    private static readonly Option<string> Seconds = CommonOptions.Text("--seconds", "20", "About how long the measurements may take.");
+    private static readonly Option<string[]> Sampled = CommonOptions.Many("--model", "FILE|zoo:NAME", "A model whose operators are measured first; may be repeated.");
+    private static readonly Option<string> Seconds = CommonOptions.Text("--seconds", "N", "About how long the measurements may take (default: 180, with --quick 40).");
     private static readonly Option<string> Output = CommonOptions.Text("--output", "FILE", "Where the profile is written (default: where sessions look for it).");
+    private static readonly Option<bool> Quick = new("--quick") { Description = "Fewer problems, in less than a minute; a later call without it adds the others." };
+    private static readonly Option<bool> Fresh = new("--fresh") { Description = "Forgets what earlier calls measured." };
     private static readonly Option<bool> Verify = new("--verify") { Description = "Compares predicted with measured times of the steps of models." };
 
     internal static Command Create()
     {
-        var command = new Command("calibrate", "Measures this machine's constants and writes them to a device profile.") { Models, Seconds, Output, Verify };
+        var command = new Command("calibrate", "Measures this machine, trains the predictors of its devices and writes both to a device profile.") { Models, Sampled, Seconds, Quick, Fresh, Output, Verify };
         CommonOptions.AddBasicsTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
@@ -35,14 +40,18 @@ internal static class CalibrateCommand
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         CommonSettings settings = CommonOptions.Read(parsed);
-        double seconds = CommonOptions.Value(parsed, Seconds) is { } s ? CommonOptions.Real("--seconds", s, 0.01, 3600) : DefaultSeconds;
-        bool verify = parsed.GetValue(Verify);
+        bool verify = parsed.GetValue(Verify), quick = parsed.GetValue(Quick);
+        double seconds = CommonOptions.Value(parsed, Seconds) is { } s ? CommonOptions.Real("--seconds", s, 0.01, 36000) : quick ? QuickSeconds : DefaultSeconds;
         string[] models = parsed.GetValue(Models) ?? [];
-        if (models.Length > 0 && !verify) throw new InvalidInputException($"{models[0]}: calibrate takes models with --verify only");
+        if (models.Length > 0 && !verify) throw new InvalidInputException($"{models[0]}: calibrate takes models with --verify only; --model measures the operators of one");
         string path = CommonOptions.Value(parsed, Output) ?? DeviceProfiles.DefaultPath
             ?? throw new InvalidInputException("there is no place for the profile by default: name one with --output FILE");
+        if (Directory.Exists(path)) throw new InvalidInputException($"{path}: is a folder, not a device profile");
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
-        DeviceProfile profile = Calibrator.Measure(settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads, seconds, progress.Report, cancellation);
+        var options = new CalibrationOptions { Seconds = seconds, Rounds = quick ? QuickRounds : DefaultRounds, Seed = settings.Seed };
+        if (settings.Threads > 0) options = options with { Workers = settings.Threads };
+        CalibrationResult result = Measure(options, CommonOptions.Values(parsed, Sampled), settings, path, parsed.GetValue(Fresh), progress, cancellation);
+        DeviceProfile profile = result.Profile;
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { Length: > 0 } folder) AtomicFile.MakeFolder(folder);
         AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(profile.ToJson())));
         var checks = new List<(string Model, CostCheck Check)>();
@@ -53,11 +62,30 @@ internal static class CalibrateCommand
         }
         progress.Clear();
         if (profile.Workers > 1 && profile.Cpu.Rate(OpClass.Dense).SpeedupOf(profile.Workers) < BusySpeedup)
-            parsed.InvocationConfiguration.Error.WriteLine($"parallax: {profile.Workers} workers were hardly faster than one: the machine is busy with something else, or has no more cores to give; calibrate again when it is idle");
+            parsed.InvocationConfiguration.Error.WriteLine($"parallax: {profile.Workers} workers were hardly faster than one: the machine is busy with something else, or has no more cores to give; calibrate --fresh when it is idle");
         TextWriter output = parsed.InvocationConfiguration.Output;
-        if (settings.Json is not { Path: null }) Print(output, profile, path, checks);
-        if (settings.Json is { } target) JsonOutput.Write(target, output, json => WriteJson(json, profile, path, checks));
+        if (settings.Json is not { Path: null }) CalibrationText.Print(output, result, path, checks);
+        if (settings.Json is { } target) JsonOutput.Write(target, output, json => WriteJson(json, result, path, checks));
         return ExitCode.Done;
+    }
+
+    private static CalibrationResult Measure(CalibrationOptions options, string[] models, CommonSettings settings, string path, bool fresh, Progress progress, CancellationToken cancellation)
+    {
+        using MeasurementLog log = MeasurementLog.Open(MeasurementLog.PathFor(path), DeviceProfiles.Machine, options.Seed, fresh);
+        var loaded = new List<ReadyModel>();
+        try
+        {
+            foreach (string model in models)
+            {
+                progress.Report($"loading {model}");
+                loaded.Add(ReadyModel.Load(model, settings with { Threads = 1, Mode = ScheduleMode.Sequential, DeviceProfile = DeviceProfiles.None }));
+            }
+            return Calibration.Run(options with { Models = [.. loaded.Select(m => (m.Session, m.Inputs))] }, log, progress.Report, cancellation);
+        }
+        finally
+        {
+            foreach (ReadyModel model in loaded) model.Dispose();
+        }
     }
 
     private static CostCheck Compare(string name, CommonSettings settings, string profile, CancellationToken cancellation)
@@ -67,45 +95,14 @@ internal static class CalibrateCommand
         return CostCheck.Measure(model.Session, model.Inputs, Runs, cancellation);
     }
 
-    private static void Print(TextWriter output, DeviceProfile profile, string path, List<(string Model, CostCheck Check)> checks)
-    {
-        output.WriteLine($"{profile.Machine}");
-        output.WriteLine();
-        CostModel cpu = profile.Cpu, assumed = CostModel.Default;
-        Tables.Print(output, ["constant", ">measured", ">assumed", "unit", $">speed-up of {profile.Workers}"],
-        [
-            .. cpu.Rates.Select(r => Row(r.Key.ToString(), r.Value, assumed.Rate(r.Key), r.Key is OpClass.Movement or OpClass.Rearrangement ? "GB/s" : "G/s")),
-            Row("Cache", cpu.Cache, assumed.Cache, "GB/s"), Row("Memory", cpu.Memory, assumed.Memory, "GB/s"),
-            ["cache size", Numbers.Bytes((long)cpu.CacheBytes), Numbers.Bytes((long)assumed.CacheBytes), "", ""],
-            ["start of a step", Numbers.Fixed(cpu.StepOverheadUs, 2), Numbers.Fixed(assumed.StepOverheadUs, 2), "us", ""],
-            ["one more worker", Numbers.Fixed(cpu.ForkUs, 2), Numbers.Fixed(assumed.ForkUs, 2), "us", ""],
-            ["start of a branch", Numbers.Fixed(cpu.DispatchUs, 2), Numbers.Fixed(assumed.DispatchUs, 2), "us", ""],
-        ]);
-        output.WriteLine();
-        foreach ((string model, CostCheck check) in checks)
-        {
-            output.WriteLine($"{model}: predicted {Numbers.Ms(check.ByStep.PredictedUs / 1000)} ms, measured {Numbers.Ms(check.ByStep.MeasuredUs / 1000)} ms in steps on one worker");
-            Tables.Print(output, ["", ">count", ">predicted ms", ">measured ms", ">mean error", ">median ratio", ">off by over 2x"],
-                [CheckRow("steps", check.ByStep), CheckRow("branches", check.ByBranch), .. check.ByClass.Select(c => CheckRow(c.Class.ToString(), c.Summary))]);
-            output.WriteLine();
-        }
-        output.WriteLine($"the profile is in {path}");
-
-        string[] Row(string name, ClassRate measured, ClassRate known, string unit) =>
-            [name, Numbers.Fixed(measured.UnitsPerSecond / 1e9, 2), Numbers.Fixed(known.UnitsPerSecond / 1e9, 2), unit, Numbers.Fixed(measured.SpeedupOf(profile.Workers), 2)];
-    }
-
-    private static string[] CheckRow(string name, CheckSummary s) =>
-        [name, $"{s.Count}", Numbers.Ms(s.PredictedUs / 1000), Numbers.Ms(s.MeasuredUs / 1000), Percent(s.MeanError), Numbers.Fixed(s.MedianRatio, 2), Percent(s.FarShare)];
-
-    private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:F0} %");
-
-    private static void WriteJson(Utf8JsonWriter json, DeviceProfile profile, string path, List<(string Model, CostCheck Check)> checks)
+    private static void WriteJson(Utf8JsonWriter json, CalibrationResult result, string path, List<(string Model, CostCheck Check)> checks)
     {
         json.WriteStartObject();
         json.WriteString("path", path);
         json.WritePropertyName("profile");
-        json.WriteRawValue(profile.ToJson());
+        json.WriteRawValue(result.Profile.ToJson());
+        json.WriteNumber("problems", result.Sampling.Problems);
+        json.WriteNumber("problemsLeft", result.Sampling.Left);
         json.WritePropertyName("assumed");
         json.WriteRawValue(DeviceProfile.Default.ToJson());
         json.WriteStartArray("verify");
@@ -116,7 +113,7 @@ internal static class CalibrateCommand
             Write(json, "steps", check.ByStep);
             Write(json, "branches", check.ByBranch);
             json.WriteStartObject("classes");
-            foreach ((OpClass opClass, CheckSummary summary) in check.ByClass) Write(json, opClass.ToString(), summary);
+            foreach ((string kind, CheckSummary summary) in check.ByKind) Write(json, kind, summary);
             json.WriteEndObject();
             json.WriteStartArray("worst");
             foreach (CheckedStep step in check.Steps.OrderByDescending(s => Math.Abs(s.PredictedUs - s.MeasuredUs)).Take(20))
@@ -125,7 +122,8 @@ internal static class CalibrateCommand
                 json.WriteString("name", step.Name);
                 json.WriteString("operator", step.Operator);
                 json.WriteString("kernel", step.Kernel);
-                json.WriteString("class", step.Class.ToString());
+                json.WriteString("class", step.Kind);
+                json.WriteBoolean("learned", step.IsLearned);
                 json.Finite("predictedUs", step.PredictedUs, 2);
                 json.Finite("measuredUs", step.MeasuredUs, 2);
                 json.WriteEndObject();
@@ -141,8 +139,10 @@ internal static class CalibrateCommand
     {
         json.WriteStartObject(name);
         json.WriteNumber("count", summary.Count);
+        json.WriteNumber("learned", summary.Learned);
         json.Finite("predictedUs", summary.PredictedUs, 2);
         json.Finite("measuredUs", summary.MeasuredUs, 2);
+        json.Finite("mape", summary.Mape, 4);
         json.Finite("meanError", summary.MeanError, 4);
         json.Finite("medianRatio", summary.MedianRatio, 4);
         json.Finite("farShare", summary.FarShare, 4);

@@ -80,7 +80,7 @@ internal static class HtmlReport
         Table(["branch", ">layer", ">MMAC", ">peak", ">predicted us", "device", "why", "nodes"], plan.Branches.Select(b => (object?[])
         [
             $"B{b.Id}", b.Layer, Numbers.Fixed(b.Macs / 1e6), Numbers.Bytes(b.PeakBytes), Numbers.Fixed(b.PredictedUs), b.Device, $"{b.Why}{(b.Dynamic ? "; dynamic" : "")}",
-            Tag("span.nodes", string.Join("\n", b.Nodes.Select((n, i) => $"{n}: {b.Operators[i]}"))),
+            Tag("span.nodes", string.Join("\n", b.Nodes.Select((n, i) => $"{n}: {b.Operators[i]}, {b.Prices[i]}"))),
         ]))));
 
     private static XElement? Passes(PlanReport plan) => plan.Fusions.All(f => f.Value == 0) ? null : Tag("section", Tag("details", Tag("summary", "What the passes changed"),

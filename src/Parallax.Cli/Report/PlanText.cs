@@ -43,11 +43,13 @@ internal static class PlanText
     private static void Branches(TextWriter output, PlanReport plan)
     {
         bool isCut = plan.Branches.Length > MaxRows;
+        int learned = plan.Branches.Sum(b => b.Prices.Count(p => p.By == PriceSource.Predictor));
         Head(output, isCut ? $"Branches: the {MaxRows} longest" : "Branches");
         IEnumerable<PlanBranch> shown = isCut ? plan.Branches.OrderByDescending(b => b.PredictedUs).Take(MaxRows) : plan.Branches;
         Tables.Print(output, ["branch", ">layer", "device", ">nodes", ">MMAC", ">peak", ">predicted us", "", "from", "to"], shown.Select(b => (string[])
             [$"B{b.Id}", $"{b.Layer}", b.Device, $"{b.Nodes.Length}", Numbers.Fixed(b.Macs / 1e6), Numbers.Bytes(b.PeakBytes), Numbers.Fixed(b.PredictedUs), b.Dynamic ? "dynamic" : "", b.Nodes[0], b.Nodes[^1]]));
         More(output, plan.Branches.Length, "branches");
+        output.WriteLine($"times: {Numbers.Count(learned, "node")} by predictors, {Numbers.Count(plan.Nodes - learned, "node")} by constants");
     }
 
     private static void Head(TextWriter output, string text)

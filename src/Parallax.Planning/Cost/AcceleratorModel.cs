@@ -50,10 +50,13 @@ public sealed record AcceleratorModel(
     /// <param name="steps">The work of each node, and what is known of its kernel.</param>
     public double PredictUs(IEnumerable<(StepWork Work, KernelFacts Kernel)> steps, long boundaryBytes)
     {
-        double us = LatencyUs + boundaryBytes / BytesPerSecond * 1e6;
+        double us = LatencyUs + TransferUs(boundaryBytes);
         foreach ((StepWork work, KernelFacts kernel) in steps) us += PredictorFor(work)?.WorkUs(work, Units, kernel) ?? work.Macs / MacsPerSecond * 1e6;
         return us;
     }
+
+    /// <summary>Predicted microseconds of bringing so many bytes to the device or back.</summary>
+    public double TransferUs(long bytes) => bytes / BytesPerSecond * 1e6;
 
     /// <summary>The predictor that speaks for a step; null where R_acc does.</summary>
     public LatencyPredictor? PredictorFor(in StepWork work) => LatencyPredictor.For(work, Predictors);

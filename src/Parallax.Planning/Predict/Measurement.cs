@@ -15,8 +15,12 @@ public sealed record MeasurementHeader(int Format, string Machine, int Seed)
 /// <summary>The constants of the CPU with up to so many workers.</summary>
 public sealed record MeasuredCpu(int Workers, CostModel Model);
 
+/// <summary>A problem that a device cannot compute, or not with so many workers.</summary>
+public sealed record SkippedSample(string Device, string Problem, int Units);
+
 /// <summary>One line of a file of measurements: exactly one member is there.</summary>
-public sealed record Measurement(MeasurementHeader? Header = null, MeasuredCpu? Cpu = null, AcceleratorModel? Accelerator = null, LatencySample? Sample = null)
+public sealed record Measurement(
+    MeasurementHeader? Header = null, MeasuredCpu? Cpu = null, AcceleratorModel? Accelerator = null, LatencySample? Sample = null, SkippedSample? Skipped = null)
 {
     /// <summary>Without line breaks.</summary>
     public string ToLine() => JsonSerializer.Serialize(this, MeasurementJson.Default.Measurement);
@@ -34,12 +38,13 @@ public sealed record Measurement(MeasurementHeader? Header = null, MeasuredCpu? 
         }
     }
 
-    private bool IsSound => (Header, Cpu, Accelerator, Sample) switch
+    private bool IsSound => (Header, Cpu, Accelerator, Sample, Skipped) switch
     {
-        ({ Machine: not null }, null, null, null) => true,
-        (null, { Workers: > 0, Model: { Rates: not null, Cache: not null, Memory: not null } model }, null, null) => model.Fault() is null,
-        (null, null, { } accelerator, null) => accelerator.Fault() is null,
-        (null, null, null, { IsSound: true }) => true,
+        ({ Machine: not null }, null, null, null, null) => true,
+        (null, { Workers: > 0, Model: { Rates: not null, Cache: not null, Memory: not null } model }, null, null, null) => model.Fault() is null,
+        (null, null, { } accelerator, null, null) => accelerator.Fault() is null,
+        (null, null, null, { IsSound: true }, null) => true,
+        (null, null, null, null, { Device: not null, Problem: not null }) => true,
         _ => false,
     };
 }

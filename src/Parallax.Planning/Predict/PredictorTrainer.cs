@@ -8,6 +8,9 @@ public static class PredictorTrainer
     /// <summary>Fewer problems teach nothing.</summary>
     public const int MinProblems = 10;
 
+    /// <summary>A predictor that errs by more on average misleads.</summary>
+    private const double MaxMape = 1;
+
     /// <summary>One in so many problems is kept apart to tell the accuracy.</summary>
     private const int HeldOutPart = 5;
 
@@ -22,7 +25,7 @@ public static class PredictorTrainer
         .. samples.Where(s => s.Work.Extents.IsKnown).GroupBy(s => LatencyPredictor.KindOf(s.Work)).OrderBy(g => g.Key)
             .Where(g => g.DistinctBy(s => s.Problem).Count() >= MinProblems)
             .Select(g => TrainKind([.. g], dispatchUs, assumedUs, new TreeOptions { Seed = seed }))
-            .Where(p => p.Accuracy.Mape < p.Accuracy.AssumedMape),
+            .Where(p => p.Accuracy.Mape < Math.Min(MaxMape, p.Accuracy.AssumedMape)),
     ];
 
     /// <summary>The predictor of one kind of operator.</summary>

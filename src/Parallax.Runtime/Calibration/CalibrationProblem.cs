@@ -10,25 +10,22 @@ namespace Parallax.Runtime.Calibration;
 /// <param name="Inputs">Dims of the inputs; those after <paramref name="DataInputs"/> are constants.</param>
 internal sealed record CalibrationProblem(Op Op, int DataInputs, params long[][] Inputs)
 {
-    /// <summary>The graph of the operator alone; constants and data are small numbers without denormals.</summary>
-    internal (Graph Graph, Dictionary<string, Datum> Data) Build()
+    /// <summary>The graph of the operator alone; constants are small numbers without denormals.</summary>
+    internal Graph Build()
     {
         var builder = new GraphBuilder("calibration");
-        var data = new Dictionary<string, Datum>();
-        var values = new ValueId[Inputs.Length];
-        for (int i = 0; i < values.Length; i++)
-        {
-            Tensor tensor = Fill(Inputs[i]);
-            if (i >= DataInputs) values[i] = builder.Constant($"c{i}", tensor);
-            else
-            {
-                values[i] = builder.Input($"x{i}", new TensorFact(DType.Float32, tensor.Shape));
-                data[$"x{i}"] = tensor;
-            }
-        }
+        ValueId[] values = [.. Inputs.Select((dims, i) => i >= DataInputs ? builder.Constant($"c{i}", Fill(dims)) : builder.Input($"x{i}", new TensorFact(DType.Float32, Shape.Of(dims))))];
         builder.Output("y", Op is Slice ? AddSlice(builder, values[0], Inputs[0]) : Op is Resize ? AddResize(builder, values[0]) : builder.Add("node", Op, values.AsSpan()));
-        return (builder.Build(), data);
+        return builder.Build();
     }
+
+    /// <summary>The operator and its shapes.</summary>
+    public override string ToString() => $"{Op.Name} {string.Join(' ', Inputs.Select((dims, i) => $"{(i < DataInputs ? "" : "constant ")}{string.Join('x', dims)}"))}";
+
+    /// <summary>Something for each input of a graph of known shapes: small numbers without denormals, and zeros where they are no float32.</summary>
+    internal static IEnumerable<(ValueId Id, Tensor Tensor)> Data(Graph graph) => graph.Inputs.Select(i => (i, Data(graph.TensorFact(i)!)));
+
+    private static Tensor Data(TensorFact fact) => fact.Type == DType.Float32 ? Fill(fact.Shape!.Value.ToArray()) : Tensor.Zeros(fact.Type, fact.Shape!.Value.ToArray());
 
     internal static InferenceSession Session(Graph graph, int workers, ScheduleMode mode = ScheduleMode.Sequential) => new(
         new ImportedModel(graph, ImmutableDictionary<string, string>.Empty, source: null),
@@ -50,7 +47,7 @@ internal sealed record CalibrationProblem(Op Op, int DataInputs, params long[][]
 
     private static ValueId Ints(GraphBuilder builder, string name, long value) => builder.Constant(name, Tensor.From([value], [1]));
 
-    private static SpatialWindow Window(long kernel, long stride, long pad) => new([kernel, kernel], [stride, stride], [], [pad, pad, pad, pad]);
+    internal static SpatialWindow Window(long kernel, long stride, long pad) => new([kernel, kernel], [stride, stride], [], [pad, pad, pad, pad]);
 
     /// <summary>By class, the problems that speak for it.</summary>
     /// <param name="scale">Enlarges each, so that many workers find work.</param>

@@ -4,7 +4,6 @@ using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.Kernels;
 using Parallax.Planning;
-using Parallax.Runtime.Cpu;
 using Parallax.Runtime.Execution;
 
 namespace Parallax.Runtime.Calibration;
@@ -13,7 +12,7 @@ namespace Parallax.Runtime.Calibration;
 /// Measures the constants of the cost model by running operators of known work alone. Every measurement is the shortest of many short trials, which are
 /// spread over several rounds: what else the machine does in between lengthens some of them, and shortens none.
 /// </summary>
-public sealed class Calibrator
+internal sealed class Calibrator
 {
     private const int Rounds = 5, MinTrials = 2, WarmingRuns = 40, ChainLength = 64, LooseBranches = 16;
     private static readonly TimeSpan WarmingTime = TimeSpan.FromMilliseconds(20);
@@ -38,13 +37,13 @@ public sealed class Calibrator
     /// <summary>Measures the processor with 1 to <paramref name="workers"/> workers.</summary>
     /// <param name="seconds">About how long that may take after the code is warm; at least a few runs of everything are made.</param>
     /// <param name="report">Told what is being measured.</param>
-    public static DeviceProfile Measure(int workers, double seconds, Action<string> report, CancellationToken cancellation = default)
+    internal static CostModel Measure(int workers, double seconds, Action<string> report, CancellationToken cancellation = default)
     {
         WorkerPool.Shared.EnsureWorkers(workers - 1);
         var calibrator = new Calibrator(workers, seconds, report, cancellation);
         try
         {
-            return new DeviceProfile(Processor.Identity, workers, calibrator.Measure(), []);
+            return calibrator.Measure();
         }
         finally
         {
@@ -121,8 +120,8 @@ public sealed class Calibrator
         Dictionary<string, Datum>? data = null;
         foreach (int count in workerCounts)
         {
-            (Graph graph, Dictionary<string, Datum> own) = problem.Build();
-            data ??= own;
+            Graph graph = problem.Build();
+            data ??= CalibrationProblem.Data(graph).ToDictionary(d => graph[d.Id].Name, d => (Datum)d.Tensor);
             timed.Add(new Timed(CalibrationProblem.Session(graph, count), data, count) { Class = opClass, Problem = problem, Work = StepWork.Of(graph, graph.Nodes.Single()) });
         }
     }

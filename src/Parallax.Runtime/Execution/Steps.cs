@@ -41,11 +41,11 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
 
     internal override string Implementation => Kernel.Name;
 
-    /// <summary>Into how many parts the kernel is cut, at most: so many workers have something to do.</summary>
-    internal int Blocks { get; } = Enumerable.Range(0, kernel.PhaseCount).Select(kernel.BlockCount).DefaultIfEmpty(0).Max();
-
     /// <summary>What the kernel tells about its time.</summary>
-    internal KernelFacts Facts => new(Kernel.Name, Math.Max(1, Blocks));
+    internal KernelFacts Facts { get; } = FactsOf(kernel);
+
+    /// <summary>Its name, and into how many parts it is cut at most: so many workers have something to do.</summary>
+    internal static KernelFacts FactsOf(Kernel kernel) => new(kernel.Name, Enumerable.Range(0, kernel.PhaseCount).Select(kernel.BlockCount).DefaultIfEmpty(1).Max(b => Math.Max(1, b)));
 
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>
     internal int TableStart { get; set; }

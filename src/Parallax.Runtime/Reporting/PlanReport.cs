@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Parallax.Planning;
@@ -20,8 +21,27 @@ public sealed record PlanBranch(
     int Id, ImmutableArray<string> Nodes, long Macs, long PeakBytes, bool Dynamic, string Device, string Why, double PredictedUs,
     int Layer, ImmutableArray<int> Predecessors, [property: JsonIgnore] ImmutableArray<string> Operators, [property: JsonIgnore] OpClass Kind)
 {
+    /// <summary>By node. In a region, a dispatch and transfers come on top.</summary>
+    public required ImmutableArray<PlanPrice> Prices { get; init; }
+
     /// <summary>The shortest time that a device took for the branch so far; null where none did.</summary>
     public double? MeasuredUs { get; init; }
+}
+
+/// <summary>What the time of a node was predicted by.</summary>
+public enum PriceSource
+{
+    /// <summary>Rates of classes of operators: assumed, or measured on the machine.</summary>
+    Constants,
+
+    /// <summary>What was learned from samples of the kind of operator.</summary>
+    Predictor,
+}
+
+/// <summary>What a node is predicted to take, with one worker.</summary>
+public sealed record PlanPrice(double PredictedUs, PriceSource By)
+{
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{PredictedUs:0.##} us by {(By == PriceSource.Predictor ? "a predictor" : "constants")}");
 }
 
 /// <summary>A device that regions may be placed on.</summary>

@@ -17,7 +17,7 @@ internal static class PlanReporter
             Model = model,
             Nodes = partition.Graph.NodeCount,
             Classes = partition.Classes,
-            Branches = [.. partition.Branches.Select(b => OfBranch(partition.Graph, b, plan.Branches[b.Id.Index]))],
+            Branches = [.. partition.Branches.Select(b => OfBranch(partition.Graph, b, plan.Branches[b.Id.Index], settings))],
             Layers = [.. partition.Layers.Select(l => l.Select(b => b.Index).ToImmutableArray())],
             ParallelLayers = partition.ParallelLayers,
             MaxBranches = partition.MaxBranches,
@@ -33,7 +33,7 @@ internal static class PlanReporter
 
     internal static ImmutableArray<PlanDevice> Devices(RunSettings settings) => [.. settings.Devices.Select(d => new PlanDevice(d.Name, d.Backend.Description, d.Lost, d.Costs))];
 
-    private static PlanBranch OfBranch(Graph graph, Branch branch, Step[] steps)
+    private static PlanBranch OfBranch(Graph graph, Branch branch, Step[] steps, RunSettings settings)
     {
         Dictionary<NodeId, string> kernelOf = Kernels(steps).ToDictionary(k => k.Node, k => k.Kernel);
         var region = steps is [RegionStep only] ? only : null;
@@ -45,7 +45,22 @@ internal static class PlanReporter
             branch.Nodes.Select(n => StepWork.Of(graph, graph[n])).MaxBy(w => CostModel.Default.PredictUs(w)).Class)
         {
             MeasuredUs = region?.FastestUs,
+            Prices = Prices(graph, branch, steps, settings),
         };
+    }
+
+    private static ImmutableArray<PlanPrice> Prices(Graph graph, Branch branch, Step[] steps, RunSettings settings)
+    {
+        Dictionary<NodeId, KernelFacts> kernels = steps.OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
+        AcceleratorModel? device = branch.Region is null ? null
+            : settings.Devices.FirstOrDefault(d => d.Name == branch.Placement.Backend)?.Model ?? settings.Accelerators.First(a => a.Name == branch.Placement.Backend).Model;
+        return [.. branch.Nodes.Select(n => Price(StepWork.Of(graph, graph[n]), kernels.TryGetValue(n, out KernelFacts known) ? known : null))];
+
+        PlanPrice Price(StepWork work, KernelFacts? kernel) => device is null
+            ? new PlanPrice(settings.CostModel.PredictUs(work, 1, kernel), By(settings.CostModel.PredictorFor(work)))
+            : new PlanPrice(device.StepUs(work), By(device.PredictorFor(work)));
+
+        static PriceSource By(LatencyPredictor? predictor) => predictor is null ? PriceSource.Constants : PriceSource.Predictor;
     }
 
     private static IEnumerable<(NodeId Node, string Kernel)> Kernels(Step[] steps) => steps.SelectMany(s => s is RegionStep region

@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Parallax.Graphs;
+using Parallax.Graphs.Ops;
+using Parallax.Planning;
+
+namespace Parallax.Runtime.Calibration;
+
+/// <summary>Measures the constants of a device: what a dispatch takes, how fast it computes, and how fast data get there and back.</summary>
+internal static class AcceleratorProbe
+{
+    private const int MinRuns = 20, ChainLength = 9, WarmingRuns = 50;
+
+    /// <summary>Elements of the tensor that is brought to the device and back.</summary>
+    private const long Elements = 1 << 20;
+
+    /// <summary>Of the time of an operator over the same data: less is noise, and the memory is shared.</summary>
+    private const double LeastTransfer = 0.25;
+
+    /// <summary>What a shared memory "transfers": nothing, so that any number does.</summary>
+    private const double SharedBytesPerSecond = 1e15;
+
+    /// <param name="seconds">About how long that may take.</param>
+    internal static AcceleratorModel Measure(IBackend backend, double seconds, Action<string> report, CancellationToken cancellation)
+    {
+        AcceleratorModel model = backend.Model with { Device = backend.Description, Predictors = [] };
+        CalibrationProblem[] products = [.. CalibrationProblem.All(1).Where(p => p.Class is OpClass.Dense or OpClass.Convolution).Select(p => p.Problem)];
+        var time = TimeSpan.FromSeconds(seconds / (products.Length + 3));
+        if (Shortest(Chain(1, 8)) is not { } empty) return model;
+        model = model with { LatencyUs = empty.AllUs };
+        double bytesPerSecond = model.BytesPerSecond;
+        if (Shortest(Chain(1, Elements)) is { } once && Shortest(Chain(ChainLength, Elements)) is { } often)
+        {
+            double operatorUs = Math.Max(0, (often.AllUs - once.AllUs) / (ChainLength - 1)), transferUs = once.AllUs - operatorUs - empty.AllUs;
+            bytesPerSecond = transferUs < LeastTransfer * operatorUs ? SharedBytesPerSecond : 2 * sizeof(float) * Elements / transferUs * 1e6;
+        }
+        model = model with { BytesPerSecond = bytesPerSecond };
+        var rates = new List<double>();
+        foreach (CalibrationProblem problem in products)
+        {
+            Graph graph = problem.Build();
+            if (Shortest(graph) is { } run)
+                rates.Add(StepWork.Of(graph, graph.Nodes.Single()).Macs / Math.Max(1, run.AllUs - run.BoundaryUs(model) - empty.AllUs) * 1e6);
+        }
+        // A region begins when the CPU hands it over: nothing on the device waits for the CPU.
+        double usPerByte = bytesPerSecond == SharedBytesPerSecond ? 0 : 1e6 / bytesPerSecond;
+        return model with
+        {
+            MacsPerSecond = rates.Count == 0 ? model.MacsPerSecond : Math.Exp(rates.Average(Math.Log)),
+            Sync = backend.Model.Sync ?? new SyncCosts(empty.SubmitUs, 0, Math.Max(0, empty.AllUs - empty.SubmitUs), usPerByte),
+        };
+
+        Measured? Shortest(Graph graph)
+        {
+            report($"{backend.Name}: {graph.Nodes.First().Op.Name}");
+            using TimedRegion? region = TimedRegion.TryCompile(backend, graph);
+            if (region is null) return null;
+            var all = Stopwatch.StartNew();
+            for (int run = 0; run < WarmingRuns && all.Elapsed < time; run++) region.Run();
+            var best = new Measured(double.PositiveInfinity, double.PositiveInfinity, region.BoundaryBytes);
+            for (int run = 0; run < MinRuns || all.Elapsed < time; run++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                (double submitUs, double allUs) = region.Run();
+                if (allUs < best.AllUs) best = best with { SubmitUs = submitUs, AllUs = allUs };
+            }
+            return best;
+        }
+    }
+
+    private sealed record Measured(double SubmitUs, double AllUs, long BoundaryBytes)
+    {
+        internal double BoundaryUs(AcceleratorModel model) => model.TransferUs(BoundaryBytes);
+    }
+
+    private static Graph Chain(int length, long elements)
+    {
+        var builder = new GraphBuilder("chain");
+        ValueId value = builder.Input("x", new TensorFact(DType.Float32, [1, elements]));
+        for (int i = 0; i < length; i++) value = builder.Add($"n{i}", new Unary(UnaryFunction.Relu), value);
+        builder.Output("y", value);
+        return builder.Build();
+    }
+}

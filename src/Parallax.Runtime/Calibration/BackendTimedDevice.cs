@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using Parallax.Graphs;
+using Parallax.Planning;
+
+namespace Parallax.Runtime.Calibration;
+
+/// <summary>A device beside the CPU, an operator at a time in a region of its own.</summary>
+/// <param name="measured">Its constants: what they say of dispatch and transfer is no part of an operator's time.</param>
+internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel measured) : ITimedDevice
+{
+    /// <summary>A region cannot take less than its dispatch: what is left when noise says so.</summary>
+    private const double LeastUs = 0.05;
+
+    public string Name => backend.Name;
+
+    public IReadOnlyList<int> Units { get; } = [measured.Units];
+
+    public ITimedOperator? Prepare(Graph graph)
+    {
+        Node node = graph.Nodes.Single();
+        if (StepWork.ClassOf(graph, node) == OpClass.View || TimedRegion.TryCompile(backend, graph) is not { } region) return null;
+        // What a region's compilation tells of its kernels is not known yet when a region is judged.
+        return new Operator(region, backend.KernelOf(graph, node), measured.LatencyUs + measured.TransferUs(region.BoundaryBytes));
+    }
+
+    private sealed class Operator(TimedRegion region, KernelFacts kernel, double aroundUs) : ITimedOperator
+    {
+        public KernelFacts Kernel => kernel;
+
+        public bool Occupies(int units) => true; // how its units share the work is the device's affair
+
+        public double RunUs(int units) => Math.Max(LeastUs, region.Run().AllUs - aroundUs);
+
+        public void Dispose() => region.Dispose();
+    }
+}
+
+/// <summary>A whole graph as one region of a device, in memory of its own.</summary>
+internal sealed class TimedRegion : IDisposable
+{
+    private readonly Cpu.WeightCache weights = new(Precision.Standard);
+    private readonly Dictionary<ValueId, int> placeOf = [];
+    private readonly List<RegionPlace> places = [];
+    private readonly Graph graph;
+    private Storage? arena;
+    private ICompiledRegion? compiled;
+    private IRegionCall? call;
+
+    private TimedRegion(Graph graph) => this.graph = graph;
+
+    /// <summary>Null where the device does not support all of the graph, or cannot compile or hold it.</summary>
+    internal static TimedRegion? TryCompile(IBackend backend, Graph graph)
+    {
+        Node[] nodes = [.. graph.TopologicalOrder()];
+        if (nodes.Any(n => n.Inputs.Concat(n.Outputs).Any(v => !v.IsNone && graph.TensorFact(v) is not { IsStatic: true }) || backend.WhyNot(graph, n) is not null)) return null;
+        var region = new TimedRegion(graph);
+        try
+        {
+            region.Compile(backend, nodes);
+            return region;
+        }
+        catch (DeviceException)
+        {
+            region.Dispose();
+            return null;
+        }
+        catch
+        {
+            region.Dispose();
+            throw;
+        }
+    }
+
+    internal long BoundaryBytes => places.Where(p => p.IsInput || p.IsOutput).Sum(p => p.ByteCount);
+
+    /// <summary>Runs the region once, the CPU asking for its end without pause.</summary>
+    /// <returns>The time to hand it over, and the time from then to its end, which includes that.</returns>
+    internal (double SubmitUs, double AllUs) Run()
+    {
+        long start = Stopwatch.GetTimestamp();
+        call!.Enqueue();
+        long handedOver = Stopwatch.GetTimestamp();
+        while (!call.IsDone) Thread.SpinWait(1);
+        return (Stopwatch.GetElapsedTime(start, handedOver).TotalMicroseconds, Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+    }
+
+    private void Compile(IBackend backend, Node[] nodes)
+    {
+        var outputs = graph.Outputs.Select(o => o.Value).ToHashSet();
+        foreach (ValueId input in graph.Inputs) AddPlace(input, isInput: true, isOutput: false);
+        foreach (ValueId output in nodes.SelectMany(n => n.Outputs))
+            if (!output.IsNone) AddPlace(output, isInput: false, outputs.Contains(output));
+        var described = nodes.Select(n => new RegionNode(n, [.. n.Inputs.Select(OperandOf)], [.. n.Outputs.Select(OperandOf)]));
+        compiled = backend.Compile(new DeviceRegion("calibration", graph, [.. described], [.. places], weights));
+        var offsets = new long[places.Count];
+        long end = 0;
+        for (int i = 0; i < offsets.Length; i++, end += MemoryProblem.Align(places[i - 1].ByteCount)) offsets[i] = end;
+        arena = backend.Allocator is { } allocator ? allocator.Allocate(end) : new Memory.NativeStorage(end);
+        foreach ((ValueId id, Tensor data) in CalibrationProblem.Data(graph))
+        {
+            data.Bytes.CopyTo(arena.Slice(offsets[placeOf[id]], checked((int)data.ByteCount)));
+            data.Dispose();
+        }
+        call = compiled.CreateCall(arena, offsets);
+    }
+
+    private void AddPlace(ValueId id, bool isInput, bool isOutput)
+    {
+        placeOf.Add(id, places.Count);
+        places.Add(new RegionPlace(CostOf.Bytes(graph.Fact(id)).Value, isInput, isOutput));
+    }
+
+    private RegionOperand? OperandOf(ValueId id) => id.IsNone ? null : graph.Constant(id) is { } constant ? new RegionOperand(-1, constant) : new RegionOperand(placeOf[id], null);
+
+    public void Dispose()
+    {
+        call?.Dispose();
+        compiled?.Dispose();
+        arena?.Dispose();
+        weights.Dispose();
+    }
+}

@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using Parallax.Planning;
+using Parallax.Runtime.Cpu;
+
+namespace Parallax.Runtime.Calibration;
+
+/// <summary>What is calibrated, and for how long.</summary>
+public sealed record CalibrationOptions
+{
+    /// <summary>The most workers that are measured.</summary>
+    public int Workers { get; init; } = Processor.PhysicalCores;
+
+    /// <summary>About how long the measurements may take in all.</summary>
+    public double Seconds { get; init; } = 180;
+
+    /// <summary>Rounds of the sequence of problems: each has every kind of operator.</summary>
+    public int Rounds { get; init; } = 60;
+
+    /// <summary>Of the problems and of the training.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Devices to be measured beside the CPU.</summary>
+    public ImmutableArray<IBackend> Backends { get; init; } = [];
+
+    /// <summary>Models whose operators are measured before all others, with inputs of the shapes that matter. They must outlive the calibration.</summary>
+    public ImmutableArray<(InferenceSession Session, Dictionary<string, Datum> Inputs)> Models { get; init; } = [];
+}
+
+/// <summary>A profile, and how much was sampled for it.</summary>
+public sealed record CalibrationResult(DeviceProfile Profile, SamplingResult Sampling);
+
+/// <summary>Measures a machine and trains the predictors of its devices.</summary>
+public static class Calibration
+{
+    /// <summary>The part of the time that the constants take, those of each device.</summary>
+    private const double ConstantsPart = 0.125;
+
+    /// <summary>Measures what the log does not have yet, and makes a profile of everything that it has.</summary>
+    /// <param name="report">Told what is being done.</param>
+    /// <exception cref="OperationCanceledException">What was measured is in the log.</exception>
+    public static CalibrationResult Run(CalibrationOptions options, MeasurementLog log, Action<string> report, CancellationToken cancellation = default)
+    {
+        double constantsSeconds = options.Seconds * ConstantsPart, seconds = options.Seconds;
+        if (log.Cpu(options.Workers) is not { } cpu)
+        {
+            cpu = Calibrator.Measure(options.Workers, constantsSeconds, report, cancellation);
+            log.Add(new Measurement(Cpu: new MeasuredCpu(options.Workers, cpu)));
+            seconds -= constantsSeconds;
+        }
+        var accelerators = new List<AcceleratorModel>();
+        using var cpuDevice = new CpuTimedDevice(options.Workers);
+        var devices = new List<ITimedDevice> { cpuDevice };
+        foreach (IBackend backend in options.Backends)
+        {
+            if (log.Accelerator(backend.Name, backend.Description) is not { } model)
+            {
+                model = AcceleratorProbe.Measure(backend, constantsSeconds, report, cancellation);
+                log.Add(new Measurement(Accelerator: model));
+                seconds -= constantsSeconds;
+            }
+            accelerators.Add(model);
+            devices.Add(new BackendTimedDevice(backend, model));
+        }
+        IReadOnlyList<LatencyProblem> problems = Problems(options);
+        SamplingResult sampling = new LatencySampler(devices, log, report, cancellation).Measure(problems, seconds);
+        return new CalibrationResult(Train(options, log, cpu, accelerators, report, cancellation), sampling);
+    }
+
+    private static IReadOnlyList<LatencyProblem> Problems(CalibrationOptions options) =>
+        [.. options.Models.SelectMany(m => LatencyProblem.Of(m.Session.PlanFor(m.Inputs).Partition.Graph)).DistinctBy(p => p.Name), .. ProblemSampler.Take(options.Rounds, options.Seed)];
+
+    /// <summary>The profile of constants and of what the log's samples teach.</summary>
+    private static DeviceProfile Train(CalibrationOptions options, MeasurementLog log, CostModel cpu, List<AcceleratorModel> accelerators, Action<string> report, CancellationToken cancellation)
+    {
+        CostModel constants = cpu with { Predictors = [] };
+        return new DeviceProfile(Processor.Identity, options.Workers,
+            constants with { Predictors = Of(Placement.Cpu, cpu.StepOverheadUs, s => constants.PredictUs(s.Work, s.Units, s.Kernel) - cpu.StepOverheadUs) },
+            [.. accelerators.Select(a => a with { Predictors = Of(a.Name, a.LatencyUs, s => a.StepUs(s.Work, s.Kernel)) })]);
+
+        ImmutableArray<LatencyPredictor> Of(string device, double dispatchUs, Func<LatencySample, double> constantsUs)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            report($"training the predictors of {device}");
+            return PredictorTrainer.Train(log.Samples.Where(s => s.Device == device), dispatchUs, constantsUs, options.Seed);
+        }
+    }
+}
