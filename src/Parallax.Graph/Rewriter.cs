@@ -104,23 +104,34 @@ public static class Rewriter
 {
     /// <param name="maxRewrites">Stops after so many rewrites; bisects a wrong answer.</param>
     /// <param name="includeBodies">Whether the bodies of control flow are rewritten too; if not, they stay the same objects.</param>
-    public static RewriteResult Run(Graph graph, IReadOnlyList<IPass> passes, int maxRewrites = int.MaxValue, bool includeBodies = true)
+    public static RewriteResult Run(Graph graph, IReadOnlyList<IPass> passes, int maxRewrites = int.MaxValue, bool includeBodies = true) =>
+        Run(graph, [passes], maxRewrites, includeBodies);
+
+    /// <summary>Runs stages of passes one after another, each until none of its passes fires.</summary>
+    /// <inheritdoc cref="Run(Graph, IReadOnlyList{IPass}, int, bool)" path="/param"/>
+    public static RewriteResult Run(Graph graph, IReadOnlyList<IReadOnlyList<IPass>> stages, int maxRewrites = int.MaxValue, bool includeBodies = true)
     {
         var fired = new SortedDictionary<string, int>(StringComparer.Ordinal);
         int left = maxRewrites;
-        return new RewriteResult(Run(graph, passes, includeBodies, fired, ref left), fired);
+        return new RewriteResult(Run(graph, stages, includeBodies, fired, ref left), fired);
     }
 
-    private static Graph Run(Graph graph, IReadOnlyList<IPass> passes, bool includeBodies, SortedDictionary<string, int> fired, ref int left)
+    private static Graph Run(Graph graph, IReadOnlyList<IReadOnlyList<IPass>> stages, bool includeBodies, SortedDictionary<string, int> fired, ref int left)
     {
         var copy = new Graph(graph);
         RemoveDead(copy);
         foreach (Node node in copy.Nodes.Where(n => includeBodies && !n.Op.Bodies.IsEmpty).ToList())
         {
             var bodies = ImmutableArray.CreateBuilder<Graph>();
-            foreach (Graph body in node.Op.Bodies) bodies.Add(Run(body, passes, includeBodies, fired, ref left));
+            foreach (Graph body in node.Op.Bodies) bodies.Add(Run(body, stages, includeBodies, fired, ref left));
             copy.SetOp(node.Id, node.Op.WithBodies(bodies.ToImmutable()));
         }
+        foreach (IReadOnlyList<IPass> passes in stages) Rewrite(copy, passes, fired, ref left);
+        return copy;
+    }
+
+    private static void Rewrite(Graph copy, IReadOnlyList<IPass> passes, SortedDictionary<string, int> fired, ref int left)
+    {
         var queued = new HashSet<NodeId>();
         var queue = new Queue<NodeId>();
         foreach (Node node in copy.TopologicalOrder()) Enqueue(node.Id);
@@ -130,7 +141,7 @@ public static class Rewriter
             foreach (IPass pass in passes)
             {
                 if (!copy.Contains(id)) break;
-                if (left <= 0) return copy;
+                if (left <= 0) return;
                 if (pass.TryRewrite(copy, copy[id]) is not { } patch) continue;
                 left--;
                 fired[pass.Name] = fired.GetValueOrDefault(pass.Name) + 1;
@@ -138,7 +149,6 @@ public static class Rewriter
                 EnqueueAround(id);
             }
         }
-        return copy;
 
         void Enqueue(NodeId id)
         {

@@ -65,7 +65,7 @@ public sealed class InferenceSession : IDisposable
             {
                 Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile),
             };
-            RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.All(new ConstantEvaluator()), Options.MaxRewrites);
+            RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.Stages(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);
             OperatorSupport.Check(rewritten.Graph);

@@ -69,6 +69,98 @@ public sealed unsafe class QuantizedTests
                 CheckConv(problem, signed, entry, seed++);
     }
 
+    [Theory]
+    [MemberData(nameof(Entries))]
+    public void BiasesAreAddedBeforeRoundingAndResultsLimited(string name)
+    {
+        IntegerMicroKernel entry = Entry(name);
+        const int m = 5, n = 37, k = 3;
+        byte[] a = Bytes(m * k, 1), b = Bytes(k * n, 2), zero = [9], yZero = [20];
+        float[] aScale = [0.01f], bScale = [0.02f], yScale = [0.013f], columnScales = [.. Enumerable.Range(1, n).Select(i => 0.003f * i)];
+        int[] bias = [.. Enumerable.Range(0, n).Select(i => 100 * i - 500)];
+        float[] realBias = [.. Enumerable.Range(0, n).Select(i => 0.1f * i - 0.3f)], biasScale = [0.0007f], biasScales = [.. columnScales.Select(s => s / 7)];
+        foreach (bool perColumn in (bool[])[false, true])
+        {
+            float[] scales = perColumn ? columnScales : bScale;
+            var types = new QuantizedTypes(QuantizedInputs.BiasedMatMul(hasBiasScale: true)) { ASigned = true, BScalePerColumn = perColumn, Low = 3, High = 200 };
+            Check(types, scales, column => bias[column] * (double)biasScale[0], bias, biasScale);
+            Check(types with { BiasScalePerLane = true }, scales, column => bias[column] * (double)biasScales[column], bias, biasScales);
+            Check(types with { Inputs = QuantizedInputs.BiasedMatMul(hasBiasScale: false), BiasIsFloat = true }, scales, column => realBias[column], realBias);
+        }
+
+        void Check(QuantizedTypes types, float[] scales, Func<int, double> addend, params Array[] biases)
+        {
+            byte[] y = new byte[m * n];
+            Run(QuantizedKernels.CreateProduct(new GemmProblem(m, n, k), types, entry: entry), y, [a, aScale, zero, b, scales, zero, yScale, yZero, .. biases]);
+            for (int i = 0; i < y.Length; i++)
+            {
+                int sum = 0, column = i % n;
+                for (int j = 0; j < k; j++) sum += ((sbyte)a[i / n * k + j] - 9) * (b[j * n + column] - 9);
+                double real = sum * ((double)aScale[0] * scales[scales.Length == 1 ? 0 : column]) + addend(column);
+                Assert.Equal(Math.Clamp(Math.Round(real / yScale[0]) + 20, 3, 200), y[i]);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void PairsOfQuantizedElementsAreComputedInRealNumbers(bool aSigned, bool bSigned)
+    {
+        float[] aScale = [0.03f], bScale = [0.05f], yScale = [0.07f];
+        byte[] aZero = [100], bZero = [200], yZero = [30];
+        int seed = 1;
+        foreach ((long[] left, long[] right) in ((long[], long[])[])[([0], [0]), ([1], [1]), ([257], [257]), ([3, 700], [700]), ([3, 700], [3, 1]), ([1], [513]), ([2, 1, 5], [2, 9, 5])])
+            foreach (BinaryFunction function in (BinaryFunction[])[BinaryFunction.Add, BinaryFunction.Sub, BinaryFunction.Mul])
+            {
+                long[] result = [.. Enumerable.Range(0, left.Length < right.Length ? right.Length : left.Length).Select(i => Math.Max(Dim(left, right.Length, i), Dim(right, left.Length, i)))];
+                if (Shape.Count(left) == 0) result = [0];
+                byte[] a = Bytes((int)Shape.Count(left), seed++), b = Bytes((int)Shape.Count(right), seed++), y = new byte[Shape.Count(result)];
+                var loop = new Broadcast(result, left, right);
+                Run(QuantizedElementKernels.Binary(function, loop, aSigned, bSigned, ySigned: false, low: 2, high: 250), y, a, aScale, aZero, b, bScale, bZero, yScale, yZero);
+                for (int block = 0; block < loop.BlockCount; block++)
+                    for (Broadcast.Runs run = loop.Block(block); run.Next();)
+                        for (int i = 0; i < run.Count; i++)
+                        {
+                            double x = (Value(a[run.First + (loop.Advances(0) ? i : 0)], aSigned) - Value(aZero[0], aSigned)) * (double)aScale[0];
+                            double z = (Value(b[run.Second + (loop.Advances(1) ? i : 0)], bSigned) - Value(bZero[0], bSigned)) * (double)bScale[0];
+                            double real = function switch { BinaryFunction.Add => x + z, BinaryFunction.Sub => x - z, _ => x * z };
+                            Assert.Equal(Math.Clamp(Math.Round(real / yScale[0]) + 30, 2, 250), y[run.Start + i]);
+                        }
+            }
+
+        static long Dim(long[] dims, int otherRank, int axis) => axis - Math.Max(0, otherRank - dims.Length) is >= 0 and var own ? dims[own] : 1;
+    }
+
+    [Fact]
+    public void MeansOfQuantizedElementsAreExact()
+    {
+        float[] scale = [0.03f], yScale = [0.011f];
+        byte[] zero = [100], yZero = [30];
+        foreach (bool signed in (bool[])[false, true])
+            foreach ((int rows, int length) in ((int, int)[])[(0, 3), (1, 1), (7, 49), (3, 513), (700, 3)])
+            {
+                byte[] x = Bytes(rows * length, rows + length), y = new byte[rows];
+                Run(QuantizedElementKernels.Mean(rows, length, signed, ySigned: true), y, x, scale, zero, yScale, yZero);
+                for (int row = 0; row < rows; row++)
+                {
+                    int sum = 0;
+                    for (int i = 0; i < length; i++) sum += Value(x[row * length + i], signed) - Value(zero[0], signed);
+                    Assert.Equal(Math.Clamp(Math.Round(sum * (double)scale[0] / ((double)yScale[0] * length)) + 30, -128, 127), (sbyte)y[row]);
+                }
+            }
+    }
+
+    [Fact]
+    public void TablesAreReadByTheByte()
+    {
+        byte[] table = [.. Enumerable.Range(0, 256).Select(i => (byte)(255 - i))], x = Bytes(70_001, 1), y = new byte[x.Length];
+        Run(QuantizedElementKernels.Lookup(x.Length), y, x, table);
+        Assert.Equal(x.Select(v => (byte)(255 - v)), y);
+    }
+
     private static void CheckSums(GemmProblem problem, bool aSigned, bool bSigned, bool perLane, IntegerMicroKernel entry, int seed)
     {
         int Extent(long[]? batch, long elements) => (int)((batch is null ? 0 : batch.Max()) + elements);
@@ -136,8 +228,8 @@ public sealed unsafe class QuantizedTests
             for (int i = 0; i < y8.Length; i++)
             {
                 int channel = i / problem.OutputPlane % problem.OutputChannels;
-                float scale = wScale[channel] * xScale[0] / yScale[0];
-                Assert.Equal(Math.Clamp(MathF.Round((float)(expected[i] + bias[channel]) * scale) + 100, 0, 255), y8[i]);
+                double scale = (double)wScale[channel] * xScale[0];
+                Assert.Equal(Math.Clamp(Math.Round((expected[i] + bias[channel]) * scale / yScale[0]) + 100, 0, 255), y8[i]);
             }
         }
     }

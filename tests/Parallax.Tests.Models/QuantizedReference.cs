@@ -5,7 +5,7 @@ using Parallax.Graphs.Ops;
 namespace Parallax.Tests.Models;
 
 /// <summary>
-/// Evaluates a quantized network of images node by node in float64: what the operators mean, without rounding but for QuantizeLinear's. Only what MobileNets need.
+/// Evaluates a quantized network of images node by node in float64: what the operators mean, without rounding but for QuantizeLinear's. Only what MobileNets and the tests' own networks need.
 /// </summary>
 /// <param name="SaturatesPairs">
 /// Whether products of quantized data are summed as x86 does without VNNI: two products of 8-bit integers at a time, saturated at 16 bits. Taps come outside of
@@ -37,7 +37,10 @@ internal sealed record QuantizedReference(Graph Graph, bool SaturatesPairs)
             Conv op => Convolve(node, op, x, Get(node, 1)!, Get(node, 2)?.Elements),
             Gemm { TransposeB: true } => Multiply(node, x, Get(node, 1)!, Get(node, 2)?.Elements),
             Unary { Function: UnaryFunction.Relu } => x with { Elements = Array.ConvertAll(x.Elements, v => Math.Max(v, 0)) },
+            Clip => x with { Elements = Array.ConvertAll(x.Elements, v => Math.Clamp(v, Get(node, 1)!.Elements[0], Get(node, 2)!.Elements[0])) },
             Binary { Function: BinaryFunction.Add } => x with { Elements = [.. x.Elements.Zip(Get(node, 1)!.Elements, (a, b) => a + b)] },
+            Binary { Function: BinaryFunction.Sub } => x with { Elements = [.. x.Elements.Zip(Get(node, 1)!.Elements, (a, b) => a - b)] },
+            Binary { Function: BinaryFunction.Mul } => x with { Elements = [.. x.Elements.Zip(Get(node, 1)!.Elements, (a, b) => a * b)] },
             Flatten => x with { Dims = [1, x.Elements.Length] },
             Identity or Cast => x,
             { Name: "GlobalAveragePool" } => new Data([.. x.Elements.Chunk((int)(x.Dims[2] * x.Dims[3])).Select(c => c.Average())], [1, x.Dims[1], 1, 1]),

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Parallax.Graphs.Ops;
 
 namespace Parallax.Graphs.Passes;
 
@@ -10,7 +11,8 @@ public interface IConstantEvaluator
 }
 
 /// <summary><c>op(constants) = constant</c>, for deterministic operators whose result is not much larger than what it is computed from.</summary>
-public sealed class FoldConstants(IConstantEvaluator evaluator) : IPass
+/// <param name="keepsQuantized">Whether DequantizeLinear is left as it is, so that passes see which constants are quantized.</param>
+public sealed class FoldConstants(IConstantEvaluator evaluator, bool keepsQuantized = false) : IPass
 {
     /// <summary>A larger result is folded only where it is no larger than its inputs, so that a model does not swell.</summary>
     private const long FreeBytes = 1L << 30;
@@ -19,7 +21,7 @@ public sealed class FoldConstants(IConstantEvaluator evaluator) : IPass
 
     public Patch? TryRewrite(Graph graph, Node node)
     {
-        if (!node.Op.IsDeterministic || node.Op.IsControlFlow) return null;
+        if (!node.Op.IsDeterministic || node.Op.IsControlFlow || (keepsQuantized && node.Op is DequantizeLinear)) return null;
         var inputs = ImmutableArray.CreateBuilder<Tensor?>(node.Inputs.Length);
         foreach (ValueId input in node.Inputs)
         {

@@ -1,8 +1,24 @@
 namespace Parallax.Graphs.Passes;
 
-/// <summary>The pipeline that every model goes through once, when it is loaded.</summary>
+/// <summary>The passes that every model goes through once, when it is loaded: stages, each a pipeline that runs until nothing in it fires.</summary>
 public static class StandardPasses
 {
+    public static IReadOnlyList<IReadOnlyList<IPass>> Stages(IConstantEvaluator evaluator) => [Quantized(evaluator), All(evaluator)];
+
+    /// <summary>Integer operators for QuantizeLinear and DequantizeLinear, before constants that are quantized become floats.</summary>
+    public static IReadOnlyList<IPass> Quantized(IConstantEvaluator evaluator) =>
+    [
+        new FoldConstants(evaluator, keepsQuantized: true),
+        new RemoveIdentity(),
+        new CancelQuantization(),
+        new DequantizeAfterMoving(),
+        new QuantizeBeforeMoving(),
+        new FuseQuantizedProducts(),
+        new FuseQuantizedBinary(),
+        new FuseQuantizedMean(),
+        new TabulateQuantizedFunctions(evaluator),
+    ];
+
     public static IReadOnlyList<IPass> All(IConstantEvaluator evaluator) =>
     [
         new FoldKnownContents(),

@@ -77,17 +77,20 @@ internal static unsafe class ByteLanes
         else *target = (byte)As<int, V>(integers);
     }
 
-    /// <summary>a limited to [min, max]; not for NaN.</summary>
-    [MethodImpl(Inline)]
-    internal static V Clamp<V>(V a, V min, V max) where V : struct, IVec<V>
+    /// <summary><c>(source[i] xor flip) - shift</c>, for bytes and integers that lie one behind the other.</summary>
+    internal static void Widen(byte* source, int flip, int shift, int* target, int count)
     {
-        if (typeof(V) == typeof(Vec512))
-            return As<V, Vector512<float>>(Vector512.MinNative(Vector512.MaxNative(As<Vector512<float>, V>(a), As<Vector512<float>, V>(min)), As<Vector512<float>, V>(max)));
-        if (typeof(V) == typeof(Vec256))
-            return As<V, Vector256<float>>(Vector256.MinNative(Vector256.MaxNative(As<Vector256<float>, V>(a), As<Vector256<float>, V>(min)), As<Vector256<float>, V>(max)));
-        if (typeof(V) == typeof(Vec128))
-            return As<V, Vector128<float>>(Vector128.MinNative(Vector128.MaxNative(As<Vector128<float>, V>(a), As<Vector128<float>, V>(min)), As<Vector128<float>, V>(max)));
-        return Vec.Clamp(a, min, max);
+        if (Vec512.IsSupported) Widen<Vec512>(source, flip, shift, target, count);
+        else if (Vec256.IsSupported) Widen<Vec256>(source, flip, shift, target, count);
+        else Widen<Vec128>(source, flip, shift, target, count);
+    }
+
+    private static void Widen<V>(byte* source, int flip, int shift, int* target, int count) where V : struct, IVec<V>
+    {
+        V flips = V.CreateBits(flip), shifts = V.CreateBits(shift);
+        int i = 0;
+        for (; i <= count - V.Count; i += V.Count) V.Store((float*)target + i, V.SubtractBits(V.Xor(Load<V>(source + i), flips), shifts));
+        for (; i < count; i++) target[i] = (source[i] ^ flip) - shift;
     }
 
     [MethodImpl(Inline)]

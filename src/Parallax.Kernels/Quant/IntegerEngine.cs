@@ -40,11 +40,10 @@ internal sealed unsafe class IntegerEngine
     private readonly QuantizedTypes types;
     private readonly int m, n, k, groups, mBlock, nBlock;
     private readonly int aFlip, bFlip;
-    private readonly bool packsLeft, packsRight;
-    private readonly delegate*<in Requantizer, int*, int, float, float*, byte*, int, void> requantizeRow;
+    private readonly bool packsLeft, packsRight, columnsDiffer;
 
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
-    internal IntegerEngine(IntegerMicroKernel entry, QuantizedTypes types, int m, int n, int k, long products, bool leftIsPacked, bool rightIsPacked)
+    internal IntegerEngine(IntegerMicroKernel entry, QuantizedTypes types, int m, int n, int k, long products, bool leftIsPacked, bool rightIsPacked, bool biasPerColumn)
     {
         this.entry = entry;
         this.types = types;
@@ -52,12 +51,12 @@ internal sealed unsafe class IntegerEngine
         groups = entry.Groups(k);
         aFlip = entry.Flip(isLeft: true, types.ASigned);
         bFlip = entry.Flip(isLeft: false, types.BSigned);
+        columnsDiffer = types.Requantizes && (types.BScalePerColumn || biasPerColumn);
         packsLeft = !leftIsPacked;
         packsRight = !rightIsPacked;
         (mBlock, nBlock) = Cut(products);
         MBlocks = (m + mBlock - 1) / mBlock;
         NBlocks = (n + nBlock - 1) / nBlock;
-        requantizeRow = Requantizer.RowFor(entry.Width);
     }
 
     internal int MBlocks { get; }
@@ -116,7 +115,7 @@ internal sealed unsafe class IntegerEngine
         return scratch.Right;
     }
 
-    /// <summary>What is added to each row, and its scale. Whether a row's zero point is not 0.</summary>
+    /// <summary>What is added to each row, its factor and its bias. Whether a row's zero point is not 0.</summary>
     private bool FindRowTerms(in IntegerOperands operands, in Scratch scratch, int row, int rows, int* leftSums, in KernelArgs args)
     {
         QuantizedInputs inputs = types.Inputs;
@@ -127,12 +126,16 @@ internal sealed unsafe class IntegerEngine
             int zero = Zero(args, inputs.AZero, isLeft: true, aFlip, types.AZeroPerRow ? parameter + i : 0);
             any |= zero != 0;
             scratch.LeftZeros[i] = zero;
-            scratch.RowAddends[i] = (inputs.Bias < 0 ? 0 : args.Input<int>(inputs.Bias)[parameter + i]) - bZero * leftSums[i];
+            scratch.RowAddends[i] = -bZero * leftSums[i];
         }
-        if (!types.Requantizes) return any;
-        float bScale = types.BScalePerColumn ? 1f : *args.Input<float>(inputs.BScale), yScale = *args.Input<float>(inputs.YScale);
+        if (!types.Requantizes || columnsDiffer) return any;
+        double yScale = types.YScale(args);
         for (int i = 0; i < rows; i++)
-            scratch.RowScales[i] = args.Input<float>(inputs.AScale)[types.AScalePerRow ? parameter + i : 0] * bScale / (types.BScalePerColumn ? 1f : yScale);
+        {
+            double scale = types.ProductScale(args, parameter + i, 0);
+            scratch.RowFactors[i] = scale / yScale;
+            scratch.RowBiases[i] = types.Bias(args, parameter + i, scale) / yScale;
+        }
         return any;
     }
 
@@ -140,7 +143,7 @@ internal sealed unsafe class IntegerEngine
     private void FindColumnTerms(in IntegerOperands operands, in Scratch scratch, byte* right, int column, int columns, bool anyLeftZero, in KernelArgs args)
     {
         QuantizedInputs inputs = types.Inputs;
-        if (types.BScalePerColumn && !types.AScalePerRow) FindColumnScales(scratch, scratch.RowScales[0], column, columns, args);
+        if (columnsDiffer && !types.AScalePerRow) FindColumnFactors(scratch, 0, column, columns, args);
         if (!anyLeftZero && !types.BZeroPerColumn) return;
         int* sums = operands.PackedB is { } packed ? packed.Sums(0, column) : scratch.RightSums;
         if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, right, scratch.RightSums);
@@ -160,25 +163,28 @@ internal sealed unsafe class IntegerEngine
             if (anyLeftZero) AddMultiple(sums, scratch.RightTerms, -scratch.LeftZeros[inBlock + i], columns);
             if (types.BZeroPerColumn) AddMultiple(sums, scratch.RightZeros, -leftSums[i], columns);
             nint at = (row + i) * operands.YRowStride + column;
-            if (types.Requantizes) Requantize(scratch, sums, inBlock + i, operands.Y + at, column, columns, args);
+            if (types.Requantizes) Requantize(scratch, sums, inBlock + i, operands.ParameterRow + row + i, operands.Y + at, column, columns, args);
             else TensorPrimitives.Add(new ReadOnlySpan<int>(sums, columns), scratch.RowAddends[inBlock + i], new Span<int>((int*)operands.Y + at, columns));
         }
     }
 
-    private void Requantize(in Scratch scratch, int* sums, int row, byte* y, int column, int columns, in KernelArgs args)
+    private void Requantize(in Scratch scratch, int* sums, int row, int parameter, byte* y, int column, int columns, in KernelArgs args)
     {
-        QuantizedInputs inputs = types.Inputs;
-        int flip = types.YSigned ? 0x80 : 0, zero = inputs.YZero < 0 ? 0 : (*args.Input<byte>(inputs.YZero) ^ flip) - flip;
-        if (types.BScalePerColumn && types.AScalePerRow) FindColumnScales(scratch, scratch.RowScales[row], column, columns, args);
-        requantizeRow(new Requantizer(zero, types.YSigned), sums, scratch.RowAddends[row], scratch.RowScales[row],
-            types.BScalePerColumn ? scratch.ColumnScales : null, y, columns);
+        if (columnsDiffer && types.AScalePerRow) FindColumnFactors(scratch, parameter, column, columns, args);
+        Requantizer requantizer = types.Requantizer(args);
+        if (columnsDiffer) requantizer.Row(sums, scratch.RowAddends[row], scratch.ColumnFactors, scratch.ColumnBiases, y, columns);
+        else requantizer.Row(sums, scratch.RowAddends[row], scratch.RowFactors[row], scratch.RowBiases[row], y, columns);
     }
 
-    private void FindColumnScales(in Scratch scratch, float rowScale, int column, int columns, in KernelArgs args)
+    private void FindColumnFactors(in Scratch scratch, int row, int column, int columns, in KernelArgs args)
     {
-        float* bScales = args.Input<float>(types.Inputs.BScale) + column;
-        float yScale = *args.Input<float>(types.Inputs.YScale);
-        for (int j = 0; j < columns; j++) scratch.ColumnScales[j] = rowScale * bScales[j] / yScale;
+        double yScale = types.YScale(args);
+        for (int j = 0; j < columns; j++)
+        {
+            double scale = types.ProductScale(args, row, column + j);
+            scratch.ColumnFactors[j] = scale / yScale;
+            scratch.ColumnBiases[j] = types.Bias(args, column + j, scale) / yScale;
+        }
     }
 
     /// <summary>A zero point in the form of a side's factors; an absent one is 0.</summary>
@@ -220,7 +226,7 @@ internal sealed unsafe class IntegerEngine
     private readonly struct Scratch
     {
         internal readonly int* Sums, LeftSums, LeftZeros, RowAddends, RightSums, RightZeros, RightTerms;
-        internal readonly float* RowScales, ColumnScales;
+        internal readonly double* RowFactors, RowBiases, ColumnFactors, ColumnBiases;
         internal readonly byte* Rows, Right, Ones, Left;
         private readonly byte* end;
 
@@ -233,11 +239,13 @@ internal sealed unsafe class IntegerEngine
             LeftSums = (int*)Take(ref next, 4L * rows);
             LeftZeros = (int*)Take(ref next, 4L * rows);
             RowAddends = (int*)Take(ref next, 4L * rows);
-            RowScales = (float*)Take(ref next, 4L * rows);
+            RowFactors = (double*)Take(ref next, 8L * rows);
+            RowBiases = (double*)Take(ref next, 8L * rows);
             RightSums = (int*)Take(ref next, 4L * columns);
             RightZeros = (int*)Take(ref next, 4L * columns);
             RightTerms = (int*)Take(ref next, 4L * columns);
-            ColumnScales = (float*)Take(ref next, 4L * columns);
+            ColumnFactors = (double*)Take(ref next, 8L * columns);
+            ColumnBiases = (double*)Take(ref next, 8L * columns);
             Rows = Take(ref next, 4L * columns);
             Ones = Take(ref next, 4L * engine.groups);
             Right = Take(ref next, engine.packsRight ? 4L * engine.groups * columns : 0);

@@ -17,7 +17,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     private readonly PaddedInput padded;
     private readonly int[] tapOffsets;
     private readonly int planes, rows, rowLength, rowsPerTile, paddedRowsPerTile, tilesPerChannel, channelsPerBlock;
-    private readonly delegate*<in Requantizer, float*, int*, float*, int, int, float, byte*, int, void> slide;
+    private readonly delegate*<float*, int*, float*, int, int*, int, void> slide;
 
     internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth width)
     {
@@ -48,7 +48,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => FilterBytes + PaddedBytes + RowStrideOfAll + 64;
+    public override long WorkerScratchBytes => FilterBytes + PaddedBytes + SumBytes + RowStrideOfAll;
 
     private int Channels => problem.Batch * problem.OutputChannels;
 
@@ -56,6 +56,9 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     /// <summary>With space for whole vectors behind the last result's place.</summary>
     private long PaddedBytes => (sizeof(float) * ((long)padded.ChannelElements(paddedRowsPerTile) + 4 * PaddedInput.Slack) + 63) / 64 * 64;
+
+    /// <summary>With space for whole vectors behind the last sum.</summary>
+    private long SumBytes => sizeof(int) * (RowStrideOfAll + 64);
 
     private long RowStrideOfAll => (long)rowsPerTile * padded.RowStride;
 
@@ -75,19 +78,20 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
         nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
         float* filter = (float*)args.WorkerScratch, copy = (float*)(args.WorkerScratch + FilterBytes);
-        byte* results = args.WorkerScratch + FilterBytes + PaddedBytes;
+        int* sums = (int*)(args.WorkerScratch + FilterBytes + PaddedBytes);
+        byte* results = (byte*)sums + SumBytes;
         ReadFilter(output, filter, args);
         padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, paddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
         int count = Math.Min(rowsPerTile, rows - firstRow), length = (count - 1) * padded.RowStride + rowLength;
         byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * rowLength;
-        float scale = args.Input<float>(inputs.AScale)[types.AScalePerRow ? output : 0] * *args.Input<float>(inputs.BScale) / *args.Input<float>(inputs.YScale);
-        int bias = inputs.Bias < 0 ? 0 : args.Input<int>(inputs.Bias)[output], flip = types.YSigned ? 0x80 : 0;
-        var requantizer = new Requantizer(inputs.YZero < 0 ? 0 : (*args.Input<byte>(inputs.YZero) ^ flip) - flip, types.YSigned);
+        double scale = types.ProductScale(args, output, 0), yScale = types.YScale(args), bias = types.Bias(args, output, scale);
+        Requantizer requantizer = types.Requantizer(args);
         fixed (int* offsets = tapOffsets)
         {
             for (int plane = 0; plane < planes; plane++)
             {
-                slide(requantizer, copy + plane * padded.PlaneStride(paddedRowsPerTile), offsets, filter, tapOffsets.Length, bias, scale, results, length);
+                slide(copy + plane * padded.PlaneStride(paddedRowsPerTile), offsets, filter, tapOffsets.Length, sums, length);
+                requantizer.Row(sums, 0, scale / yScale, bias / yScale, results, length);
                 for (int row = 0; row < count; row++)
                     new ReadOnlySpan<byte>(results + row * padded.RowStride, rowLength).CopyTo(new Span<byte>(y + (plane * rows + row) * rowLength, rowLength));
             }
@@ -103,13 +107,11 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     private static int Zero(in KernelArgs args, int input, int lane) => input < 0 ? 0 : args.Input<byte>(input)[lane];
 
-    /// <summary>Results at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>
+    /// <summary>Sums at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Slide<V>(in Requantizer to, float* data, int* offsets, float* filter, int taps, int bias, float scale, byte* results, int count) where V : struct, IVec<V>
+    private static void Slide<V>(float* data, int* offsets, float* filter, int taps, int* sums, int count) where V : struct, IVec<V>
     {
-        Requantizer requantizer = to;
-        V addend = V.CreateBits(bias), factor = V.Create(scale);
-        for (int i = 0; i < count; i += 4 * V.Count, data += 4 * V.Count, results += 4 * V.Count)
+        for (int i = 0; i < count; i += 4 * V.Count, data += 4 * V.Count, sums += 4 * V.Count)
         {
             V s0 = default, s1 = default, s2 = default, s3 = default;
             for (int tap = 0; tap < taps; tap++)
@@ -121,10 +123,10 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
                 s2 = V.MultiplyAdd(weight, V.Load(from + 2 * V.Count), s2);
                 s3 = V.MultiplyAdd(weight, V.Load(from + 3 * V.Count), s3);
             }
-            ByteLanes.Store(results, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s0), addend)) * factor));
-            ByteLanes.Store(results + V.Count, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s1), addend)) * factor));
-            ByteLanes.Store(results + 2 * V.Count, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s2), addend)) * factor));
-            ByteLanes.Store(results + 3 * V.Count, requantizer.Apply(ByteLanes.FromInts(V.AddBits(ByteLanes.ToInts(s3), addend)) * factor));
+            V.Store((float*)sums, ByteLanes.ToInts(s0));
+            V.Store((float*)sums + V.Count, ByteLanes.ToInts(s1));
+            V.Store((float*)sums + 2 * V.Count, ByteLanes.ToInts(s2));
+            V.Store((float*)sums + 3 * V.Count, ByteLanes.ToInts(s3));
         }
     }
 

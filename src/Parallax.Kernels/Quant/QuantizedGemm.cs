@@ -15,7 +15,7 @@ internal sealed unsafe class QuantizedGemm : Kernel
         this.types = types;
         this.entry = entry;
         this.b = b?.AddReference(entry, isLeft: false, problem.N, problem.K);
-        engine = new IntegerEngine(entry, types, problem.M, problem.N, problem.K, problem.BatchCount, leftIsPacked: false, b is not null);
+        engine = new IntegerEngine(entry, types, problem.M, problem.N, problem.K, problem.BatchCount, leftIsPacked: false, b is not null, biasPerColumn: types.Inputs.Bias >= 0);
     }
 
     public override string Name => entry.Name;

@@ -8,9 +8,10 @@ namespace Parallax.Kernels;
 /// <param name="BScale">float32: one, or one per column (one only in a convolution).</param>
 /// <param name="YScale">float32; -1 where the result is the int32 sum itself.</param>
 /// <param name="YZero">Zero point of the result, of its type.</param>
-/// <param name="Bias">int32, one per row, in units of AScale * BScale; only where YScale is present.</param>
+/// <param name="Bias">int32 or float32, one per row of a convolution, per column of a product; only where YScale is present.</param>
+/// <param name="BiasScale">float32, the unit of an int32 bias: one, or one per element of it; where it is absent the unit is AScale * BScale.</param>
 public sealed record QuantizedInputs(
-    int A, int B, int AZero = -1, int BZero = -1, int AScale = -1, int BScale = -1, int YScale = -1, int YZero = -1, int Bias = -1)
+    int A, int B, int AZero = -1, int BZero = -1, int AScale = -1, int BScale = -1, int YScale = -1, int YZero = -1, int Bias = -1, int BiasScale = -1)
 {
     /// <summary>ONNX MatMulInteger.</summary>
     public static QuantizedInputs MatMulInteger(bool hasAZero, bool hasBZero) => new(0, 1, hasAZero ? 2 : -1, hasBZero ? 3 : -1);
@@ -18,16 +19,19 @@ public sealed record QuantizedInputs(
     /// <summary>ONNX QLinearMatMul.</summary>
     public static QuantizedInputs QLinearMatMul => new(0, 3, 2, 5, 1, 4, 6, 7);
 
+    /// <summary>QLinearMatMul, and the bias behind its inputs.</summary>
+    public static QuantizedInputs BiasedMatMul(bool hasBiasScale) => QLinearMatMul with { Bias = 8, BiasScale = hasBiasScale ? 9 : -1 };
+
     /// <summary>ONNX ConvInteger; A is w.</summary>
     public static QuantizedInputs ConvInteger(bool hasXZero, bool hasWZero) => new(1, 0, hasWZero ? 3 : -1, hasXZero ? 2 : -1);
 
-    /// <summary>ONNX QLinearConv; A is w.</summary>
-    public static QuantizedInputs QLinearConv(bool hasBias) => new(3, 0, 5, 2, 4, 1, 6, 7, hasBias ? 8 : -1);
+    /// <summary>ONNX QLinearConv, and the scale of the bias behind its inputs; A is w.</summary>
+    public static QuantizedInputs QLinearConv(bool hasBias, bool hasBiasScale = false) => new(3, 0, 5, 2, 4, 1, 6, 7, hasBias ? 8 : -1, hasBiasScale ? 9 : -1);
 }
 
 /// <summary>
-/// Products of 8-bit integers, exact in int32: <c>sum = (A - AZero) (B - BZero) [+ bias]</c>. The result is the sum as int32, or, where
-/// <see cref="QuantizedInputs.YScale"/> is present, <c>saturate(round(sum * AScale * BScale / YScale) + YZero)</c> with ties to even, in 8 bits.
+/// Products of 8-bit integers, exact in int32: <c>sum = (A - AZero) (B - BZero)</c>. The result is the sum as int32, or, where
+/// <see cref="QuantizedInputs.YScale"/> is present, <c>limit(round((sum * AScale * BScale + bias) / YScale) + YZero)</c> with ties to even, in 8 bits.
 /// </summary>
 /// <param name="Inputs">The positions of everything.</param>
 public sealed record QuantizedTypes(QuantizedInputs Inputs)
@@ -49,5 +53,33 @@ public sealed record QuantizedTypes(QuantizedInputs Inputs)
 
     public bool BScalePerColumn { get; init; }
 
+    /// <summary>Whether the bias is float32; otherwise int32.</summary>
+    public bool BiasIsFloat { get; init; }
+
+    /// <summary>Whether the scale of the bias is one per element of it.</summary>
+    public bool BiasScalePerLane { get; init; }
+
+    /// <summary>The smallest result, where that is not the type's.</summary>
+    public int Low { get; init; } = int.MinValue;
+
+    /// <summary>The largest result, where that is not the type's.</summary>
+    public int High { get; init; } = int.MaxValue;
+
     internal bool Requantizes => Inputs.YScale >= 0;
+
+    /// <summary>What a sum is worth.</summary>
+    internal unsafe double ProductScale(in KernelArgs args, int row, int column) =>
+        (double)args.Input<float>(Inputs.AScale)[AScalePerRow ? row : 0] * args.Input<float>(Inputs.BScale)[BScalePerColumn ? column : 0];
+
+    /// <summary>An element of the bias as a real number.</summary>
+    internal unsafe double Bias(in KernelArgs args, int lane, double productScale)
+    {
+        if (Inputs.Bias < 0) return 0;
+        if (BiasIsFloat) return args.Input<float>(Inputs.Bias)[lane];
+        return args.Input<int>(Inputs.Bias)[lane] * (Inputs.BiasScale < 0 ? productScale : args.Input<float>(Inputs.BiasScale)[BiasScalePerLane ? lane : 0]);
+    }
+
+    internal unsafe double YScale(in KernelArgs args) => *args.Input<float>(Inputs.YScale);
+
+    internal Requantizer Requantizer(in KernelArgs args) => new QuantizedResult(Inputs.YScale, Inputs.YZero, YSigned, Low, High).Requantizer(args);
 }

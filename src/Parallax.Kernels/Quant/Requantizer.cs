@@ -1,60 +1,156 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
 
 /// <summary>
-/// Real numbers in units of the result's scale to 8-bit results: the nearest integer, ties to even, limited to the type, plus the zero point.
+/// Exact sums to 8-bit results: <c>y = limit(round(sum * factor + addend) + zero)</c>, ties to even. Factors and addends are in units of the result's scale and float64,
+/// in which the product of an int32 and two float32 scales is off by 2^-52 of itself: a result is that of real numbers but where they lie that close to a tie.
 /// </summary>
-internal readonly struct Requantizer
+internal readonly unsafe struct Requantizer
 {
-    // In floats of this size the last bit is worth 1: adding it rounds as the processor rounds, ties to even.
-    private const float Rounding = 3 << 22;
+    // In float64 of this size the last bit is worth 1: adding it rounds as the processor rounds, ties to even, and leaves the integer in the low bits.
+    private const double Rounding = 3L << 51;
 
-    private readonly float low, high;
-    private readonly int toByte;
+    private readonly double low, high;
+    private readonly int zero;
 
     /// <param name="zero">The zero point, as a number.</param>
-    /// <param name="isSigned">Whether results are int8; otherwise uint8.</param>
-    internal Requantizer(int zero, bool isSigned)
+    /// <param name="low">The smallest result.</param>
+    /// <param name="high">The largest result, of the same 8-bit type as the smallest.</param>
+    internal Requantizer(int zero, int low, int high)
     {
-        (low, high) = ((isSigned ? sbyte.MinValue : byte.MinValue) - zero, (isSigned ? sbyte.MaxValue : byte.MaxValue) - zero);
-        toByte = zero - BitConverter.SingleToInt32Bits(Rounding);
+        this.zero = zero;
+        (this.low, this.high) = (low - zero, high - zero);
     }
 
-    /// <summary>Lanes of int32 whose low bytes are the results.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal V Apply<V>(V x) where V : struct, IVec<V> => V.AddBits(ByteLanes.Clamp(x, V.Create(low), V.Create(high)) + V.Create(Rounding), V.CreateBits(toByte));
+    /// <summary><c>y[i] = (sums[i] + add) * factor + addend</c>; whole vectors are read, up to 15 elements behind the last.</summary>
+    internal void Row(int* sums, int add, double factor, double addend, byte* y, int count) => Row<One>(sums, add, &factor, &addend, y, count);
 
-    /// <summary>What <see cref="Row{V}"/> does, for a width.</summary>
-    internal static unsafe delegate*<in Requantizer, int*, int, float, float*, byte*, int, void> RowFor(VecWidth width) => width switch
+    /// <summary><c>y[i] = (sums[i] + add) * factors[i] + addends[i]</c>; whole vectors are read, up to 15 elements behind the last.</summary>
+    internal void Row(int* sums, int add, double* factors, double* addends, byte* y, int count) => Row<Each>(sums, add, factors, addends, y, count);
+
+    private void Row<P>(int* sums, int add, double* factors, double* addends, byte* y, int count) where P : struct, IParameters
     {
-        VecWidth.V512 => &Row<Vec512>,
-        VecWidth.V256 => &Row<Vec256>,
-        VecWidth.V128 => &Row<Vec128>,
-        _ => &Row<Vec1>,
-    };
+        if (Vector512.IsHardwareAccelerated) Row<Sums512<P>>(this, sums, add, factors, addends, y, count);
+        else if (Vector256.IsHardwareAccelerated) Row<Sums256<P>>(this, sums, add, factors, addends, y, count);
+        else Row<Sums128<P>>(this, sums, add, factors, addends, y, count);
+    }
 
-    /// <summary>
-    /// <c>y[i] = (sums[i] + add) scales[i]</c>, where there are no scales <paramref name="scale"/>. Whole vectors are
-    /// read, up to 15 elements behind the last.
-    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Row<V>(in Requantizer to, int* sums, int add, float scale, float* scales, byte* y, int count) where V : struct, IVec<V>
+    private static void Row<S>(in Requantizer to, int* sums, int add, double* factors, double* addends, byte* y, int count) where S : struct, ISums
     {
         byte* last = stackalloc byte[16];
         Requantizer requantizer = to;
-        V all = V.CreateBits(add), factor = V.Create(scale);
-        for (int i = 0; i < count; i += V.Count)
+        int i = 0;
+        for (; i <= count - S.Count; i += S.Count) S.Apply(requantizer, sums, add, factors, addends, i, y + i);
+        if (i == count) return;
+        S.Apply(requantizer, sums, add, factors, addends, i, last);
+        for (int j = 0; i + j < count; j++) y[i + j] = last[j];
+    }
+
+    /// <summary>Factors or addends of the sums from one on.</summary>
+    private interface IParameters
+    {
+        static abstract Vector512<double> At512(double* values, int i);
+
+        static abstract Vector256<double> At256(double* values, int i);
+
+        static abstract Vector128<double> At128(double* values, int i);
+    }
+
+    /// <summary>One number for all sums.</summary>
+    private readonly struct One : IParameters
+    {
+        public static Vector512<double> At512(double* values, int i) => Vector512.Create(*values);
+
+        public static Vector256<double> At256(double* values, int i) => Vector256.Create(*values);
+
+        public static Vector128<double> At128(double* values, int i) => Vector128.Create(*values);
+    }
+
+    /// <summary>A number for each sum.</summary>
+    private readonly struct Each : IParameters
+    {
+        public static Vector512<double> At512(double* values, int i) => Vector512.Load(values + i);
+
+        public static Vector256<double> At256(double* values, int i) => Vector256.Load(values + i);
+
+        public static Vector128<double> At128(double* values, int i) => Vector128.Load(values + i);
+    }
+
+    /// <summary>As many sums as a vector holds.</summary>
+    private interface ISums
+    {
+        static abstract int Count { get; }
+
+        /// <summary>The sums from <paramref name="i"/> on; <paramref name="y"/> is where the first result goes.</summary>
+        static abstract void Apply(in Requantizer to, int* sums, int add, double* factors, double* addends, int i, byte* y);
+    }
+
+    private readonly struct Sums512<P> : ISums where P : struct, IParameters
+    {
+        public static int Count => 16;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Apply(in Requantizer to, int* sums, int add, double* factors, double* addends, int i, byte* y)
         {
-            V sum = V.AddBits(V.Load((float*)sums + i), all);
-            V result = requantizer.Apply(ByteLanes.FromInts(sum) * (scales == null ? factor : V.Load(scales + i)));
-            if (count - i >= V.Count)
-            {
-                ByteLanes.Store(y + i, result);
-                continue;
-            }
-            ByteLanes.Store(last, result);
-            for (int j = 0; i + j < count; j++) y[i + j] = last[j];
+            (Vector512<long> lower, Vector512<long> upper) = Vector512.Widen(Vector512.Load(sums + i) + Vector512.Create(add));
+            Vector512<int> results = Vector512.Narrow(
+                Round(to, lower, P.At512(factors, i), P.At512(addends, i)), Round(to, upper, P.At512(factors, i + 8), P.At512(addends, i + 8)));
+            ByteLanes.Store(y, Unsafe.BitCast<Vector512<int>, Vec512>(results + Vector512.Create(to.zero)));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<long> Round(in Requantizer to, Vector512<long> sums, Vector512<double> factors, Vector512<double> addends)
+        {
+            Vector512<double> rounding = Vector512.Create(Rounding), exact = (sums + rounding.AsInt64()).AsDouble() - rounding;
+            Vector512<double> scaled = Vector512.MultiplyAddEstimate(exact, factors, addends);
+            return (Vector512.MinNative(Vector512.MaxNative(scaled, Vector512.Create(to.low)), Vector512.Create(to.high)) + rounding).AsInt64();
+        }
+    }
+
+    private readonly struct Sums256<P> : ISums where P : struct, IParameters
+    {
+        public static int Count => 8;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Apply(in Requantizer to, int* sums, int add, double* factors, double* addends, int i, byte* y)
+        {
+            (Vector256<long> lower, Vector256<long> upper) = Vector256.Widen(Vector256.Load(sums + i) + Vector256.Create(add));
+            Vector256<int> results = Vector256.Narrow(
+                Round(to, lower, P.At256(factors, i), P.At256(addends, i)), Round(to, upper, P.At256(factors, i + 4), P.At256(addends, i + 4)));
+            ByteLanes.Store(y, Unsafe.BitCast<Vector256<int>, Vec256>(results + Vector256.Create(to.zero)));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector256<long> Round(in Requantizer to, Vector256<long> sums, Vector256<double> factors, Vector256<double> addends)
+        {
+            Vector256<double> rounding = Vector256.Create(Rounding), exact = (sums + rounding.AsInt64()).AsDouble() - rounding;
+            Vector256<double> scaled = Vector256.MultiplyAddEstimate(exact, factors, addends);
+            return (Vector256.MinNative(Vector256.MaxNative(scaled, Vector256.Create(to.low)), Vector256.Create(to.high)) + rounding).AsInt64();
+        }
+    }
+
+    private readonly struct Sums128<P> : ISums where P : struct, IParameters
+    {
+        public static int Count => 4;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Apply(in Requantizer to, int* sums, int add, double* factors, double* addends, int i, byte* y)
+        {
+            (Vector128<long> lower, Vector128<long> upper) = Vector128.Widen(Vector128.Load(sums + i) + Vector128.Create(add));
+            Vector128<int> results = Vector128.Narrow(
+                Round(to, lower, P.At128(factors, i), P.At128(addends, i)), Round(to, upper, P.At128(factors, i + 2), P.At128(addends, i + 2)));
+            ByteLanes.Store(y, Unsafe.BitCast<Vector128<int>, Vec128>(results + Vector128.Create(to.zero)));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<long> Round(in Requantizer to, Vector128<long> sums, Vector128<double> factors, Vector128<double> addends)
+        {
+            Vector128<double> rounding = Vector128.Create(Rounding), exact = (sums + rounding.AsInt64()).AsDouble() - rounding;
+            Vector128<double> scaled = Vector128.MultiplyAddEstimate(exact, factors, addends);
+            return (Vector128.MinNative(Vector128.MaxNative(scaled, Vector128.Create(to.low)), Vector128.Create(to.high)) + rounding).AsInt64();
         }
     }
 }

@@ -80,7 +80,7 @@ internal static class OpClasses
         Softmax => OpClass.Softmax,
         LayerNormalization or RMSNormalization or GroupNormalization or InstanceNormalization or BatchNormalization or LpNormalization
             or LocalResponseNormalization or MeanVarianceNormalization => OpClass.Normalization,
-        Reduce or ArgReduce or TopK or Cumulative or GlobalPool => OpClass.Reduction,
+        Reduce or ArgReduce or TopK or Cumulative or GlobalPool or QuantizedMean => OpClass.Reduction,
         Pool or MaxRoiPool or RoiAlign => OpClass.Pooling,
         Resize { Mode: not ResizeMode.Nearest } or GridSample => OpClass.Resampling,
         Transpose or DepthToSpace or SpaceToDepth or GatherElements or GatherND or ScatterElements or ScatterND or ReverseSequence or Compress => OpClass.Rearrangement,

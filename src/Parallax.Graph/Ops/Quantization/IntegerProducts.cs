@@ -2,12 +2,32 @@ using System.Collections.Immutable;
 
 namespace Parallax.Graphs.Ops;
 
+/// <summary>The codes, zero point included, that a quantized result may take: what a Relu or Clip before the rounding leaves of the type's range.</summary>
+public readonly record struct CodeRange(int Low, int High)
+{
+    /// <summary>Whatever the type can hold.</summary>
+    public static CodeRange OfType { get; } = new(int.MinValue, int.MaxValue);
+
+    /// <summary>What <c>Clip(., <paramref name="low"/>, <paramref name="high"/>)</c> of values in this range can be; the upper bound wins where it is the lower.</summary>
+    public CodeRange Clip(int low, int high) => new(Math.Min(Math.Max(Low, low), high), Math.Min(Math.Max(High, low), high));
+}
+
 /// <summary>
 /// Products of 8-bit integers. Inputs in order: A, B, zero of A, zero of B (both optional); or, where the result is requantized, A, its scale and zero, B, its
-/// scale and zero, scale and zero of the result, and of a convolution the int32 bias (optional).
+/// scale and zero, scale and zero of the result, then optionally a bias (one number per output channel or column) and its scale. A float32 bias is in real units,
+/// an int32 one in units of its scale or, in a convolution without that, of the product of A's and B's scales.
 /// </summary>
 public abstract record IntegerProduct(bool Requantizes) : Op
 {
+    /// <summary>Position of the bias.</summary>
+    public const int Bias = 8;
+
+    /// <summary>Position of the scale of the bias.</summary>
+    public const int BiasScale = 9;
+
+    /// <summary>The codes that a requantized result may take.</summary>
+    public CodeRange Range { get; init; } = CodeRange.OfType;
+
     /// <summary>Position of B; A is input 0.</summary>
     public int B => Requantizes ? 3 : 1;
 

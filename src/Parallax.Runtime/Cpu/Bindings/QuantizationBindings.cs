@@ -13,6 +13,11 @@ internal static class QuantizationBindings
         Binding.Kernel<DynamicQuantizeLinear>((op, x) => new DynamicQuantizeKernel(Shape.Count(x.Dims(0)))),
         Binding.Kernel<IntegerMatMul>(PrepareMatMul),
         Binding.Kernel<IntegerConv>(PrepareConv),
+        Binding.Kernel<QuantizedBinary>((op, x) => QuantizedElementKernels.Binary(op.Function, new Broadcast(x.OutputDims(0), x.Dims(0), x.Dims(3)),
+            x.Type(0) == DType.Int8, x.Type(3) == DType.Int8, x.OutputType(0) == DType.Int8, op.Range.Low, op.Range.High)),
+        Binding.Kernel<QuantizedMean>((op, x) => QuantizedElementKernels.Mean(Shape.Count(x.Dims(0).AsSpan(..op.FirstAxis)), Shape.Count(x.Dims(0).AsSpan(op.FirstAxis..)),
+            x.Type(0) == DType.Int8, x.OutputType(0) == DType.Int8)),
+        Binding.Kernel<TableLookup>((_, x) => QuantizedElementKernels.Lookup(Shape.Count(x.Dims(0)))),
     ];
 
     private static QuantizationLayout Layout(PrepareContext x, long axis, long block)
@@ -24,8 +29,9 @@ internal static class QuantizationBindings
     private static unsafe Kernel PrepareMatMul(IntegerMatMul op, PrepareContext x)
     {
         GemmProblem problem = GemmProblem.MatMul(x.Dims(0), x.Dims(op.B));
-        QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearMatMul : QuantizedInputs.MatMulInteger(x.Has(2), x.Has(3));
-        QuantizedTypes types = Types(x, inputs, problem.M, problem.N);
+        QuantizedInputs inputs = !op.Requantizes ? QuantizedInputs.MatMulInteger(x.Has(2), x.Has(3))
+            : x.Has(IntegerProduct.Bias) ? QuantizedInputs.BiasedMatMul(x.Has(IntegerProduct.BiasScale)) : QuantizedInputs.QLinearMatMul;
+        QuantizedTypes types = Types(x, op, inputs, problem.M, problem.N);
         if (x.Constant(op.B) is not { Rank: <= 2 } b) return QuantizedKernels.CreateProduct(problem, types);
         PackedIntegers packed = x.Weights.GetOrAdd(b, "right", () =>
             PackedIntegers.Pack(IntegerCatalog.Best, isLeft: false, types.BSigned, (byte*)b.Address, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride));
@@ -37,14 +43,14 @@ internal static class QuantizationBindings
         long[] dims = x.Dims(0), weights = x.Dims(op.B);
         var problem = new ConvProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0]),
             Windows.Over(op.WindowOver(x.Inputs[op.B]!.Shape!.Value), dims));
-        QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearConv(x.Has(8)) : QuantizedInputs.ConvInteger(x.Has(2), x.Has(3));
-        QuantizedTypes types = Types(x, inputs, weights[0], 1);
+        QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearConv(x.Has(IntegerProduct.Bias), x.Has(IntegerProduct.BiasScale)) : QuantizedInputs.ConvInteger(x.Has(2), x.Has(3));
+        QuantizedTypes types = Types(x, op, inputs, weights[0], 1);
         if (x.Constant(op.B) is not { } constant || !QuantizedKernels.UsesPackedWeights(problem, types)) return QuantizedKernels.CreateConv(problem, types);
         PackedIntegers packed = x.Weights.GetOrAdd(constant, $"left groups {problem.Groups}", () => QuantizedKernels.PackWeights(problem, types, (byte*)constant.Address));
         return QuantizedKernels.CreateConv(problem, types, packed);
     }
 
-    private static QuantizedTypes Types(PrepareContext x, QuantizedInputs inputs, long rows, long columns) => new(inputs)
+    private static QuantizedTypes Types(PrepareContext x, IntegerProduct op, QuantizedInputs inputs, long rows, long columns) => new(inputs)
     {
         ASigned = x.Type(inputs.A) == DType.Int8,
         BSigned = x.Type(inputs.B) == DType.Int8,
@@ -53,6 +59,10 @@ internal static class QuantizationBindings
         AScalePerRow = IsPerLane(x, inputs.AScale, rows),
         BZeroPerColumn = IsPerLane(x, inputs.BZero, columns),
         BScalePerColumn = IsPerLane(x, inputs.BScale, columns),
+        BiasIsFloat = inputs.Bias >= 0 && x.Type(inputs.Bias) == DType.Float32,
+        BiasScalePerLane = inputs.BiasScale >= 0 && Shape.Count(x.Dims(inputs.BiasScale)) != 1,
+        Low = op.Range.Low,
+        High = op.Range.High,
     };
 
     /// <summary>Whether a zero point or scale has one number per row or column, rather than one for all.</summary>
