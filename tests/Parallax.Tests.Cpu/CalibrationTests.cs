@@ -233,7 +233,7 @@ public sealed class CalibrationTests : IDisposable
         {
             CalibrationResult result = Calibration.Run(options, log, _ => { });
             Assert.InRange(result.Sampling.Problems, ProblemSampler.RoundLength + 1, ProblemSampler.RoundLength + model.Graph.NodeCount);
-            foreach (string name in (string[])["cpu", "device"]) Assert.Contains(log.Samples, s => s.Device == name);
+            foreach (string name in (string[])["cpu", "device: a thread"]) Assert.Contains(log.Samples, s => s.Device == name);
             profile = result.Profile;
         }
         AcceleratorModel measured = Assert.Single(profile.Accelerators);

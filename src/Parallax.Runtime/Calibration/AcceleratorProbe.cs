@@ -19,34 +19,34 @@ internal static class AcceleratorProbe
     /// <summary>What a shared memory "transfers": nothing, so that any number does.</summary>
     private const double SharedBytesPerSecond = 1e15;
 
+    /// <returns>Null where the device cannot compute even the simplest region. Thresholds are left out: they stand in for what is measured here.</returns>
     /// <param name="seconds">About how long that may take.</param>
-    internal static AcceleratorModel Measure(IBackend backend, double seconds, Action<string> report, CancellationToken cancellation)
+    internal static AcceleratorModel? Measure(IBackend backend, double seconds, Action<string> report, CancellationToken cancellation)
     {
-        AcceleratorModel model = backend.Model with { Device = backend.Description, Predictors = [] };
+        AcceleratorModel assumed = backend.Model;
         CalibrationProblem[] products = [.. CalibrationProblem.All(1).Where(p => p.Class is OpClass.Dense or OpClass.Convolution).Select(p => p.Problem)];
         var time = TimeSpan.FromSeconds(seconds / (products.Length + 3));
-        if (Shortest(Chain(1, 8)) is not { } empty) return model;
-        model = model with { LatencyUs = empty.AllUs };
-        double bytesPerSecond = model.BytesPerSecond;
+        if (Shortest(Chain(1, 8)) is not { } empty) return null;
+        double bytesPerSecond = assumed.BytesPerSecond;
         if (Shortest(Chain(1, Elements)) is { } once && Shortest(Chain(ChainLength, Elements)) is { } often)
         {
             double operatorUs = Math.Max(0, (often.AllUs - once.AllUs) / (ChainLength - 1)), transferUs = once.AllUs - operatorUs - empty.AllUs;
             bytesPerSecond = transferUs < LeastTransfer * operatorUs ? SharedBytesPerSecond : 2 * sizeof(float) * Elements / transferUs * 1e6;
         }
-        model = model with { BytesPerSecond = bytesPerSecond };
+        var model = new AcceleratorModel(assumed.Name, empty.AllUs, assumed.MacsPerSecond, bytesPerSecond, Units: assumed.Units) { Device = backend.Description };
         var rates = new List<double>();
         foreach (CalibrationProblem problem in products)
         {
             Graph graph = problem.Build();
             if (Shortest(graph) is { } run)
-                rates.Add(StepWork.Of(graph, graph.Nodes.Single()).Macs / Math.Max(1, run.AllUs - run.BoundaryUs(model) - empty.AllUs) * 1e6);
+                rates.Add(StepWork.Of(graph, graph.Nodes.Single()).Macs / Math.Max(1, run.AllUs - model.TransferUs(run.BoundaryBytes) - empty.AllUs) * 1e6);
         }
         // A region begins when the CPU hands it over: nothing on the device waits for the CPU.
         double usPerByte = bytesPerSecond == SharedBytesPerSecond ? 0 : 1e6 / bytesPerSecond;
         return model with
         {
             MacsPerSecond = rates.Count == 0 ? model.MacsPerSecond : Math.Exp(rates.Average(Math.Log)),
-            Sync = backend.Model.Sync ?? new SyncCosts(empty.SubmitUs, 0, Math.Max(0, empty.AllUs - empty.SubmitUs), usPerByte),
+            Sync = assumed.Sync ?? new SyncCosts(empty.SubmitUs, 0, Math.Max(0, empty.AllUs - empty.SubmitUs), usPerByte),
         };
 
         Measured? Shortest(Graph graph)
@@ -67,10 +67,7 @@ internal static class AcceleratorProbe
         }
     }
 
-    private sealed record Measured(double SubmitUs, double AllUs, long BoundaryBytes)
-    {
-        internal double BoundaryUs(AcceleratorModel model) => model.TransferUs(BoundaryBytes);
-    }
+    private sealed record Measured(double SubmitUs, double AllUs, long BoundaryBytes);
 
     private static Graph Chain(int length, long elements)
     {

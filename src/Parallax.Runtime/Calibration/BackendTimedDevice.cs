@@ -11,7 +11,10 @@ internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel meas
     /// <summary>A region cannot take less than its dispatch: what is left when noise says so.</summary>
     private const double LeastUs = 0.05;
 
-    public string Name => backend.Name;
+    public string Name { get; } = NameOf(measured);
+
+    /// <summary>The device of samples: one that shares memory in another way is another one.</summary>
+    internal static string NameOf(AcceleratorModel model) => $"{model.Name}: {model.Device}";
 
     public IReadOnlyList<int> Units { get; } = [measured.Units];
 

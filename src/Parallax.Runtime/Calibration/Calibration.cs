@@ -47,35 +47,35 @@ public static class Calibration
             log.Add(new Measurement(Cpu: new MeasuredCpu(options.Workers, cpu)));
             seconds -= constantsSeconds;
         }
-        var accelerators = new List<AcceleratorModel>();
         using var cpuDevice = new CpuTimedDevice(options.Workers);
         var devices = new List<ITimedDevice> { cpuDevice };
         foreach (IBackend backend in options.Backends)
         {
-            if (log.Accelerator(backend.Name, backend.Description) is not { } model)
+            AcceleratorModel? model = log.Accelerator(backend.Name, backend.Description);
+            if (model is null)
             {
                 model = AcceleratorProbe.Measure(backend, constantsSeconds, report, cancellation);
+                if (model is null) continue;
                 log.Add(new Measurement(Accelerator: model));
                 seconds -= constantsSeconds;
             }
-            accelerators.Add(model);
             devices.Add(new BackendTimedDevice(backend, model));
         }
         IReadOnlyList<LatencyProblem> problems = Problems(options);
         SamplingResult sampling = new LatencySampler(devices, log, report, cancellation).Measure(problems, seconds);
-        return new CalibrationResult(Train(options, log, cpu, accelerators, report, cancellation), sampling);
+        return new CalibrationResult(Train(options, log, cpu, report, cancellation), sampling);
     }
 
     private static IReadOnlyList<LatencyProblem> Problems(CalibrationOptions options) =>
         [.. options.Models.SelectMany(m => LatencyProblem.Of(m.Session.PlanFor(m.Inputs).Partition.Graph)).DistinctBy(p => p.Name), .. ProblemSampler.Take(options.Rounds, options.Seed)];
 
     /// <summary>The profile of constants and of what the log's samples teach.</summary>
-    private static DeviceProfile Train(CalibrationOptions options, MeasurementLog log, CostModel cpu, List<AcceleratorModel> accelerators, Action<string> report, CancellationToken cancellation)
+    private static DeviceProfile Train(CalibrationOptions options, MeasurementLog log, CostModel cpu, Action<string> report, CancellationToken cancellation)
     {
         CostModel constants = cpu with { Predictors = [] };
         return new DeviceProfile(Processor.Identity, options.Workers,
             constants with { Predictors = Of(Placement.Cpu, cpu.StepOverheadUs, s => constants.PredictUs(s.Work, s.Units, s.Kernel) - cpu.StepOverheadUs) },
-            [.. accelerators.Select(a => a with { Predictors = Of(a.Name, a.LatencyUs, s => a.StepUs(s.Work, s.Kernel)) })]);
+            [.. log.Accelerators.Select(a => a with { Predictors = Of(BackendTimedDevice.NameOf(a), a.LatencyUs, s => a.StepUs(s.Work, s.Kernel)) })]);
 
         ImmutableArray<LatencyPredictor> Of(string device, double dispatchUs, Func<LatencySample, double> constantsUs)
         {

@@ -50,8 +50,11 @@ public sealed class MeasurementLog : IDisposable
     /// <summary>The latest constants of the CPU with so many workers.</summary>
     internal CostModel? Cpu(int workers) => measurements.LastOrDefault(m => m.Cpu?.Workers == workers)?.Cpu!.Model;
 
+    /// <summary>The latest constants of each device that was ever measured.</summary>
+    internal IEnumerable<AcceleratorModel> Accelerators => measurements.Where(m => m.Accelerator is not null).Select(m => m.Accelerator!).Reverse().DistinctBy(a => (a.Name, a.Device)).Reverse();
+
     /// <summary>The latest constants of a device.</summary>
-    internal AcceleratorModel? Accelerator(string name, string device) => measurements.LastOrDefault(m => m.Accelerator?.Name == name && m.Accelerator.Device == device)?.Accelerator;
+    internal AcceleratorModel? Accelerator(string name, string device) => Accelerators.FirstOrDefault(a => a.Name == name && a.Device == device);
 
     /// <summary>Whether that was measured, or found not to be measurable.</summary>
     internal bool Has(string device, string problem, int units) => known.Contains((device, problem, units));
