@@ -78,6 +78,32 @@ public sealed unsafe class ConvTests
         Check(ConvReference.Problem(1, 2, 2, 2, [230, 250], [3, 3], 1, 1, 1) with { HasBias = true }, width, 3);
     }
 
+    /// <summary>Blocks that begin inside a row, the last of which is short, and blocks of whole rows: each pads the rows that it needs, or all share them.</summary>
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void BlocksThatPadTheirRows(string width)
+    {
+        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        ConvAlgorithm algorithm = ConvCatalog.Entries.Single(e => e.Name == "conv_f32_implicit");
+        ConvProblem[] alone =
+        [
+            ConvReference.Problem(2, 1, 3, 9, [151, 203], [3, 3], 2, 1, 1) with { HasBias = true, HasResidual = true },
+            ConvReference.Problem(1, 2, 4, 6, [301, 164], [3, 3], 1, 1, 1),
+            ConvReference.Problem(1, 1, 4, 18, [400, 397], [5, 3], 3, 2, 0, 2) with { HasBias = true, Activation = Activation.Silu },
+        ];
+        for (int i = 0; i < alone.Length; i++)
+        {
+            using (Kernel kernel = ConvKernels.Create(alone[i], algorithm: algorithm, entry: entry))
+            {
+                Assert.Equal(1, kernel.PhaseCount);
+                Assert.InRange(kernel.BlockCount(0), 2, 1000);
+            }
+            Check(alone[i], width, i + 1);
+        }
+        using Kernel shared = ConvKernels.Create(ConvReference.Problem(1, 1, 64, 64, [20, 20], [3, 3], 1, 1, 1), algorithm: algorithm, entry: entry);
+        Assert.Equal(2, shared.PhaseCount);
+    }
+
     [Theory]
     [MemberData(nameof(Widths))]
     public void EmptyAndTiny(string width)

@@ -86,6 +86,7 @@ internal sealed unsafe class DepthwiseConv : Kernel
         }
         epilogue.Apply(new EpilogueTile
         {
+            Sums = c,
             C = c,
             Rows = 1,
             Columns = planes * count * rowLength,

@@ -95,6 +95,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
         if (typeof(T) == typeof(float))
             epilogue.Apply(new EpilogueTile
             {
+                Sums = (float*)results,
                 C = (float*)results,
                 Rows = 1,
                 Columns = plane,

@@ -1,18 +1,24 @@
 namespace Parallax.Kernels;
 
 /// <summary>
-/// Convolution as a matrix product over padded channels. Phase 0 pads the input into scratch, phase 1 multiplies; patches exist only as
-/// panels in a worker's scratch.
+/// Convolution as a matrix product over padded channels; patches exist only as panels in a worker's scratch. Where a block needs few rows of the
+/// input and no other block needs most of them, it pads them itself, in its worker's scratch. Otherwise phase 0 pads the input, phase 1 multiplies.
 /// </summary>
 internal sealed unsafe class ImplicitConv : Kernel
 {
     private const int PadBlockElements = 1 << 15;
 
+    /// <summary>What a block may pad for itself: it stays in the second-level cache.</summary>
+    private const int BandElements = 1 << 17;
+
+    /// <summary>Rows may be padded so many times, on average, by the blocks that need them.</summary>
+    private const double MostCopies = 1.5;
+
     private readonly ConvProblem problem;
     private readonly PackedMatrix? weights;
     private readonly GemmEngine engine;
     private readonly PaddedInput padded;
-    private readonly int channelElements, channelsPerBlock, depth;
+    private readonly int rowLength, bandRows, channelElements, channelsPerBlock, depth;
 
     internal ImplicitConv(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry)
     {
@@ -20,38 +26,40 @@ internal sealed unsafe class ImplicitConv : Kernel
         this.weights = weights?.AddReference();
         WindowAxis[] axes = problem.ThreeAxes;
         padded = PaddedInput.For(axes);
-        channelElements = padded.ChannelElements(padded.Rows);
+        int rows = (int)axes[1].Output;
+        rowLength = (int)axes[2].Output;
+        depth = problem.GroupInputs * problem.Taps;
+        long products = (long)problem.Batch * problem.Groups;
+        GemmEngine Engine(RightSource source) => new(entry, problem.GroupOutputs, problem.OutputPlane, depth, products, problem.EpilogueFor(entry.Width),
+            weights is not null, rightIsPacked: false, rightIsRowMajor: false, source, Math.Max(1, rowLength));
+        engine = Engine(Patches(entry, padded.Rows));
+        bandRows = axes[0].Output == 1 ? FindBand(rows) : 0;
+        if (bandRows > 0) engine = Engine(Patches(entry, bandRows));
+        channelElements = padded.ChannelElements(bandRows > 0 ? bandRows : padded.Rows);
         channelsPerBlock = Math.Max(1, PadBlockElements / Math.Max(1, channelElements));
-        int[] taps = padded.TapOffsets(axes, padded.Rows);
-        depth = problem.GroupInputs * taps.Length;
-        var offsets = new int[depth];
-        for (int i = 0; i < depth; i++)
-            offsets[i] = checked(i / taps.Length * channelElements + taps[i % taps.Length]);
-        var source = new PatchSource(entry, offsets, (int)axes[1].Output, (int)axes[2].Output, padded.RowStride, padded.PlaneStride(padded.Rows));
-        engine = new GemmEngine(entry, problem.GroupOutputs, problem.OutputPlane, depth, (long)problem.Batch * problem.Groups,
-            problem.EpilogueFor(entry.Width), weights is not null, rightIsPacked: false, rightIsRowMajor: false, source);
         Name = entry.Name.Replace("gemm_f32", "conv_f32_implicit", StringComparison.Ordinal);
     }
 
     public override string Name { get; }
 
-    public override int PhaseCount => 2;
+    public override int PhaseCount => bandRows > 0 ? 1 : 2;
 
-    public override long ScratchBytes => sizeof(float) * ((long)Channels * channelElements + PaddedInput.Slack);
+    public override long ScratchBytes => bandRows > 0 ? 0 : sizeof(float) * ((long)Channels * channelElements + PaddedInput.Slack);
 
-    public override long WorkerScratchBytes => engine.WorkerScratchBytes;
+    public override long WorkerScratchBytes =>
+        engine.WorkerScratchBytes + (bandRows > 0 ? sizeof(float) * ((long)problem.GroupInputs * channelElements + PaddedInput.Slack) : 0);
 
     private int Channels => problem.Batch * problem.InputChannels;
 
     private int BlocksPerProduct => engine.MBlocks * engine.NBlocks;
 
-    public override int BlockCount(int phase) => phase == 0
+    public override int BlockCount(int phase) => phase < PhaseCount - 1
         ? (Channels + channelsPerBlock - 1) / channelsPerBlock
         : problem.Batch * problem.Groups * BlocksPerProduct;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        if (phase == 0)
+        if (phase < PhaseCount - 1)
             Pad(block, args);
         else
             Multiply(block, args);
@@ -63,14 +71,60 @@ internal sealed unsafe class ImplicitConv : Kernel
         base.Dispose();
     }
 
+    private PatchSource Patches(GemmMicroKernel entry, int rows)
+    {
+        WindowAxis[] axes = problem.ThreeAxes;
+        int[] taps = padded.TapOffsets(axes, rows);
+        int channel = padded.ChannelElements(rows);
+        var offsets = new int[depth];
+        for (int i = 0; i < depth; i++)
+            offsets[i] = checked(i / taps.Length * channel + taps[i % taps.Length]);
+        return new PatchSource(entry, offsets, (int)axes[1].Output, rowLength, padded.RowStride, padded.PlaneStride(rows));
+    }
+
+    /// <summary>Rows of the padded input that a block needs; 0 where blocks had better share them.</summary>
+    private int FindBand(int rows)
+    {
+        int halo = padded.Rows - rows, most = 0;
+        long sum = 0;
+        for (int block = 0; block < engine.NBlocks; block++)
+        {
+            (int first, int count) = RowsOf(block);
+            most = Math.Max(most, count + halo);
+            sum += count + halo;
+        }
+        bool isSmall = (long)problem.GroupInputs * padded.ChannelElements(most) <= BandElements;
+        return engine.MBlocks == 1 && isSmall && sum <= MostCopies * padded.Rows ? most : 0;
+    }
+
+    /// <summary>Rows of results that a block of columns touches.</summary>
+    private (int First, int Count) RowsOf(int nIndex)
+    {
+        int start = nIndex * engine.ColumnsPerBlock, end = Math.Min(start + engine.ColumnsPerBlock, problem.OutputPlane), first = start / rowLength;
+        return (first, (end - 1) / rowLength - first + 1);
+    }
+
     private void Pad(int block, in KernelArgs args)
     {
-        float* input = args.Input<float>(0), target = (float*)args.Scratch;
+        float* target = (float*)args.Scratch;
         int end = Math.Min(Channels, (block + 1) * channelsPerBlock);
         for (int channel = block * channelsPerBlock; channel < end; channel++)
-            padded.Copy(input + ((nint)(channel / problem.InputChannels) * problem.ImageInputs + channel % problem.InputChannels) * problem.InputPlane, target + (nint)channel * channelElements, 0, padded.Rows);
+        {
+            (int image, int at) = Math.DivRem(channel, problem.InputChannels);
+            padded.Copy(args.Input<float>(0) + problem.InputAt(image, 0) + (nint)at * problem.InputPlane, target + (nint)channel * channelElements, 0, padded.Rows);
+        }
         if (end == Channels)
             new Span<float>(target + (nint)Channels * channelElements, PaddedInput.Slack).Clear();
+    }
+
+    /// <summary>Pads the rows that a block needs, of all channels of a group; returns where the first row of the input would lie.</summary>
+    private float* PadBand(int nIndex, float* source, float* band)
+    {
+        int firstRow = RowsOf(nIndex).First;
+        for (int channel = 0; channel < problem.GroupInputs; channel++)
+            padded.Copy(source + (nint)channel * problem.InputPlane, band + (nint)channel * channelElements, firstRow, bandRows);
+        new Span<float>(band + (nint)problem.GroupInputs * channelElements, PaddedInput.Slack).Clear();
+        return band - (nint)firstRow * padded.RowStride;
     }
 
     private void Multiply(int block, in KernelArgs args)
@@ -79,14 +133,17 @@ internal sealed unsafe class ImplicitConv : Kernel
         (int image, int group) = Math.DivRem(product, problem.Groups);
         nint result = problem.OutputAt(image, group * problem.GroupOutputs);
         nint channel = (nint)image * problem.InputChannels + group * problem.GroupInputs;
-        engine.RunBlock(part / engine.NBlocks, part % engine.NBlocks, new GemmOperands
+        int nIndex = part % engine.NBlocks;
+        engine.RunBlock(part / engine.NBlocks, nIndex, new GemmOperands
         {
             A = weights is null ? args.Input<float>(1) + (nint)group * problem.GroupOutputs * depth : null,
             ARowStride = depth,
             AColumnStride = 1,
             PackedA = weights,
             PackedAIndex = group,
-            B = (float*)args.Scratch + channel * channelElements,
+            B = bandRows > 0
+                ? PadBand(nIndex, args.Input<float>(0) + problem.InputAt(image, group), (float*)(args.WorkerScratch + engine.WorkerScratchBytes))
+                : (float*)args.Scratch + channel * channelElements,
             C = args.Output<float>(0) + result,
             CStride = problem.OutputPlane,
             Bias = problem.HasBias ? args.Input<float>(2) + group * problem.GroupOutputs : null,

@@ -101,6 +101,8 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
         foreach (int zPart in z.Parts)
             foreach (int yPart in y.Parts)
                 foreach (int xPart in x.Parts)
+                {
+                    (int first, int end) = x.Inside(xPart);
                     for (int iz = 0; iz < z.Length; iz++)
                     {
                         int fromZ = iz * z.Stride + zPart - z.PadBegin;
@@ -108,19 +110,20 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
                         {
                             int fromY = iy * y.Stride + yPart - y.PadBegin;
                             bool inside = (uint)fromZ < (uint)z.Input && (uint)fromY < (uint)y.Input && iy < y.Length;
-                            CopyRow(inside ? source + ((nint)fromZ * y.Input + fromY) * x.Input : null, target, xPart, copier);
+                            if (inside) CopyRow(source + ((nint)fromZ * y.Input + fromY) * x.Input + (first * x.Stride + xPart - x.PadBegin), target, first, end, copier);
+                            else copier.Pad(target, x.Length);
                         }
                     }
+                }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void CopyRow<TFrom, TTo, TRows>(TFrom* source, TTo* target, int xPart, TRows copier)
+    private void CopyRow<TFrom, TTo, TRows>(TFrom* source, TTo* target, int first, int end, TRows copier)
         where TFrom : unmanaged where TTo : unmanaged where TRows : struct, IRowCopy<TFrom, TTo>
     {
-        (int first, int end) = source == null ? (x.Length, x.Length) : x.Inside(xPart);
         if (first > 0) copier.Pad(target, first);
         if (end < x.Length) copier.Pad(target + end, x.Length - end);
-        if (first < end) copier.Copy(source + (first * x.Stride + xPart - x.PadBegin), target + first, end - first, x.Stride);
+        if (first < end) copier.Copy(source, target + first, end - first, x.Stride);
     }
 }
 
@@ -137,7 +140,9 @@ internal readonly unsafe struct FloatRows : IRowCopy<float, float>
 {
     public void Pad(float* target, int count)
     {
-        for (int i = 0; i < count; i++) target[i] = 0;
+        if (count > 8) new Span<float>(target, count).Clear();
+        else
+            for (int i = 0; i < count; i++) target[i] = 0;
     }
 
     public void Copy(float* source, float* target, int count, int stride)
@@ -148,16 +153,24 @@ internal readonly unsafe struct FloatRows : IRowCopy<float, float>
             for (int i = 0; i < count; i++, source += stride) target[i] = *source;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void CopyEverySecond(float* from, float* to, int count)
     {
         int i = 0;
-        // One more element must exist behind a vector of pairs: the last pair may lack its second.
-        for (; i < count - 4; i += 4)
-        {
-            Vector128<float> a = Vector128.Load(from + 2 * i), b = Vector128.Load(from + 2 * i + 4);
-            Vector128.Store(Lanes128.Even(a, b), to + i);
-        }
+        if (Vec512.IsSupported) CopyEverySecond<Vec512>(from, to, count, ref i);
+        if (Vec256.IsSupported) CopyEverySecond<Vec256>(from, to, count, ref i);
+        CopyEverySecond<Vec128>(from, to, count, ref i);
         for (; i < count; i++) to[i] = from[2 * i];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyEverySecond<V>(float* from, float* to, int count, ref int i) where V : struct, IVec<V>
+    {
+        // One more element must exist behind a vector of pairs: the last pair may lack its second.
+        for (; i < count - V.Count; i += V.Count)
+        {
+            V.LoadColumns(from + 2 * i, out V even, out _);
+            V.Store(to + i, even);
+        }
     }
 }

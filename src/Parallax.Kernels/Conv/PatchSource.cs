@@ -28,17 +28,11 @@ internal sealed unsafe class PatchSource : RightSource
         };
     }
 
-    internal override void PackSlab(float* target, float* data, int depthStart, int depth, int column, int columns)
+    internal override void PackPanel(float* target, float* data, int depthStart, int depth, int column, int columns)
     {
         int* runs = stackalloc int[3 * nr];
-        fixed (int* offsets = tapOffsets)
-        {
-            for (int j = 0; j < columns; j += nr, target += (nint)nr * depth)
-            {
-                int count = FindRuns(runs, column + j, Math.Min(nr, columns - j));
-                copy(target, data, offsets + depthStart, depth, nr, runs, count);
-            }
-        }
+        int count = FindRuns(runs, column, columns);
+        fixed (int* offsets = tapOffsets) copy(target, data, offsets + depthStart, depth, nr, runs, count);
     }
 
     /// <summary>Cuts columns into runs within one row of results: lane, distance from the first result's place, length.</summary>
@@ -59,8 +53,8 @@ internal sealed unsafe class PatchSource : RightSource
     }
 
     /// <summary>
-    /// Whole vectors: what a run writes too far is overwritten by the next run, the next row or the next panel, or lies in the
-    /// space behind the last panel; what it reads too far lies in the slack behind the padded channels.
+    /// Whole vectors: what a run writes too far is overwritten by the next run, the next row, or lies in the
+    /// space behind the panel; what it reads too far lies in the slack behind the padded channels.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void CopyRuns<V>(float* target, float* data, int* offsets, int depth, int nr, int* runs, int count) where V : struct, IVec<V>

@@ -63,6 +63,8 @@ internal sealed unsafe class DotProducts
         }
         epilogue.Apply(new EpilogueTile
         {
+            Sums = operands.C + column,
+            SumsStride = operands.CStride,
             C = operands.C + column,
             Stride = operands.CStride,
             Rows = problem.M,

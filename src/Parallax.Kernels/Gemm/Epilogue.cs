@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Parallax.Kernels;
 
 /// <summary>
-/// What happens to a finished piece of a result C while it is in cache:
+/// What happens to finished sums C while they are in cache:
 /// <c>C = activation(Alpha C + Beta bias + residual)</c>, or <c>activation(Alpha C + Beta bias) + residual</c>.
 /// </summary>
 internal readonly unsafe struct Epilogue
@@ -30,16 +30,23 @@ internal readonly unsafe struct Epilogue
     internal float Beta { get; }
     internal bool ResidualAfterActivation { get; }
 
+    /// <summary>Whether results differ from sums.</summary>
+    internal bool Changes(bool hasBias, bool hasResidual) => hasBias || hasResidual || Alpha != 1f || Activation.Kind != ActivationKind.None;
+
     internal void Apply(in EpilogueTile tile)
     {
-        if (tile.Bias != null || tile.Residual != null || Alpha != 1f || Activation.Kind != ActivationKind.None)
+        if (tile.Sums != tile.C || Changes(tile.Bias != null, tile.Residual != null))
             apply(in this, in tile);
     }
 }
 
-/// <summary>A piece of a result, and where its bias and residual lie; strides in elements. Columns are contiguous.</summary>
+/// <summary>A piece of a result, and where its sums, its bias and its residual lie; strides in elements. Columns are contiguous.</summary>
 internal unsafe struct EpilogueTile
 {
+    /// <summary>Sums before what follows them: the place of the result itself, or memory that does not overlap it.</summary>
+    internal float* Sums;
+    internal nint SumsStride;
+
     internal float* C;
     internal nint Stride;
     internal int Rows, Columns;
@@ -80,49 +87,53 @@ internal static unsafe class EpilogueCode
         var row = new RowEpilogue<V, TOp>(epilogue);
         int rows = tile.Rows, columns = tile.Columns, whole = columns / V.Count * V.Count;
         bool perColumn = tile.BiasColumnStride != 0, isAfter = epilogue.ResidualAfterActivation;
-        float* c = tile.C, bias = tile.Bias, residual = tile.Residual;
+        float* sums = tile.Sums, c = tile.C, bias = tile.Bias, residual = tile.Residual;
         for (int i = 0; i < rows; i++)
         {
-            row.ConstantBias = bias == null || perColumn ? default : V.Create(epilogue.Beta * *bias);
+            float constantBias = bias == null || perColumn ? 0 : epilogue.Beta * *bias;
             float* columnBias = perColumn ? bias : null, before = isAfter ? null : residual, after = isAfter ? residual : null;
-            for (int j = 0; j < whole; j += V.Count)
-                V.Store(c + j, row.Finish(V.Load(c + j), columnBias, before, after, j));
+            row.Finish(constantBias, sums, c, columnBias, before, after, 0, whole);
             if (whole < columns)
-                FinishRest(row, c, columnBias, before, after, whole, columns - whole);
+                FinishRest<TOp>(epilogue, constantBias, sums, c, columnBias, before, after, whole, columns);
+            sums += tile.SumsStride;
             c += tile.Stride;
             if (bias != null) bias += tile.BiasRowStride;
             if (residual != null) residual += tile.ResidualStride;
         }
     }
 
-    /// <summary>The last columns of a row, fewer than a vector has lanes.</summary>
+    /// <summary>The last columns of a row, fewer than a vector has lanes: in shorter vectors, which give the same bits.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void FinishRest<V, TOp>(in RowEpilogue<V, TOp> row, float* c, float* columnBias, float* before, float* after, int start, int count)
-        where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+    private static void FinishRest<TOp>(
+        in Epilogue epilogue, float bias, float* sums, float* c, float* columnBias, float* before, float* after, int start, int end) where TOp : struct, IActivationOp<TOp>
     {
-        float* rest = stackalloc float[3 * 16];
-        V.Store(rest, columnBias == null ? default : Vec.LoadPartial<V>(columnBias + start, count));
-        V.Store(rest + 16, before == null ? default : Vec.LoadPartial<V>(before + start, count));
-        V.Store(rest + 32, after == null ? default : Vec.LoadPartial<V>(after + start, count));
-        V v = row.Finish(Vec.LoadPartial<V>(c + start, count), columnBias == null ? null : rest, before == null ? null : rest + 16, after == null ? null : rest + 32, 0);
-        Vec.StorePartial(c + start, v, count);
+        if (Vec128.IsSupported)
+        {
+            int whole = start + (end - start) / Vec128.Count * Vec128.Count;
+            new RowEpilogue<Vec128, TOp>(epilogue).Finish(bias, sums, c, columnBias, before, after, start, whole);
+            start = whole;
+        }
+        new RowEpilogue<Vec1, TOp>(epilogue).Finish(bias, sums, c, columnBias, before, after, start, end);
     }
 
     /// <summary>What happens to the elements of one row.</summary>
-    private struct RowEpilogue<V, TOp>(in Epilogue epilogue) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+    private readonly struct RowEpilogue<V, TOp>(in Epilogue epilogue) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
     {
         private readonly TOp op = TOp.Create(epilogue.Activation);
         private readonly V alpha = V.Create(epilogue.Alpha), beta = V.Create(epilogue.Beta);
 
-        internal V ConstantBias;
-
+        /// <summary>Columns [start, end): whole vectors. The constant bias, already scaled, is added where there is none per column.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal readonly V Finish(V c, float* columnBias, float* before, float* after, int at)
+        internal void Finish(float constantBias, float* sums, float* c, float* columnBias, float* before, float* after, int start, int end)
         {
-            c = V.MultiplyAdd(alpha, c, columnBias == null ? ConstantBias : beta * V.Load(columnBias + at));
-            if (before != null) c += V.Load(before + at);
-            c = op.Apply(c);
-            return after == null ? c : c + V.Load(after + at);
+            V constant = V.Create(constantBias);
+            for (int i = start; i < end; i += V.Count)
+            {
+                V v = V.MultiplyAdd(alpha, V.Load(sums + i), columnBias == null ? constant : beta * V.Load(columnBias + i));
+                if (before != null) v += V.Load(before + i);
+                v = op.Apply(v);
+                V.Store(c + i, after == null ? v : v + V.Load(after + i));
+            }
         }
     }
 }

@@ -4,10 +4,10 @@ namespace Parallax.Kernels;
 internal abstract unsafe class RightSource
 {
     /// <summary>
-    /// Writes panels of NR columns, one behind the other: <c>target[panel][k * NR + column]</c>, for columns [column, column + columns) and
-    /// depths [depthStart, depthStart + depth). May write up to 15 elements behind the last panel, and anything into missing columns.
+    /// Writes a panel of up to NR columns, <c>target[k * NR + lane]</c>, for columns [column, column + columns) and depths [depthStart, depthStart + depth).
+    /// May write up to 15 elements behind the panel, and anything into missing columns.
     /// </summary>
-    internal abstract void PackSlab(float* target, float* data, int depthStart, int depth, int column, int columns);
+    internal abstract void PackPanel(float* target, float* data, int depthStart, int depth, int column, int columns);
 }
 
 /// <summary>Where the operands of one product lie; strides in elements. The bias may be null, and the residual.</summary>
@@ -23,29 +23,34 @@ internal unsafe struct GemmOperands
 }
 
 /// <summary>
-/// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it packs what is not packed,
-/// then visits every tile. The last slab is followed by the epilogue, tile by tile. Each element of C is summed in the order of depth,
-/// slab by slab, whatever the blocks are. Where B is packed and A is high, A is packed before the blocks run, once for all of them.
-/// A packed B comes from memory: while tiles of one panel are computed, the next panel is fetched.
+/// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it packs the slab of A that is not
+/// packed, then takes one panel of B after the other, packs it where it is not packed, and visits its tiles. The last slab is followed by the
+/// epilogue, tile by tile. Each element of C is summed in the order of depth, slab by slab, whatever the blocks are. Where B is packed and A is
+/// high, A is packed before the blocks run, once for all of them. B may come from memory: while tiles of one panel are computed, the next is fetched.
 /// </summary>
 internal sealed unsafe class GemmEngine
 {
     private const long MinBlockWork = 1 << 20;
     private const int WantedBlocks = 24;
     private const int StepsAhead = 32;
+    private const int LineElements = 16;
+
+    /// <summary>Elements of C of a block that are visited again for every slab: they stay in the second-level cache.</summary>
+    private const int BlockElements = 1 << 16;
 
     private readonly GemmMicroKernel entry;
     private readonly DepthSlabs slabs;
     private readonly Epilogue epilogue;
     private readonly RightSource? rightSource;
-    private readonly bool packsLeft, packsRight, sharesLeft, readsRightDirectly;
+    private readonly bool packsLeft, packsRight, sharesLeft, readsRightRows, readsRightDirectly;
     private readonly int m, n, mBlock, nBlock;
 
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
     /// <param name="rightIsRowMajor">Whether the columns of an unpacked B are contiguous.</param>
+    /// <param name="columnGroup">Columns that are best computed by one block; blocks that are not much smaller get a multiple of it.</param>
     internal GemmEngine(
         GemmMicroKernel entry, int m, int n, int k, long products, Epilogue epilogue,
-        bool leftIsPacked, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null)
+        bool leftIsPacked, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1)
     {
         this.entry = entry;
         this.epilogue = epilogue;
@@ -55,8 +60,9 @@ internal sealed unsafe class GemmEngine
         sharesLeft = !leftIsPacked && rightIsPacked && m > entry.MR;
         packsLeft = !leftIsPacked && !sharesLeft;
         packsRight = !rightIsPacked;
-        (mBlock, nBlock) = Cut(products);
-        readsRightDirectly = packsRight && rightSource is null && rightIsRowMajor && mBlock <= 2 * entry.MR;
+        (mBlock, nBlock) = Cut(products, columnGroup);
+        readsRightRows = packsRight && rightSource is null && rightIsRowMajor;
+        readsRightDirectly = readsRightRows && mBlock <= 2 * entry.MR;
         MBlocks = (m + mBlock - 1) / mBlock;
         NBlocks = (n + nBlock - 1) / nBlock;
     }
@@ -84,8 +90,7 @@ internal sealed unsafe class GemmEngine
 
     private long LeftElements => packsLeft ? Round((long)entry.PaddedRows(Math.Min(mBlock, m)) * slabs.Size) : 0;
 
-    private long RightElements => !packsRight ? 0
-        : Round((long)(readsRightDirectly ? entry.NR : entry.PaddedColumns(nBlock)) * slabs.Size) + 16;
+    private long RightElements => packsRight ? Round((long)entry.NR * slabs.Size) + 16 : 0;
 
     /// <summary>Packs some rows of one slab of A into <see cref="GemmOperands.SharedA"/>, by slabs as a packed matrix has them.</summary>
     internal void PackLeft(int block, in GemmOperands operands)
@@ -104,17 +109,34 @@ internal sealed unsafe class GemmEngine
         {
             int start = slabs.Start(slab), depth = slabs.Length(slab);
             float* a = Left(operands, left, row, rows, start, depth);
-            if (packsRight && !readsRightDirectly)
-                PackRight(operands, right, column, columns, start, depth);
             for (int j = 0; j < columns; j += entry.NR)
             {
                 int valid = Math.Min(entry.NR, columns - j);
-                float* b = Right(operands, right, column, j, valid, start, depth, out nint bStride);
-                float* next = operands.PackedB is { } packed ? Next(packed, operands.PackedBIndex, slab, column, j, columns) : null;
-                RunColumn(operands, a, b, bStride, next, tile, row, rows, column + j, valid, depth, slab);
+                float* b = Right(operands, right, column + j, valid, start, depth, out nint bStride);
+                Ahead ahead = operands.PackedB is { } packed ? FetchPacked(Next(packed, operands.PackedBIndex, slab, column, j, columns), b, rows, depth)
+                    : readsRightRows && j + entry.NR < columns ? FetchRows(operands, start, column + j + entry.NR)
+                    : default;
+                RunColumn(operands, a, b, bStride, ahead, tile, row, rows, column + j, valid, depth, slab);
             }
         }
     }
+
+    /// <summary>The first tiles fetch the next packed panel, each a part of it; a single tile fetches the panel that it reads, a little ahead.</summary>
+    private Ahead FetchPacked(float* next, float* current, int rows, int depth)
+    {
+        int parts = rows > 3 * entry.MR ? 4 : rows > entry.MR ? 2 : 1;
+        nint step = entry.NR / parts;
+        return new Ahead { First = parts == 1 ? current + StepsAhead * entry.NR : next, Step = step, TileStep = step * depth, Tiles = parts };
+    }
+
+    /// <summary>The first tiles fetch the rows of the next panel, each tile a cache line of every row.</summary>
+    private Ahead FetchRows(in GemmOperands operands, int start, int column) => new()
+    {
+        First = operands.B + start * operands.BRowStride + column,
+        Step = operands.BRowStride,
+        TileStep = LineElements,
+        Tiles = Math.Max(1, entry.NR / LineElements),
+    };
 
     /// <summary>The panel of B behind this one: in the slab, in the block's next slab, or else where the next block begins.</summary>
     private float* Next(PackedMatrix packed, int index, int slab, int column, int j, int columns)
@@ -126,43 +148,42 @@ internal sealed unsafe class GemmEngine
     }
 
     private void RunColumn(
-        in GemmOperands operands, float* a, float* b, nint bStride, float* next, float* tile, int row, int rows, int column, int columns, int depth, int slab)
+        in GemmOperands operands, float* a, float* b, nint bStride, Ahead fetched, float* tile, int row, int rows, int column, int columns, int depth, int slab)
     {
-        bool last = slab == slabs.Count - 1;
-        // The first tiles fetch the next panel, each a part of it; a single tile fetches the panel that it reads, a little ahead.
-        int parts = next == null ? 0 : rows > 3 * entry.MR ? 4 : rows > entry.MR ? 2 : 1;
-        float* ahead = parts == 1 ? b + StepsAhead * entry.NR : next;
-        nint aheadStep = parts == 0 ? 0 : entry.NR / parts;
-        for (int i = 0; i < rows; i += entry.MR, ahead += aheadStep * depth)
+        // Finished in a place of their own: rows of C often lie a multiple of 4 KiB apart, where a load waits for the stores before it.
+        bool finishes = slab == slabs.Count - 1 && epilogue.Changes(operands.Bias != null, operands.Residual != null);
+        float* ahead = fetched.First;
+        nint aheadStep = fetched.Step;
+        for (int i = 0; i < rows; i += entry.MR, ahead += fetched.TileStep)
         {
-            if (i == parts * entry.MR)
+            if (i == fetched.Tiles * entry.MR)
             {
                 ahead = b;
-                aheadStep = 0;
+                aheadStep = fetched.TileStep = 0;
             }
             int valid = Math.Min(entry.MR, rows - i);
             var run = entry.TileFor(valid);
             float* panel = a + (nint)i * depth, c = operands.C + (row + i) * operands.CStride + column;
-            if (columns == entry.NR && valid == entry.HeightFor(valid))
+            bool isWhole = columns == entry.NR && valid == entry.HeightFor(valid);
+            if (isWhole && !finishes)
             {
                 run(depth, panel, b, bStride, c, operands.CStride, slab > 0, ahead, aheadStep);
+                continue;
             }
-            else
-            {
-                // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
-                if (slab > 0) CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
-                run(depth, panel, b, bStride, tile, entry.NR, slab > 0, ahead, aheadStep);
-                CopyTile(tile, entry.NR, c, operands.CStride, valid, columns);
-            }
-            if (last)
-                Finish(operands, c, row + i, valid, column, columns);
+            // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
+            if (slab > 0) CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
+            run(depth, panel, b, bStride, tile, entry.NR, slab > 0, ahead, aheadStep);
+            if (finishes) Finish(operands, tile, c, row + i, valid, column, columns);
+            else CopyTile(tile, entry.NR, c, operands.CStride, valid, columns);
         }
     }
 
-    private void Finish(in GemmOperands operands, float* c, int row, int rows, int column, int columns)
+    private void Finish(in GemmOperands operands, float* sums, float* c, int row, int rows, int column, int columns)
     {
-        var tile = new EpilogueTile
+        epilogue.Apply(new EpilogueTile
         {
+            Sums = sums,
+            SumsStride = entry.NR,
             C = c,
             Stride = operands.CStride,
             Rows = rows,
@@ -172,8 +193,7 @@ internal sealed unsafe class GemmEngine
             BiasColumnStride = operands.BiasColumnStride,
             Residual = operands.Residual == null ? null : operands.Residual + row * operands.ResidualStride + column,
             ResidualStride = operands.ResidualStride,
-        };
-        epilogue.Apply(in tile);
+        });
     }
 
     private float* Left(in GemmOperands operands, float* scratch, int row, int rows, int start, int depth)
@@ -189,29 +209,24 @@ internal sealed unsafe class GemmEngine
 
     private float* SharedSlab(in GemmOperands operands, int start) => operands.SharedA + (nint)entry.PaddedRows(m) * start;
 
-    private void PackRight(in GemmOperands operands, float* scratch, int column, int columns, int start, int depth)
-    {
-        if (rightSource is not null)
-            rightSource.PackSlab(scratch, operands.B, start, depth, column, columns);
-        else
-            PackedMatrix.PackSlab(scratch, entry, isLeft: false, operands.B + start * operands.BRowStride + column * operands.BColumnStride,
-                columns, depth, operands.BColumnStride, operands.BRowStride);
-    }
-
-    private float* Right(in GemmOperands operands, float* scratch, int column, int j, int columns, int start, int depth, out nint stride)
+    /// <summary>The panel of B that begins at a column: where it lies, or packed into scratch.</summary>
+    private float* Right(in GemmOperands operands, float* scratch, int column, int columns, int start, int depth, out nint stride)
     {
         stride = entry.NR;
         if (operands.PackedB is { } packed)
-            return packed.Slab(operands.PackedBIndex, start) + (nint)(column + j) * depth;
-        if (!readsRightDirectly)
-            return scratch + (nint)j * depth;
-        float* source = operands.B + start * operands.BRowStride + column + j;
-        if (columns == entry.NR)
+            return packed.Slab(operands.PackedBIndex, start) + (nint)column * depth;
+        if (rightSource is not null)
+        {
+            rightSource.PackPanel(scratch, operands.B, start, depth, column, columns);
+            return scratch;
+        }
+        float* source = operands.B + start * operands.BRowStride + column * operands.BColumnStride;
+        if (readsRightDirectly && columns == entry.NR)
         {
             stride = operands.BRowStride;
             return source;
         }
-        PanelPacking.Pack(scratch, entry.NR, source, columns, depth, 1, operands.BRowStride);
+        PanelPacking.Pack(scratch, entry.NR, source, columns, depth, operands.BColumnStride, operands.BRowStride);
         return scratch;
     }
 
@@ -221,12 +236,21 @@ internal sealed unsafe class GemmEngine
             new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
     }
 
+    /// <summary>What the first tiles of a panel fetch for later: tile t, at step k of depth, the line at <c>First + t * TileStep + k * Step</c>.</summary>
+    private struct Ahead
+    {
+        internal float* First;
+        internal nint Step, TileStep;
+        internal int Tiles;
+    }
+
     /// <summary>Large blocks reuse packed data best; they are halved until there is work for many workers or they would be too small.</summary>
-    private (int M, int N) Cut(long products)
+    private (int M, int N) Cut(long products, int columnGroup)
     {
         int mr = entry.MR, nr = entry.NR;
         int rows = Math.Max(1, Panels(Math.Min(m, packsLeft ? entry.MC : 2 * entry.MC), mr));
-        int columns = Math.Max(1, Panels(Math.Min(n, packsRight ? entry.NC : 2 * entry.NC), nr));
+        int most = packsRight ? Math.Max(entry.NC, BlockElements / (rows * mr)) : 2 * entry.NC;
+        int columns = Math.Max(1, Panels(Math.Min(n, most), nr));
         while (products * Panels(m, rows * mr) * Panels(n, columns * nr) < WantedBlocks)
         {
             long work = (long)Math.Min(m, rows * mr) * Math.Min(n, columns * nr) * slabs.Depth;
@@ -240,7 +264,10 @@ internal sealed unsafe class GemmEngine
             if (halveColumns) columns = (columns + 1) / 2;
             else rows = (rows + 1) / 2;
         }
-        return (rows * mr, columns * nr);
+        long group = columnGroup, wanted = columns * nr;
+        while (group % nr != 0) group += columnGroup;
+        long groups = (2 * wanted + group) / (2 * group);
+        return (rows * mr, (int)(groups > 0 && groups * group < n + group ? groups * group : wanted));
     }
 
     private static int Panels(int lanes, int width) => (lanes + width - 1) / width;

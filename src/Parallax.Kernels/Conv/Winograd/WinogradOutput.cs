@@ -49,6 +49,8 @@ internal sealed unsafe class WinogradOutput
                 for (int i = 0; i < runCount; i++) Gather(args.Input<float>(3) + at, runs[i], residuals);
             epilogue.Apply(new EpilogueTile
             {
+                Sums = results,
+                SumsStride = rowElements,
                 C = results,
                 Stride = rowElements,
                 Rows = tiling.Results,
