@@ -63,13 +63,13 @@ public sealed class InferenceSession : IDisposable
             WorkerPool.Shared.EnsureWorkers(workers - 1);
             var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin))
             {
-                Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile),
+                Policy = Options.Policy, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
             };
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.Stages(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);
             OperatorSupport.Check(rewritten.Graph);
-            SessionDevices.CheckExcluded(Options.Exclude, [model.Graph, rewritten.Graph]);
+            SessionDevices.CheckNames(Options, [model.Graph, rewritten.Graph]);
             compiled = new CompiledGraph(rewritten.Graph, weights, settings);
             Inputs = [.. rewritten.Graph.Inputs.Select(i => Info(rewritten.Graph[i].Name, rewritten.Graph.Fact(i)))];
             Outputs = [.. rewritten.Graph.Outputs.Select(o => Info(o.Name, rewritten.Graph.Fact(o.Value)))];

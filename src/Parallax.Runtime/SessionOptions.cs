@@ -71,6 +71,12 @@ public sealed record SessionOptions
     /// <summary>Nodes, and operators such as "Conv", that no backend gets. Names as the plan shows them.</summary>
     public ImmutableArray<string> Exclude { get; init; } = [];
 
+    /// <summary>
+    /// Layers that the CPU and a device of <see cref="Backends"/> compute together, whatever is predicted: the first entry that names a layer counts, and the first
+    /// device that can compute a part of it. What cannot be split stays whole; <see cref="PlanReport.Unsupported"/> says why.
+    /// </summary>
+    public ImmutableArray<LayerSplit> Splits { get; init; } = [];
+
     /// <summary>Slow checks of the memory between inputs and outputs, for finding errors.</summary>
     public ArenaCheck ArenaCheck { get; init; }
 
@@ -79,4 +85,14 @@ public sealed record SessionOptions
 
     /// <summary>Values for symbolic dimensions of the model's inputs, by name.</summary>
     public IReadOnlyDictionary<string, long> Dimensions { get; init; } = new Dictionary<string, long>();
+}
+
+/// <summary>Asks for layers (convolutions, products) to be split between the CPU and a device over their output channels.</summary>
+/// <param name="Layer">A node or an operator such as "Conv", by name as the plan shows it; <see cref="All"/> for all that can be split.</param>
+/// <param name="CpuShare">Of the channels, between 0 and 1; rounded to where the kernels of both sides can cut, so that both have a part.</param>
+public sealed record LayerSplit(string Layer, double CpuShare)
+{
+    public const string All = "*";
+
+    internal bool Names(Graphs.Node node) => Layer == All || Layer == node.Name || Layer == node.Op.Name;
 }

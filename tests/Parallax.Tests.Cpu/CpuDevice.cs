@@ -50,6 +50,12 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
     /// <summary>What happens on the device's thread before it works on a region.</summary>
     internal Action? BeforeWork { get; set; }
 
+    /// <summary>What happens before somebody sleeps until a region has ended.</summary>
+    internal Action? BeforeSleep { get; set; }
+
+    /// <summary>Where the device can cut results; null where it cannot.</summary>
+    internal long? Granule { get; init; } = 1;
+
     /// <summary>Regions that were run so far.</summary>
     internal int RegionRuns => Volatile.Read(ref enqueued);
 
@@ -67,6 +73,8 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
     public IArenaAllocator? Allocator => SharesMemory ? this : null;
 
     public string? WhyNot(Graph graph, Node node) => node.Op.IsControlFlow ? "control flow" : Refuses(node);
+
+    public long? SplitGranule(Graph graph, Node node, int axis) => Granule;
 
     public Storage Allocate(long byteCount) => FailToAllocate ? throw new DeviceException("no memory") : new Arena(this, byteCount);
 
@@ -109,7 +117,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
         internal readonly CpuDevice Device;
         internal readonly DeviceRegion Region;
         internal readonly Kernel?[] Prepared;
-        private readonly WeightCache weights = new();
+        private readonly WeightCache weights = new(Precision.Standard); // as sessions are that say nothing
 
         internal Compiled(CpuDevice device, DeviceRegion region)
         {
@@ -117,7 +125,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
             Device = device;
             Region = region;
             Prepared = [.. region.Nodes.Select(n => CpuBindings.Find(n.Node.Op.GetType())!.Prepare!(n.Node.Op,
-                new PrepareContext([.. n.Node.Inputs.Select(region.Graph.TensorFact)], [.. n.Node.Outputs.Select(region.Graph.TensorFact)], weights)))];
+                new PrepareContext([.. n.Node.Inputs.Select(region.Graph.TensorFact)], [.. n.Node.Outputs.Select(region.Graph.TensorFact)], weights) { Part = n.Part }))];
             Kernels = [.. Prepared.Select(k => k!.Name)];
         }
 
@@ -156,6 +164,8 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
             ImmutableArray<RegionPlace> places = compiled.Region.Places;
             for (int i = 0; i < places.Length; i++)
             {
+                ByteRows written = places[i].Written;
+                Assert.True(written.Offset >= 0 && written.Width <= written.Pitch && written.Offset + (written.Count - 1) * written.Pitch + written.Width <= places[i].ByteCount);
                 Assert.True(offsets[i] % 64 == 0 && offsets[i] >= 0 && offsets[i] + places[i].ByteCount <= arena.ByteCount);
                 for (int j = 0; j < places.Length; j++)
                     Assert.False(i != j && places[i].IsInput && offsets[i] < offsets[j] + places[j].ByteCount && offsets[j] < offsets[i] + places[i].ByteCount, "something is written over an input");
@@ -186,7 +196,11 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
             device.queue.Add(Compute);
         }
 
-        public void Wait() => done.Wait();
+        public void Wait()
+        {
+            compiled.Device.BeforeSleep?.Invoke();
+            done.Wait();
+        }
 
         public void Dispose()
         {
@@ -208,7 +222,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
                 {
                     // Half of the work is there, and none of it is right.
                     for (int p = 0; p < offsets.Length; p++)
-                        if (!compiled.Region.Places[p].IsInput) memory.Slice(offsets[p], (int)compiled.Region.Places[p].ByteCount).Fill(0xFF);
+                        if (!compiled.Region.Places[p].IsInput) ForRows(p, (offset, count) => memory.Slice(offset, count).Fill(0xFF));
                     failure = new DeviceException("was pulled out");
                 }
                 else KernelRun.Run(compiled.Prepared[i]!, Tensors(node.Node.Inputs, node.Inputs, memory), Tensors(node.Node.Outputs, node.Outputs, memory));
@@ -227,7 +241,13 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
         private void Copy(Func<RegionPlace, bool> which, Storage from, Storage to)
         {
             for (int i = 0; i < offsets.Length; i++)
-                if (compiled.Region.Places[i] is var place && which(place)) from.Slice(offsets[i], (int)place.ByteCount).CopyTo(to.Slice(offsets[i], (int)place.ByteCount));
+                if (which(compiled.Region.Places[i])) ForRows(i, (offset, count) => from.Slice(offset, count).CopyTo(to.Slice(offset, count)));
+        }
+
+        private void ForRows(int place, Action<long, int> what)
+        {
+            ByteRows rows = compiled.Region.Places[place].Written;
+            for (long row = 0; row < rows.Count; row++) what(offsets[place] + rows.Offset + row * rows.Pitch, (int)rows.Width);
         }
     }
 }

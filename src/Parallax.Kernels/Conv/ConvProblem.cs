@@ -56,7 +56,10 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     }
 
     /// <summary>Output channels that belong together: those of a group, or the rows of a tile, for tiles of another height add in another order.</summary>
-    public int ChannelGranule(GemmMicroKernel? entry = null) => Groups > 1 ? GroupOutputs : (entry ?? GemmCatalog.Best).MR;
+    public int ChannelGranule(GemmMicroKernel? entry = null) => GranuleOf(Groups, OutputChannels, entry);
+
+    /// <summary>As <see cref="ChannelGranule"/>, of any convolution with so many groups and output channels.</summary>
+    public static int GranuleOf(int groups, int outputs, GemmMicroKernel? entry = null) => groups > 1 ? outputs / groups : (entry ?? GemmCatalog.Best).MR;
 
     /// <summary>Where a group of an image begins, in elements of X.</summary>
     internal nint InputAt(int image, int group) => ((nint)image * ImageInputs + (nint)group * GroupInputs) * InputPlane;

@@ -164,7 +164,7 @@ internal sealed class JointPartition
             else if (op >= 0)
             {
                 ImmutableArray<double> cpuUs = graph.Problem.Operators[op].CpuUs;
-                for (int w = 0; w < workers; w++) us[branch][w] += region?.Split?.Us(cpuUs[w], nodes.Graph, nodes.Nodes[i]) ?? cpuUs[w];
+                for (int w = 0; w < workers; w++) us[branch][w] += region?.Split?.Us(options.Cpu, w + 1, nodes.Graph, nodes.Nodes[i]) ?? cpuUs[w];
                 if (cpuUs[0] > longest[branch]) (longest[branch], workersOf[branch]) = (cpuUs[0], choices[op].Workers);
             }
         }

@@ -11,15 +11,15 @@ namespace Parallax.Planning;
 /// <param name="Why">Whose decision it was, in words or numbers.</param>
 public sealed record NodeSplit(string Backend, int Axis, long Cut, double DeviceUs, string Why)
 {
-    /// <summary>The CPU's part of the node's result, between 0 and 1.</summary>
+    /// <summary>The work that the CPU has with its part of the node.</summary>
     /// <exception cref="ArgumentException">The result is not known to have elements on both sides of the cut.</exception>
-    public double CpuShare(Graph graph, Node node) =>
+    public StepWork CpuWork(Graph graph, Node node) =>
         graph.TensorFact(node.Outputs[0])?.Shape is { } shape && Axis >= 0 && Axis < shape.Rank && shape[Axis].TryGetValue(out long extent) && Cut > 0 && Cut < extent
-            ? (double)Cut / extent
+            ? OutputChannels.WorkOf(graph, node, Cut, extent)
             : throw new ArgumentException($"{node} cannot be cut at {Cut} of axis {Axis}");
 
-    /// <summary>What both sides together are predicted to take, where the CPU takes so long for the whole.</summary>
-    internal double Us(double cpuUs, Graph graph, Node node) => Math.Max(cpuUs * CpuShare(graph, node), DeviceUs);
+    /// <summary>What both sides together are predicted to take.</summary>
+    public double Us(CostModel cpu, int workers, Graph graph, Node node, KernelFacts? kernel = null) => Math.Max(cpu.PredictUs(CpuWork(graph, node), workers, kernel), DeviceUs);
 }
 
 /// <summary>The axis of a result whose every index is computed from weights of its own: the columns of a product, the channels of a convolution.</summary>
@@ -36,4 +36,11 @@ public static class OutputChannels
     /// <summary>How many there are; null where that or the axis is not known.</summary>
     public static long? CountOf(Graph graph, Node node) =>
         AxisOf(graph, node) is { } axis && graph.TensorFact(node.Outputs[0])?.Shape is { } shape && shape[axis].TryGetValue(out long count) ? count : null;
+
+    /// <summary>The work of computing some of all output channels.</summary>
+    public static StepWork WorkOf(Graph graph, Node node, long channels, long all)
+    {
+        StepWork work = StepWork.Of(graph, node);
+        return work.Extents.IsKnown ? work.Part(channels) : work with { Macs = work.Macs * channels / all, Bytes = work.Bytes * channels / all, ColdBytes = work.ColdBytes * channels / all };
+    }
 }

@@ -127,8 +127,8 @@ internal static class Regions
     {
         Node node = nodes.Nodes[position];
         StepWork work = nodes.Work[position];
-        double cpuUs = cpu.PredictUs(work), bothUs = split.Us(cpuUs, nodes.Graph, node);
-        return new Region(split.Backend, [node.Id], 1, work.Macs, BoundaryBytes(nodes, [position]), Kept: true, split.Why, cpuUs, bothUs) { Split = split };
+        double bothUs = split.Us(cpu, 1, nodes.Graph, node);
+        return new Region(split.Backend, [node.Id], 1, work.Macs, BoundaryBytes(nodes, [position]), Kept: true, split.Why, cpu.PredictUs(work), bothUs) { Split = split };
     }
 
     private static string? Refusal(AcceleratorModel model, int count, long macs, long boundary, double cpuUs, double offloadUs)

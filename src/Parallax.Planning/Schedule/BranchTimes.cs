@@ -40,13 +40,10 @@ public sealed class BranchTimes
             else
                 foreach (NodeId id in branch.Nodes)
                 {
-                    StepWork work = StepWork.Of(partition.Graph, partition.Graph[id]);
+                    Node node = partition.Graph[id];
+                    StepWork work = StepWork.Of(partition.Graph, node);
                     KernelFacts? kernel = kernelOf?.Invoke(id);
-                    for (int w = 0; w < times.Length; w++)
-                    {
-                        double cpuUs = model.PredictUs(work, w + 1, kernel);
-                        times[w] += split?.Us(cpuUs, partition.Graph, partition.Graph[id]) ?? cpuUs;
-                    }
+                    for (int w = 0; w < times.Length; w++) times[w] += split?.Us(model, w + 1, partition.Graph, node, kernel) ?? model.PredictUs(work, w + 1, kernel);
                 }
             us[branch.Id.Index] = [.. times];
         }

@@ -62,10 +62,11 @@ public sealed record CostCheck(ImmutableArray<CheckedStep> Steps)
                     steps.Add(new CheckedStep(step.Node.Name, step.Node.Op.Name, step.Implementation, work.Class.ToString(), branch.Id.Index, model.PredictorFor(work) is not null,
                         model.PredictUs(work, workers, kernel.Facts), shortest[step.Index]));
                 }
-                else if (step is RegionStep { FastestUs: { } us } region)
+                else if (step is RegionStep { Fastest: { } fastest } region)
                 {
                     bool isLearned = region.Members.All(n => region.Device.Model.PredictorFor(StepWork.Of(plan.Partition.Graph, n)) is not null);
-                    steps.Add(new CheckedStep(step.Node.Name, "region", step.Implementation, $"regions on {region.Device.Name}", branch.Id.Index, isLearned, branch.Placement.PredictedUs, us));
+                    string kind = region.CpuPart is null ? "regions on" : "split with";
+                    steps.Add(new CheckedStep(step.Node.Name, "region", step.Implementation, $"{kind} {region.Device.Name}", branch.Id.Index, isLearned, branch.Placement.PredictedUs, fastest.Us));
                 }
         return new CostCheck(steps.ToImmutable());
     }

@@ -32,7 +32,10 @@ internal sealed class PlanBuilder
         this.weights = weights;
         this.compileBody = compileBody;
         devices = settings.Devices;
-        partition = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. devices.Where(d => d.Lost is null).Select(d => d.For(WhyNotOnDevice)), .. settings.Accelerators]));
+        ImmutableArray<IRegionBackend> present = [.. devices.Where(d => d.Lost is null).Select(d => d.For(WhyNotOnDevice))];
+        var splits = new ForcedSplits(graph, present, settings.Splits);
+        Partition found = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. present, .. settings.Accelerators]) { Splits = splits.Made });
+        partition = found with { Unsupported = found.Unsupported.AddRange(splits.Refused) };
         slots = new SlotTable(graph);
         lifetimes = new ValueLifetimes(partition, IsStaticView);
     }
@@ -94,7 +97,7 @@ internal sealed class PlanBuilder
     /// <summary>The kernels of nodes; null for what is prepared at run time.</summary>
     private static Func<NodeId, KernelFacts?> Kernels(Step[][] branches)
     {
-        Dictionary<NodeId, KernelFacts> kernels = branches.SelectMany(b => b).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
+        Dictionary<NodeId, KernelFacts> kernels = branches.SelectMany(b => b).Select(s => s.OnCpu).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
         return id => kernels.TryGetValue(id, out KernelFacts facts) ? facts : null;
     }
 
@@ -165,12 +168,13 @@ internal sealed class PlanBuilder
         foreach (Step step in made) step.Dispose();
     }
 
-    private SessionDevice? DeviceOf(Branch branch) => branch.Region is not { } region || partition.Regions[region].Split is not null ? null : devices.FirstOrDefault(d => d.Name == branch.Placement.Backend);
+    private SessionDevice? DeviceOf(Branch branch) => branch.Region is null ? null : devices.FirstOrDefault(d => d.Name == branch.Placement.Backend);
 
     private RegionStep BuildRegion(Branch branch, SessionDevice device)
     {
         compiling = device;
-        RegionStep step = new RegionBuilder(graph, slots, weights, branch).Build(device, $"region {branch.Id}", IsStaticView, n => Prepare(n, KernelBinding(n)!));
+        RegionStep step = new RegionBuilder(graph, slots, weights, branch, partition.Regions[branch.Region!.Value].Split)
+            .Build(device, $"region {branch.Id}", IsStaticView, (node, part) => Prepare(node, KernelBinding(node)!, part));
         compiling = null;
         made.Add(step);
         return step;
@@ -216,9 +220,9 @@ internal sealed class PlanBuilder
         };
     }
 
-    private Kernel Prepare(Node node, Binding binding)
+    private Kernel Prepare(Node node, Binding binding, OutputPart? part = null)
     {
-        var context = new PrepareContext([.. node.Inputs.Select(graph.TensorFact)], [.. node.Outputs.Select(graph.TensorFact)], weights);
+        var context = new PrepareContext([.. node.Inputs.Select(graph.TensorFact)], [.. node.Outputs.Select(graph.TensorFact)], weights) { Part = part };
         try
         {
             return binding.Prepare!(node.Op, context);

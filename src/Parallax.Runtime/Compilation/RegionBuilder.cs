@@ -11,7 +11,8 @@ namespace Parallax.Runtime.Compilation;
 /// Makes one step of a region that a device computes. The region sees only the arena: what it reads or writes elsewhere, in the caller's memory, is copied
 /// from and to places of its own. What it reads stays as it is until it has ended, so that the CPU can run it once more from its start.
 /// </summary>
-internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache weights, Branch branch)
+/// <param name="split">Where the only node is cut of which the device computes a part and the CPU the rest; null for a region that the device computes alone.</param>
+internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache weights, Branch branch, NodeSplit? split)
 {
     private readonly Dictionary<Slot, Slot> staged = []; // for what lies outside the arena, where the region sees it
     private readonly Dictionary<Slot, int> placeOf = [];
@@ -23,29 +24,55 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
     private readonly List<(Node Node, Operand?[] Inputs, Operand?[] Outputs, int TableStart)> twins = [];
 
     /// <param name="isView">Whether a node only shows bytes under another shape.</param>
-    /// <param name="prepare">Makes the CPU's kernel of a node.</param>
-    internal RegionStep Build(SessionDevice device, string name, Func<Node, bool> isView, Func<Node, Kernel> prepare)
+    /// <param name="prepare">Makes the CPU's kernel of a node, or of a part of its result.</param>
+    internal RegionStep Build(SessionDevice device, string name, Func<Node, bool> isView, Func<Node, OutputPart?, Kernel> prepare)
     {
+        OutputPart? ofDevice = split is null ? null : PartFrom(split.Cut);
         Node[] all = [.. branch.Nodes.Select(n => graph[n])], working = [.. all.Where(n => !isView(n))];
         foreach (Node node in all)
             if (isView(node)) slots[node.Outputs[0]] = slots[node.Inputs[0]];
-            else Add(node, working.Length - 1);
+            else Add(node, working.Length - 1, ofDevice);
         HashSet<Slot> isRead = ReadElsewhere(all);
-        ImmutableArray<RegionPlace> described = [.. places.Select(p => new RegionPlace(p.ByteCount, !written.Contains(p), written.Contains(p) && isRead.Contains(p)))];
+        ImmutableArray<RegionPlace> described = [.. places.Select(p => Describe(p, isRead, ofDevice))];
         var region = new DeviceRegion(name, graph, [.. nodes], described, weights);
-        return new RegionStep(new Node(new NodeId(-1), name, new Region(), [], []), [.. reads], [.. writes], device, device.Backend.Compile(region), working)
+        ICompiledRegion compiled = device.Backend.Compile(region);
+        Node shown = split is null ? new Node(new NodeId(-1), name, new Region(), [], []) : working[0];
+        return new RegionStep(shown, [.. reads], [.. writes], device, compiled, working)
         {
             Branch = branch.Id.Index,
             Places = [.. places],
             CopiesIn = [.. copiesIn],
             CopiesOut = [.. copiesOut],
-            Twin = new Lazy<KernelStep[]>(() => [.. twins.Select(t => new KernelStep(t.Node, t.Inputs, t.Outputs, prepare(t.Node)) { TableStart = t.TableStart })]),
+            CpuPart = split is null ? null : CpuPart(prepare),
+            Twin = new Lazy<KernelStep[]>(() => [.. twins.Select(t => new KernelStep(t.Node, t.Inputs, t.Outputs, prepare(t.Node, ofDevice)) { TableStart = t.TableStart })]),
         };
+    }
+
+    /// <summary>The result of a split node.</summary>
+    private TensorFact Result => graph.TensorFact(graph[branch.Nodes[0]].Outputs[0])!;
+
+    private OutputPart PartFrom(long cut) => new(cut, Result.Shape!.Value.ToArray()[split!.Axis] - cut);
+
+    private RegionPlace Describe(Slot place, HashSet<Slot> isRead, OutputPart? part)
+    {
+        bool isWritten = written.Contains(place);
+        var described = new RegionPlace(place.ByteCount, !isWritten, isWritten && isRead.Contains(place));
+        return isWritten && part is { } some ? described with { Written = ByteRows.Of(some, Result.Type, Result.Shape!.Value.ToArray(), split!.Axis) } : described;
+    }
+
+    /// <summary>The kernel of what lies before the cut, over the operands that the device has too.</summary>
+    private KernelStep CpuPart(Func<Node, OutputPart?, Kernel> prepare)
+    {
+        (Node node, Operand?[] inputs, Operand?[] outputs, int tableStart) = twins[0];
+        Kernel kernel = prepare(node, new OutputPart(0, split!.Cut));
+        Slot? scratch = kernel.ScratchBytes > 0 ? slots.AddArena(kernel.ScratchBytes) : null;
+        if (scratch is not null) Touch(scratch, 0);
+        return new KernelStep(node, inputs, outputs, kernel) { TableStart = tableStart, Scratch = scratch };
     }
 
     private Slot Inside(ValueId id) => staged.GetValueOrDefault(slots[id]!, slots[id]!);
 
-    private void Add(Node node, int last)
+    private void Add(Node node, int last, OutputPart? part)
     {
         int step = nodes.Count;
         foreach (ValueId input in node.Inputs)
@@ -53,7 +80,7 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
         foreach (ValueId output in node.Outputs)
             if (!output.IsNone) Write(output, step, last);
         Operand?[] inputs = [.. node.Inputs.Select(OperandOf)], outputs = [.. node.Outputs.Select(OperandOf)];
-        nodes.Add(new RegionNode(node, [.. node.Inputs.Select(PlaceOf)], [.. node.Outputs.Select(PlaceOf)]));
+        nodes.Add(new RegionNode(node, [.. node.Inputs.Select(PlaceOf)], [.. node.Outputs.Select(PlaceOf)]) { Part = part });
         twins.Add((node, inputs, outputs, slots.AddTableEntries(inputs.Concat(outputs))));
     }
 

@@ -27,7 +27,10 @@ public interface IBackend : IRegionBackend, IDisposable
 /// <summary>Makes memory that the CPU and a device work on. Thread-safe.</summary>
 public interface IArenaAllocator
 {
-    /// <summary>Undefined contents, 64-byte aligned. The CPU may use the memory whenever no region that it was given to is under way.</summary>
+    /// <summary>
+    /// Undefined contents, 64-byte aligned. While regions that it was given to are under way, the CPU uses the memory beside their places, reads their inputs, and
+    /// of their outputs writes what is not theirs (<see cref="RegionPlace.Written"/>).
+    /// </summary>
     Storage Allocate(long byteCount);
 }
 
@@ -63,12 +66,42 @@ public readonly record struct RegionOperand(int Place, Tensor? Constant);
 
 /// <param name="Inputs">Null where an optional input is absent.</param>
 /// <param name="Outputs">Null where an output is not wanted.</param>
-public sealed record RegionNode(Node Node, ImmutableArray<RegionOperand?> Inputs, ImmutableArray<RegionOperand?> Outputs);
+public sealed record RegionNode(Node Node, ImmutableArray<RegionOperand?> Inputs, ImmutableArray<RegionOperand?> Outputs)
+{
+    /// <summary>
+    /// What the device computes of the result where that is not all: columns of a product, channels of a convolution, cut where
+    /// <see cref="IRegionBackend.SplitGranule"/> allows. The CPU computes the rest at the same time, and in the same place. Only the node of a region that has no
+    /// other may have a part.
+    /// </summary>
+    public OutputPart? Part { get; init; }
+}
 
 /// <summary>Bytes that a region works on. Places of values that are not needed at the same time may overlap; neither inputs nor outputs overlap each other.</summary>
 /// <param name="IsInput">Filled by others before the region; left as it is by it.</param>
 /// <param name="IsOutput">Read by others after the region.</param>
-public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsOutput);
+public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsOutput)
+{
+    /// <summary>
+    /// Of an output, the bytes that are the region's. Those between them belong to the CPU, which writes them while the device works: they must not be changed, not
+    /// even copied back as they were.
+    /// </summary>
+    public ByteRows Written { get; init; } = new(0, ByteCount, ByteCount, 1);
+}
+
+/// <summary>Rows of bytes that lie at equal distances.</summary>
+/// <param name="Offset">Of the first row.</param>
+/// <param name="Width">Of a row.</param>
+/// <param name="Pitch">From the start of one row to the start of the next.</param>
+public readonly record struct ByteRows(long Offset, long Width, long Pitch, long Count)
+{
+    /// <summary>What a part of a result takes in the place of the whole.</summary>
+    /// <param name="axis">The axis that the part is a part of.</param>
+    internal static ByteRows Of(OutputPart part, DType type, ReadOnlySpan<long> dims, int axis)
+    {
+        long one = type.ElementBytes() * Shape.Count(dims[(axis + 1)..]);
+        return new ByteRows(part.First * one, part.Count * one, dims[axis] * one, Shape.Count(dims[..axis]));
+    }
+}
 
 /// <summary>Nodes that a device computes as one, with shapes that are known. Immutable.</summary>
 public sealed class DeviceRegion

@@ -54,6 +54,14 @@ internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IR
 
         public KernelFacts KernelOf(Graph graph, Node node) => device.Backend.KernelOf(graph, node);
 
+        /// <summary>Cuts that both the device and the CPU can make.</summary>
+        public long? SplitGranule(Graph graph, Node node, int axis)
+        {
+            if (device.Backend.SplitGranule(graph, node, axis) is not { } ofDevice) return null;
+            long ofCpu = Cpu.CpuParts.GranuleOf(graph, node), common = (long)System.Numerics.BigInteger.GreatestCommonDivisor(ofDevice, ofCpu);
+            return ofDevice / common * ofCpu;
+        }
+
         public string? WhyNot(Graph graph, Node node) => device.WhyExcluded(node) ?? whyNot(node) ?? device.Backend.WhyNot(graph, node);
     }
 

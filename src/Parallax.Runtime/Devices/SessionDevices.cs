@@ -25,13 +25,22 @@ internal static class SessionDevices
         [.. devices.Where(d => d.Lost is not null).Select(d => $"{d.Name} was lost, the CPU does its work: {d.Lost}")];
 
     /// <summary>A name that nothing has is a mistake of whoever gave it.</summary>
-    internal static void CheckExcluded(ImmutableArray<string> names, ReadOnlySpan<Graph> graphs)
+    internal static void CheckNames(SessionOptions options, ReadOnlySpan<Graph> graphs)
     {
-        if (names.IsEmpty) return;
+        foreach (LayerSplit request in options.Splits)
+            if (request.CpuShare is not (> 0 and < 1)) throw new InvalidInputException($"the CPU's share of '{request.Layer}' must lie between 0 and 1, got {request.CpuShare}");
+        ImmutableArray<string> excluded = options.Exclude, split = [.. options.Splits.Select(s => s.Layer).Where(l => l != LayerSplit.All)];
+        if (excluded.IsEmpty && split.IsEmpty) return;
         var known = new HashSet<string>();
         foreach (Graph graph in graphs) Collect(graph);
-        foreach (string name in names)
-            if (!known.Contains(name)) throw new InvalidInputException($"'{name}' is to be excluded, but the model has no node or operator of that name");
+        Check(excluded, "excluded");
+        Check(split, "split");
+
+        void Check(ImmutableArray<string> names, string toBe)
+        {
+            foreach (string name in names)
+                if (!known.Contains(name)) throw new InvalidInputException($"'{name}' is to be {toBe}, but the model has no node or operator of that name");
+        }
 
         void Collect(Graph graph)
         {

@@ -5,7 +5,7 @@ namespace Parallax.Runtime.Execution;
 /// <summary>
 /// Runs the branches of a plan: a branch is ready when its predecessors and control edges are done, ready ones start in order of priority, on the CPU at most as
 /// many at once as the memory plan allows. The caller and helpers take branches until none is left; one who finds none ready helps with blocks of kernels.
-/// Regions of devices start as soon as they are ready and take no worker: whoever is between two steps or has nothing to do starts them and sees that they end.
+/// Regions that devices compute alone start as soon as they are ready and take no worker: whoever is between two steps or has nothing to do starts them and sees that they end.
 /// </summary>
 internal sealed class BranchRun(RunState run) : PoolJob
 {
@@ -71,7 +71,7 @@ internal sealed class BranchRun(RunState run) : PoolJob
 
     private void AddReady(int branch)
     {
-        if (run.RegionRunOf(branch) is null) ready.Enqueue(branch, table.Priority[branch]);
+        if (run.HasWorkers(branch)) ready.Enqueue(branch, table.Priority[branch]);
         else
         {
             readyForDevices.Enqueue(branch, table.Priority[branch]);

@@ -250,6 +250,8 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
     /// <summary>Asked before the imagined ones, in this order.</summary>
     internal ImmutableArray<SessionDevice> Devices { get; init; } = [];
 
+    internal ImmutableArray<LayerSplit> Splits { get; init; } = [];
+
     internal SchedulePolicy Policy { get; init; }
 
     internal ArenaCheck ArenaCheck { get; init; }

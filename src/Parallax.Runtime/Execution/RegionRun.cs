@@ -12,23 +12,49 @@ internal sealed unsafe class RegionRun(RegionStep step, RunState state) : IDispo
     /// <summary>When the region was begun, in ticks of <see cref="Stopwatch"/>.</summary>
     internal long Started { get; private set; }
 
+    /// <summary>When the CPU's part of a split node was done; <see cref="Started"/> where there is none.</summary>
+    internal long CpuEnded { get; private set; }
+
     internal RegionStep Step => step;
 
-    /// <summary>Begins the region and stays with it to its end; helps others meanwhile.</summary>
-    internal void Run()
+    /// <summary>Begins the region, computes the CPU's part where there is one, and stays to the end; helps others meanwhile.</summary>
+    internal void Run(StepRun run)
     {
         Begin();
+        try
+        {
+            step.CpuPart?.Run(run);
+        }
+        catch
+        {
+            AwaitDevice();
+            throw;
+        }
+        CpuEnded = Stopwatch.GetTimestamp();
         var patience = new Patience();
         while (!TryEnd())
-            if (state.Pool.TryHelpAny(leafOnly: true)) patience = new Patience();
+            if (state.TendOthers() || state.Pool.TryHelpAny(leafOnly: true)) patience = new Patience();
             else if (!patience.Spin()) Sleep();
+    }
+
+    /// <summary>Until the device touches the memory of the run no more, whatever came of its work.</summary>
+    private void AwaitDevice()
+    {
+        try
+        {
+            while (isOnDevice && !call!.IsDone) call.Wait();
+        }
+        catch (DeviceException e)
+        {
+            Fail(e);
+        }
     }
 
     /// <summary>Starts the device; where that is lost, <see cref="TryEnd"/> does the work.</summary>
     internal void Begin()
     {
         state.Cancellation.ThrowIfCancellationRequested();
-        Started = Stopwatch.GetTimestamp();
+        Started = CpuEnded = Stopwatch.GetTimestamp();
         Copy(step.CopiesIn);
         isOnDevice = false;
         if (step.Device.Lost is not null) return;
@@ -59,7 +85,7 @@ internal sealed unsafe class RegionRun(RegionStep step, RunState state) : IDispo
         }
         if (!isOnDevice) RunTwin();
         Copy(step.CopiesOut);
-        if (isOnDevice) step.Took(Stopwatch.GetTimestamp() - Started);
+        if (isOnDevice) step.Took(new RegionTime(Stopwatch.GetTimestamp() - Started, CpuEnded - Started));
         return true;
     }
 

@@ -120,12 +120,18 @@ internal sealed unsafe class RunState : IDisposable
             // Where the pool has more workers than this run may use, the branches that run share what it may use.
             RunStep(step, new StepRun(this, own, isCapped && branchRun is not null ? Math.Clamp(Workers / Math.Max(1, branchRun.Running), 1, workers) : workers));
             LetGoOfReads(step);
-            branchRun?.TendDevices();
+            TendOthers();
         }
     }
 
     /// <summary>The region that a branch is; null where the CPU runs the branch.</summary>
     internal RegionRun? RegionRunOf(int branch) => regions.Length == 0 ? null : regions[branch];
+
+    /// <summary>Whether a branch has workers: all but regions that a device computes alone.</summary>
+    internal bool HasWorkers(int branch) => RegionRunOf(branch) is not { Step.CpuPart: null };
+
+    /// <summary>Starts regions of other branches that are ready and finishes those that have ended; false where there was none.</summary>
+    internal bool TendOthers() => branchRun?.TendDevices() ?? false;
 
     /// <summary>Begins a region where it is new; whether it has ended.</summary>
     internal bool TendRegion(int branch, bool isNew)

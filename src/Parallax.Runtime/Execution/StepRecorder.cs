@@ -3,7 +3,8 @@ using System.Diagnostics;
 namespace Parallax.Runtime.Execution;
 
 /// <summary>When a step ran, in ticks of <see cref="Stopwatch"/>, and on which thread.</summary>
-internal record struct StepTime(long Start, long End, int Thread);
+/// <param name="CpuEnd">When the CPU's part of a split node was done; 0 for any other step.</param>
+internal record struct StepTime(long Start, long End, int Thread, long CpuEnd);
 
 /// <summary>
 /// Notes when each step of a plan runs. Every step is run by one thread, which alone writes its entry; a recorder belongs to one run at a time.
@@ -27,7 +28,7 @@ internal sealed class StepRecorder(ExecutionPlan plan)
     {
         long start = Stopwatch.GetTimestamp();
         RunState.RunNamed(step, run);
-        Note(step, start);
+        Note(step, start, step is RegionStep { CpuPart: not null } split ? run.State.RegionRunOf(split.Branch)!.CpuEnded : 0);
         if (step is DynamicStep) dims[step.Index] = [.. step.Inputs.Concat(step.Outputs).Select(o => o is { } operand ? DimsOf(operand, run.State) : null)];
     }
 
@@ -38,7 +39,8 @@ internal sealed class StepRecorder(ExecutionPlan plan)
     }
 
     /// <summary>Notes a step that ends now.</summary>
-    internal void Note(Step step, long start) => times[step.Index] = new StepTime(start, Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId);
+    /// <param name="cpuEnd">See <see cref="StepTime"/>.</param>
+    internal void Note(Step step, long start, long cpuEnd = 0) => times[step.Index] = new StepTime(start, Stopwatch.GetTimestamp(), Environment.CurrentManagedThreadId, cpuEnd);
 
     /// <summary>The dims that an operand had: an index among the step's inputs, then its outputs. Null where it is no tensor.</summary>
     internal long[]? Dims(Step step, int operand) =>

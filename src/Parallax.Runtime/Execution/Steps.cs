@@ -25,6 +25,9 @@ internal abstract class Step(Node node, Operand?[] inputs, Operand?[] outputs) :
     /// <summary>What computes the step, for dumps and profiles.</summary>
     internal abstract string Implementation { get; }
 
+    /// <summary>The prepared kernel that the CPU runs whatever devices do; null where there is none.</summary>
+    internal virtual KernelStep? OnCpu => null;
+
     /// <summary>So many steps it counts for in the plan of memory.</summary>
     internal virtual int Length => 1;
 
@@ -40,6 +43,8 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     internal Kernel Kernel { get; } = kernel;
 
     internal override string Implementation => Kernel.Name;
+
+    internal override KernelStep OnCpu => this;
 
     /// <summary>What the kernel tells about its time.</summary>
     internal KernelFacts Facts { get; } = FactsOf(kernel);

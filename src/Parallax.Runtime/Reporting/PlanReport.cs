@@ -26,6 +26,23 @@ public sealed record PlanBranch(
 
     /// <summary>The shortest time that a device took for the branch so far; null where none did.</summary>
     public double? MeasuredUs { get; init; }
+
+    /// <summary>Set where the branch is one node that the CPU and a device compute together.</summary>
+    public PlanSplit? Split { get; init; }
+}
+
+/// <summary>A node that is split between the CPU and a device.</summary>
+/// <param name="Axis">Of the result.</param>
+/// <param name="Cut">The CPU computes what lies before it along the axis, the device the rest.</param>
+/// <param name="Extent">Of the axis.</param>
+/// <param name="PredictedDeviceUs">For the device's part.</param>
+public sealed record PlanSplit(int Axis, long Cut, long Extent, string CpuKernel, string DeviceKernel, double PredictedDeviceUs)
+{
+    /// <summary>Of the fastest run so far: from the start until the CPU had computed its part; null before the first.</summary>
+    public double? MeasuredCpuUs { get; init; }
+
+    /// <summary>Of the same run: how long the CPU then waited for the device.</summary>
+    public double? MeasuredWaitUs { get; init; }
 }
 
 /// <summary>What the time of a node was predicted by.</summary>

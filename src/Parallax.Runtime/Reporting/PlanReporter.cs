@@ -17,7 +17,7 @@ internal static class PlanReporter
             Model = model,
             Nodes = partition.Graph.NodeCount,
             Classes = partition.Classes,
-            Branches = [.. partition.Branches.Select(b => OfBranch(partition.Graph, b, plan.Branches[b.Id.Index], settings))],
+            Branches = [.. partition.Branches.Select(b => OfBranch(partition, b, plan.Branches[b.Id.Index], settings))],
             Layers = [.. partition.Layers.Select(l => l.Select(b => b.Index).ToImmutableArray())],
             ParallelLayers = partition.ParallelLayers,
             MaxBranches = partition.MaxBranches,
@@ -33,10 +33,12 @@ internal static class PlanReporter
 
     internal static ImmutableArray<PlanDevice> Devices(RunSettings settings) => [.. settings.Devices.Select(d => new PlanDevice(d.Name, d.Backend.Description, d.Lost, d.Costs))];
 
-    private static PlanBranch OfBranch(Graph graph, Branch branch, Step[] steps, RunSettings settings)
+    private static PlanBranch OfBranch(Partition partition, Branch branch, Step[] steps, RunSettings settings)
     {
+        Graph graph = partition.Graph;
         Dictionary<NodeId, string> kernelOf = Kernels(steps).ToDictionary(k => k.Node, k => k.Kernel);
         var region = steps is [RegionStep only] ? only : null;
+        NodeSplit? split = branch.Region is { } index ? partition.Regions[index].Split : null;
         string why = region?.Device.Lost is { } lost ? $"{branch.Placement.Backend} was lost: {lost}" : branch.Placement.Why;
         return new PlanBranch(
             branch.Id.Index, [.. branch.Nodes.Select(n => graph[n].Name)], branch.Macs, branch.PeakBytes, branch.IsDynamic, region?.Implementation ?? branch.Placement.Backend, why,
@@ -44,27 +46,40 @@ internal static class PlanReporter
             [.. branch.Nodes.Select(n => $"{graph[n].Op.Name} {kernelOf.GetValueOrDefault(n, "view")}")],
             branch.Nodes.Select(n => StepWork.Of(graph, graph[n])).MaxBy(w => CostModel.Default.PredictUs(w)).Class)
         {
-            MeasuredUs = region?.FastestUs,
-            Prices = Prices(graph, branch, steps, settings),
+            MeasuredUs = region?.Fastest?.Us,
+            Prices = Prices(graph, branch, steps, split, settings),
+            Split = split is null || region is null ? null : OfSplit(graph, region, split),
         };
     }
 
-    private static ImmutableArray<PlanPrice> Prices(Graph graph, Branch branch, Step[] steps, RunSettings settings)
+    private static PlanSplit OfSplit(Graph graph, RegionStep step, NodeSplit split) => new(
+        split.Axis, split.Cut, OutputChannels.CountOf(graph, step.Node)!.Value, step.CpuPart!.Implementation, step.Compiled.Kernels[0], split.DeviceUs)
     {
-        Dictionary<NodeId, KernelFacts> kernels = steps.OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
+        MeasuredCpuUs = step.Fastest?.CpuUs,
+        MeasuredWaitUs = step.Fastest is { } time ? time.Us - time.CpuUs : null,
+    };
+
+    private static ImmutableArray<PlanPrice> Prices(Graph graph, Branch branch, Step[] steps, NodeSplit? split, RunSettings settings)
+    {
+        Dictionary<NodeId, KernelFacts> kernels = steps.Select(s => s.OnCpu).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
         AcceleratorModel? device = branch.Region is null ? null
             : settings.Devices.FirstOrDefault(d => d.Name == branch.Placement.Backend)?.Model ?? settings.Accelerators.First(a => a.Name == branch.Placement.Backend).Model;
-        return [.. branch.Nodes.Select(n => Price(StepWork.Of(graph, graph[n]), kernels.TryGetValue(n, out KernelFacts known) ? known : null))];
+        return [.. branch.Nodes.Select(n => Price(graph[n], StepWork.Of(graph, graph[n]), kernels.TryGetValue(n, out KernelFacts known) ? known : null))];
 
-        PlanPrice Price(StepWork work, KernelFacts? kernel) => device is null
-            ? new PlanPrice(settings.CostModel.PredictUs(work, 1, kernel), By(settings.CostModel.PredictorFor(work)))
-            : new PlanPrice(device.StepUs(work), By(device.PredictorFor(work)));
+        PlanPrice Price(Node node, StepWork work, KernelFacts? kernel)
+        {
+            if (device is null) return new PlanPrice(settings.CostModel.PredictUs(work, 1, kernel), By(settings.CostModel.PredictorFor(work)));
+            if (split is null) return new PlanPrice(device.StepUs(work), By(device.PredictorFor(work)));
+            // The slower side's price is the node's.
+            double us = split.Us(settings.CostModel, 1, graph, node, kernel);
+            return new PlanPrice(us, By(us > split.DeviceUs ? settings.CostModel.PredictorFor(work) : device.PredictorFor(work)));
+        }
 
         static PriceSource By(LatencyPredictor? predictor) => predictor is null ? PriceSource.Constants : PriceSource.Predictor;
     }
 
     private static IEnumerable<(NodeId Node, string Kernel)> Kernels(Step[] steps) => steps.SelectMany(s => s is RegionStep region
-        ? region.Members.Zip(region.Compiled.Kernels, (n, k) => (n.Id, k))
+        ? region.Members.Zip(region.Compiled.Kernels, (n, k) => (n.Id, region.CpuPart is { } part ? $"{part.Implementation} | {k}" : k))
         : [(s.Node.Id, s.Implementation)]);
 
     private static PlanMemory OfMemory(ExecutionPlan plan, Schedule schedule, int workers, long budgetBytes)

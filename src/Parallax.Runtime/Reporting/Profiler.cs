@@ -25,7 +25,10 @@ internal sealed class Profiler
             StepTime time = recorder.Times[step.Index];
             if (!workers.TryGetValue(time.Thread, out int worker)) workers[time.Thread] = worker = workers.Count;
             steps.Add(new ProfiledStep(runs.Count - 1, step.Index, step.Node.Name, step.Node.Op.Name, step.Implementation, branch, worker, Us(time.Start), Us(time.End),
-                [.. step.Inputs.Select((o, i) => Tensor(recorder, step, o, i))], [.. step.Outputs.Select((o, i) => Tensor(recorder, step, o, step.Inputs.Length + i))], body));
+                [.. step.Inputs.Select((o, i) => Tensor(recorder, step, o, i))], [.. step.Outputs.Select((o, i) => Tensor(recorder, step, o, step.Inputs.Length + i))], body)
+            {
+                CpuEndUs = time.CpuEnd == 0 ? null : Us(time.CpuEnd),
+            });
         }
         foreach ((Step around, StepRecorder inner) in recorder.Bodies) AddSteps(inner, RunProfile.Inside(body, around.Node.Name));
     }

@@ -22,6 +22,9 @@ public sealed record ProfiledStep(
     public string Path => RunProfile.Inside(Body, Name);
 
     public double Us => EndUs - StartUs;
+
+    /// <summary>When the CPU had computed its part of a node that it shares with a device, and began to wait for the device; null for any other step.</summary>
+    public double? CpuEndUs { get; init; }
 }
 
 /// <summary>One step in all runs.</summary>

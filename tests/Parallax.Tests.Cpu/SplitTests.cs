@@ -1,0 +1,310 @@
+using Parallax.Onnx;
+using Parallax.Planning;
+using Parallax.Suite;
+using Parallax.Zoo;
+using Xunit;
+
+namespace Parallax.Tests.Cpu;
+
+/// <summary>Layers that the CPU and a device compute together. The device computes with the CPU's kernels, so every answer must have the same bits.</summary>
+[Collection("workers")]
+public sealed class SplitTests
+{
+    private static readonly byte[] Model = SplitNetwork.Build();
+    private static readonly Tensor Image = SplitNetwork.Image();
+    private static readonly byte[] Expected = OnCpu(Model, Image);
+
+    private static SessionOptions With(CpuDevice device, double share = 0.5, string layers = LayerSplit.All) =>
+        new() { Threads = 2, Mode = ScheduleMode.Parallel, Backends = [device], Splits = [new LayerSplit(layers, share)] };
+
+    private static CpuDevice Device(bool sharesMemory = true) => new(sharesMemory: sharesMemory) { Refuses = n => IsLayer(n) ? null : "no layer" };
+
+    private static bool IsLayer(Graphs.Node node) => node.Op is Graphs.Ops.Conv or Graphs.Ops.Gemm or Graphs.Ops.MatMul;
+
+    private static Dictionary<string, Datum> Given(Tensor image) => new() { ["x"] = image };
+
+    private static byte[] Run(InferenceSession session, Tensor? image = null)
+    {
+        using RunResult result = session.Run(Given(image ?? Image));
+        return Bytes(result);
+    }
+
+    private static byte[] Bytes(RunResult result) => [.. result.SelectMany(r => ((Tensor)r.Value).Bytes.ToArray())];
+
+    private static byte[] OnCpu(byte[] model, Tensor image)
+    {
+        using var session = new InferenceSession(model, new SessionOptions { Threads = 1, Mode = ScheduleMode.Sequential });
+        return Run(session, image);
+    }
+
+    private static List<PlanBranch> Splits(InferenceSession session) => [.. session.Explain(Given(Image)).Branches.Where(b => b.Split is not null)];
+
+    public static TheoryData<ScheduleMode, int, bool, ArenaCheck> Ways()
+    {
+        var ways = new TheoryData<ScheduleMode, int, bool, ArenaCheck>();
+        foreach (ScheduleMode mode in new[] { ScheduleMode.Sequential, ScheduleMode.Layered, ScheduleMode.Parallel, ScheduleMode.Auto })
+            foreach (int threads in new[] { 1, 2, 8 })
+                foreach (bool shares in new[] { true, false })
+                    ways.Add(mode, threads, shares, shares ? ArenaCheck.Poisoned : ArenaCheck.Guarded);
+        return ways;
+    }
+
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void Split_layers_give_the_CPUs_bits(ScheduleMode mode, int threads, bool sharesMemory, ArenaCheck check)
+    {
+        foreach (double share in (double[])[0.01, 0.4, 0.99])
+        {
+            using CpuDevice device = Device(sharesMemory);
+            using (var session = new InferenceSession(Model, With(device, share) with { Threads = threads, Mode = mode, ArenaCheck = check }))
+            {
+                for (int run = 0; run < 3; run++) Assert.True(Run(session).AsSpan().SequenceEqual(Expected), $"share {share}, run {run}");
+                Assert.Empty(session.Warnings);
+                List<PlanBranch> splits = Splits(session);
+                Assert.Equal(SplitNetwork.Layers.Count, splits.Count);
+                Assert.Equal(3 * splits.Count, device.RegionRuns);
+                Assert.All(splits, b => Assert.Equal("cpu+device", b.Device));
+                Assert.All(splits, b => Assert.True(b.Split is { MeasuredCpuUs: > 0, MeasuredWaitUs: >= 0, Cut: > 0 } split && split.Cut < split.Extent && b.MeasuredUs is > 0));
+            }
+            Assert.Equal(0, device.Live);
+        }
+    }
+
+    [Fact]
+    public void The_share_is_rounded_to_where_both_sides_can_cut()
+    {
+        foreach ((double share, long granule) in ((double, long)[])[(0.001, 1), (0.5, 1), (0.999, 1), (0.5, 5), (0.3, 7)])
+        {
+            using var device = new CpuDevice { Refuses = n => IsLayer(n) ? null : "no layer", Granule = granule };
+            using var session = new InferenceSession(Model, With(device, share));
+            Assert.Equal(Expected, Run(session));
+            foreach (PlanSplit split in Splits(session).Select(b => b.Split!))
+            {
+                Assert.Equal(0, split.Cut % granule);
+                Assert.InRange(split.Cut, 1, split.Extent - 1);
+            }
+        }
+        using CpuDevice by = Device();
+        using var depthwise = new InferenceSession(Model, With(by, 0.5, "depth"));
+        Run(depthwise);
+        Assert.Equal((32, 64), (Assert.Single(Splits(depthwise)).Split!.Cut, Splits(depthwise)[0].Split!.Extent));
+    }
+
+    [Fact]
+    public void Layers_are_named_by_node_or_operator_and_what_cannot_be_split_says_why()
+    {
+        using CpuDevice device = Device();
+        using (var session = new InferenceSession(Model, With(device, 0.5, "gram")))
+        {
+            Assert.Equal(Expected, Run(session));
+            Assert.Contains("gram", Assert.Single(Splits(session)).Nodes);
+        }
+        using (var session = new InferenceSession(Model, With(device) with { Splits = [new LayerSplit("Gemm", 0.2), new LayerSplit("Conv", 0.5)], Exclude = ["stride"] }))
+        {
+            Assert.Equal(Expected, Run(session));
+            List<PlanBranch> splits = Splits(session);
+            Assert.Equal(5, splits.Count); // four convolutions and the product
+            Assert.Contains(session.Explain(Given(Image)).Unsupported.Keys, k => k == "device: Conv: cannot be split: excluded by the call");
+        }
+        using var whole = new CpuDevice { Granule = null };
+        using (var session = new InferenceSession(Model, With(whole)))
+        {
+            Assert.Equal(Expected, Run(session));
+            Assert.Empty(Splits(session));
+            Assert.Equal(5, session.Explain(Given(Image)).Unsupported["device: Conv: cannot be split: computes whole results of it only"]);
+        }
+        using var coarse = new CpuDevice { Granule = 1000 };
+        using (var session = new InferenceSession(Model, With(coarse, 0.5, "MatMul")))
+            Assert.Contains(session.Explain(Given(Image)).Unsupported.Keys, k => k.Contains("no place to cut"));
+        Assert.Throws<InvalidInputException>(() => new InferenceSession(Model, With(device, 0.5, "nobody")));
+        foreach (double share in (double[])[0, 1, -1, double.NaN]) Assert.Throws<InvalidInputException>(() => new InferenceSession(Model, With(device, share)));
+    }
+
+    [Theory]
+    [InlineData(0, -1)]
+    [InlineData(3, -1)]
+    [InlineData(-1, 0)]
+    [InlineData(-1, 5)]
+    [InlineData(-1, 13)]
+    public void A_device_that_fails_loses_no_answer(int region, int node)
+    {
+        foreach ((ScheduleMode mode, bool shares) in new[] { (ScheduleMode.Parallel, true), (ScheduleMode.Parallel, false), (ScheduleMode.Sequential, true), (ScheduleMode.Sequential, false) })
+        {
+            using var device = new CpuDevice(sharesMemory: shares) { Refuses = n => IsLayer(n) ? null : "no layer", FailAtRegion = region, FailAtNode = node };
+            using (var session = new InferenceSession(Model, With(device) with { Mode = mode }))
+            {
+                for (int run = 0; run < 4; run++) Assert.True(Run(session).AsSpan().SequenceEqual(Expected), $"run {run}");
+                Assert.Contains(region >= 0 ? "failed to enqueue" : "was pulled out", Assert.Single(session.Warnings));
+                int runs = device.RegionRuns;
+                Assert.Equal(Expected, Run(session));
+                Assert.Equal(runs, device.RegionRuns);
+                Assert.All(Splits(session), b => Assert.Equal("cpu", b.Device));
+                Tensor other = SplitNetwork.Image(seed: 5);
+                Assert.Equal(OnCpu(Model, other), Run(session, other));
+            }
+            Assert.Equal(0, device.Live);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_device_that_cannot_be_set_up_is_left_alone(bool compile)
+    {
+        using var device = new CpuDevice { Refuses = n => IsLayer(n) ? null : "no layer", FailAtCompile = compile ? 2 : -1, FailToAllocate = !compile };
+        using (var session = new InferenceSession(Model, With(device)))
+        {
+            Assert.Equal(Expected, Run(session));
+            Assert.Single(session.Warnings);
+        }
+        Assert.Equal((0, 0), (device.RegionRuns, device.Live));
+    }
+
+    /// <summary>The device begins a layer only when somebody sleeps until it ends: by then the CPU has computed its part, and it does not spin for ever.</summary>
+    [Theory]
+    [InlineData(1, ScheduleMode.Sequential)]
+    [InlineData(1, ScheduleMode.Parallel)]
+    [InlineData(3, ScheduleMode.Parallel)]
+    public void The_CPU_computes_its_part_first_and_then_sleeps_until_the_device_has_ended(int threads, ScheduleMode mode)
+    {
+        using CpuDevice device = Device();
+        using var sleeping = new SemaphoreSlim(0);
+        using var session = new InferenceSession(Model, With(device) with { Threads = threads, Mode = mode });
+        Run(session);
+        device.BeforeWork = () => Assert.True(sleeping.Wait(TimeSpan.FromMinutes(5)));
+        device.BeforeSleep = () => sleeping.Release();
+        Assert.Equal(Expected, Run(session));
+    }
+
+    [Fact]
+    public void A_profile_tells_the_sides_apart()
+    {
+        using CpuDevice device = Device();
+        device.BeforeWork = () => Thread.Sleep(20);
+        using var session = new InferenceSession(Model, With(device, 0.5, "Conv"));
+        Run(session);
+        RunProfile profile = session.Profile(Given(Image));
+        List<ProfiledStep> split = [.. profile.Steps.Where(s => s.CpuEndUs is not null)];
+        Assert.Equal(5, split.Count);
+        Assert.All(split, s => Assert.True(s.Operator == "Conv" && s.Kernel == "cpu+device" && s.StartUs < s.CpuEndUs && s.CpuEndUs <= s.EndUs && s.Us >= 20_000));
+        Assert.All(profile.Steps.Except(split), s => Assert.NotEqual("Conv", s.Operator));
+    }
+
+    [Fact]
+    public void Sixteen_callers_at_once_are_right_also_while_the_device_fails()
+    {
+        foreach (int failAt in new[] { -1, 200 })
+        {
+            using var device = new CpuDevice { Refuses = n => IsLayer(n) ? null : "no layer", FailAtNode = failAt };
+            using (var session = new InferenceSession(Model, With(device)))
+                Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 16 }, _ =>
+                {
+                    for (int run = 0; run < 5; run++) Assert.Equal(Expected, Run(session));
+                });
+            Assert.Equal(0, device.Live);
+        }
+    }
+
+    [Theory]
+    [InlineData(ScheduleMode.Sequential)]
+    [InlineData(ScheduleMode.Parallel)]
+    public void A_cancelled_run_waits_for_the_device_and_leaves_the_session_usable(ScheduleMode mode)
+    {
+        using CpuDevice device = Device();
+        using (var session = new InferenceSession(Model, With(device) with { Mode = mode }))
+        {
+            Run(session);
+            int regions = device.RegionRuns;
+            int cancelled = 0;
+            for (int i = 0; i < regions; i++)
+            {
+                using var cancellation = new CancellationTokenSource();
+                int before = i;
+                device.BeforeWork = () => { if (before-- == 0) cancellation.Cancel(); };
+                try
+                {
+                    using RunResult result = session.Run(Given(Image), cancellation.Token);
+                    Assert.Equal(Expected, Bytes(result)); // only a layer after which nothing is left to begin
+                }
+                catch (OperationCanceledException)
+                {
+                    cancelled++;
+                }
+            }
+            Assert.True(cancelled > 0);
+            device.BeforeWork = null;
+            Assert.Equal(Expected, Run(session));
+        }
+        Assert.Equal(0, device.Live);
+    }
+
+    [Fact]
+    public void Regions_beside_split_layers_start_after_both_sides()
+    {
+        using var device = new CpuDevice();
+        using (var session = new InferenceSession(Model, With(device, 0.5, "Conv") with { OffloadAll = true, ArenaCheck = ArenaCheck.Poisoned }))
+        {
+            for (int run = 0; run < 5; run++) Assert.Equal(Expected, Run(session));
+            PlanReport plan = session.Explain(Given(Image));
+            Assert.Contains(plan.Branches, b => b.Device == "device");
+            Assert.Contains(plan.Branches, b => b.Device == "cpu+device");
+        }
+        Assert.Equal(0, device.Live);
+    }
+
+    [Fact]
+    public void A_steady_run_allocates_nothing_of_the_runtimes()
+    {
+        using CpuDevice device = Device();
+        using var session = new InferenceSession(Model, With(device));
+        Dictionary<string, Datum> inputs = Given(Image);
+        using RunResult first = session.Run(inputs);
+        Dictionary<string, Tensor> outputs = first.ToDictionary(o => o.Key, o => ((Tensor)o.Value).Clone());
+        long least = long.MaxValue;
+        for (int i = 0; i < 20; i++) session.Run(inputs, outputs);
+        for (int sample = 0; sample < 20 && least > 0; sample++)
+        {
+            if (sample == 10) device.FailAtRegion = device.RegionRuns; // the twins do not allocate either
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            session.Run(inputs, outputs);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+        Assert.Equal(0, least);
+    }
+
+    public static TheoryData<string> ZooNames => [.. ZooCatalog.Entries.Select(e => e.Name)];
+
+    [Theory]
+    [MemberData(nameof(ZooNames))]
+    public void The_zoo_with_every_layer_split(string name)
+    {
+        ZooEntry entry = ZooCatalog.Find(name);
+        byte[] model = entry.Build(new ZooOptions(Dynamic: true)).ToBytes();
+        using var whole = new InferenceSession(model, new SessionOptions { Threads = 2 });
+        Dictionary<string, Datum> inputs = whole.Inputs.ToDictionary(i => i.Name, i => (Datum)Seeded(i, entry));
+        using RunResult expected = whole.Run(inputs);
+        using var device = new CpuDevice(sharesMemory: name.Length % 2 == 0) { Refuses = n => IsLayer(n) ? null : "no layer" };
+        using (var session = new InferenceSession(model, With(device, 0.6)))
+        {
+            for (int run = 0; run < 2; run++)
+            {
+                using RunResult result = session.Run(inputs);
+                Assert.Equal(Bytes(expected), Bytes(result));
+            }
+            Assert.True(device.RegionRuns > 10, $"{device.RegionRuns} split layers ran");
+            Assert.Empty(session.Warnings);
+        }
+        Assert.Equal(0, device.Live);
+    }
+
+    private static Tensor Seeded(ValueInfo input, ZooEntry entry)
+    {
+        var small = new Dictionary<string, long> { ["batch"] = 1, ["height"] = 64, ["width"] = 96, ["tokens"] = 5, ["past"] = 7, ["sequence"] = 9 };
+        long[] dims = [.. input.Shape!.Value.Select(d => d.Substitute(small).Value)];
+        var random = new Random(3);
+        long limit = entry.IntegerLimits.GetValueOrDefault(input.Name, 2);
+        return input.DType == DType.Int64
+            ? Tensor.From([.. Enumerable.Range(0, (int)Shape.Count(dims)).Select(_ => random.NextInt64(limit))], dims)
+            : Tensor.From([.. Enumerable.Range(0, (int)Shape.Count(dims)).Select(_ => random.NextSingle())], dims);
+    }
+}
