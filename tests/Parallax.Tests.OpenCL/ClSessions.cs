@@ -10,7 +10,7 @@ namespace Parallax.Tests.OpenCL;
 /// <summary>Runs models on the first device and on the CPU, and compares.</summary>
 internal static class ClSessions
 {
-    private const double Tolerance = 1e-4;
+    internal const double Tolerance = 1e-4;
 
     private static readonly Lazy<ImmutableArray<ClBackend>> AllBackends = new(() =>
         [.. Enum.GetValues<ClSharing>().Where(ClDevice.All[0].Supports).Select(sharing => ClBackend.Open(ClDevice.All[0], new ClBackendOptions { Sharing = sharing, Strict = true }))]);
@@ -33,24 +33,24 @@ internal static class ClSessions
         return [.. result.Select(o => ((Tensor)o.Value).Clone())];
     }
 
-    internal static void AssertClose(Tensor[] expected, Tensor[] actual, string what)
+    internal static void AssertClose(Tensor[] expected, Tensor[] actual, string what, double tolerance = Tolerance)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
         {
             Assert.Equal(expected[i].Dims, actual[i].Dims);
-            ClHarness.AssertClose(expected[i], actual[i], Tolerance, $"{what}, output {i}");
+            ClHarness.AssertClose(expected[i], actual[i], tolerance, $"{what}, output {i}");
         }
     }
 
     /// <summary>Every way of sharing memory gives what the CPU gives, has regions, and loses no device.</summary>
-    internal static void AgreesWithCpu(byte[] model, Dictionary<string, Datum> inputs, string what)
+    internal static void AgreesWithCpu(byte[] model, Dictionary<string, Datum> inputs, string what, double tolerance = Tolerance)
     {
         Tensor[] expected = OnCpu(model, inputs);
         foreach (ClBackend backend in Backends)
         {
             using var session = new InferenceSession(model, On(backend));
-            for (int run = 0; run < 2; run++) AssertClose(expected, Run(session, inputs), $"{what} under {backend.Sharing}, run {run}");
+            for (int run = 0; run < 2; run++) AssertClose(expected, Run(session, inputs), $"{what} under {backend.Sharing}, run {run}", tolerance);
             Assert.Empty(session.Warnings);
             Assert.Contains(session.Explain(inputs).Branches, b => b.Device == "opencl");
         }

@@ -36,7 +36,7 @@ internal static class BenchCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         int warmup = CommonOptions.Value(parsed, Warmup) is { } w ? (int)CommonOptions.Whole("--warmup", w, 0, 1_000_000) : 5;
         int runs = CommonOptions.Value(parsed, Runs) is { } r ? (int)CommonOptions.Whole("--runs", r, 1, 1_000_000) : 20;
         string? library = ReadLibrary(parsed);
@@ -54,6 +54,7 @@ internal static class BenchCommand
             results.Add(BenchResult.Measure(model, warmup, runs, i => progress.Report(i < 0 ? $"{name}: warming up, {-i} to go" : $"{name}: run {i}"), cancellation, comparison));
         }
         progress.Clear();
+        foreach (BenchResult result in results) SessionWarnings.Print(parsed.InvocationConfiguration.Error, result.Model, result.Warnings);
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (settings.Json is not { Path: null })
         {

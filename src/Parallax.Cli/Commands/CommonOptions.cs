@@ -10,8 +10,11 @@ namespace Parallax.Cli.Commands;
 /// <param name="MemoryBudgetBytes">Null: what is free, less the margin.</param>
 /// <param name="Json">Null: output is for people.</param>
 internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, long? MemoryBudgetBytes, double Margin, IReadOnlyDictionary<string, long> Dims,
-    IReadOnlyDictionary<string, long[]> Shapes, JsonTarget? Json)
+    IReadOnlyDictionary<string, long[]> Shapes, JsonTarget? Json) : IDisposable
 {
+    /// <summary>Their backends belong to the settings that were read, not to changed copies of them.</summary>
+    internal DeviceSettings Devices { get; init; } = DeviceSettings.CpuOnly;
+
     internal SchedulePolicy Policy { get; init; } = SchedulePolicy.Latency;
 
     internal Precision Precision { get; init; } = Precision.Standard;
@@ -25,8 +28,14 @@ internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, 
     internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new()
     {
         Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions, Policy = Policy, DeviceProfile = DeviceProfile,
-        Precision = Precision,
+        Precision = Precision, Backends = Devices.Backends, OffloadAll = Devices.OffloadAll, Exclude = Devices.Exclude,
     };
+
+    /// <summary>Closes the devices, after all sessions.</summary>
+    public void Dispose()
+    {
+        foreach (Runtime.IBackend backend in Devices.Backends) backend.Dispose();
+    }
 }
 
 /// <summary>Declares and reads the shared options. Values are read by us, not by the parser, for errors that say what was expected.</summary>
@@ -38,18 +47,17 @@ internal static class CommonOptions
     private static readonly Option<string> Policy = Text("--policy", "latency|efficiency", "What the schedule is best at; efficiency leaves out workers that add little (default: latency).");
     private static readonly Option<string> Exactness = Text("--precision", "standard|strict", "Whether convolutions may be computed in a transformed domain, within 5e-5 of a layer's largest result (default: standard).");
     private static readonly Option<string> Profile = Text("--device-profile", "FILE|none", "The machine's constants, as calibrate writes them (default: those of this machine, where it was calibrated).");
-    private static readonly Option<string> Device = Text("--device", "cpu|opencl|auto", "Where the work is done (default: cpu).");
     private static readonly Option<string> MemoryBudget = Text("--memory-budget", "64MiB|auto", "The most memory that a run's arena may take.");
     private static readonly Option<string> Margin = Text("--margin", "0.4", "Share of the free memory that an automatic budget leaves alone.");
     private static readonly Option<string[]> Dim = Many("--dim", "NAME=VALUE", "The size of a symbolic dimension; may be repeated.");
     private static readonly Option<string[]> Shape = Many("--shape", "INPUT=1x3x640x640", "The shape of an input; may be repeated.");
     private static readonly Option<string> Json = new("--json") { Description = "Machine-readable output; to standard output where no file is named.", HelpName = "FILE", Arity = ArgumentArity.ZeroOrOne };
 
-    private static readonly string[] Devices = ["cpu", "opencl", "auto"];
-
     internal static void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[Threads, Mode, Policy, Exactness, Profile, Device, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
+        foreach (Option option in (Option[])[Threads, Mode, Policy, Exactness, Profile, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
+        DeviceOptions.AddTo(command);
+        DeviceOptions.AddExcludeTo(command);
     }
 
     /// <summary>For commands that run no model: where they print, and on how many threads they work.</summary>
@@ -80,7 +88,6 @@ internal static class CommonOptions
 
     internal static CommonSettings Read(ParseResult parsed)
     {
-        if (Value(parsed, Device) is { } device) CheckDevice(device);
         double margin = Value(parsed, Margin) is { } share ? Real("--margin", share, 0, 1) : 0.4;
         return new CommonSettings(
             Value(parsed, Threads) is { } threads ? (int)Whole("--threads", threads, 0, 4096) : 0,
@@ -95,6 +102,7 @@ internal static class CommonOptions
             Policy = Value(parsed, Policy) is { } policy ? ReadPolicy(policy) : SchedulePolicy.Latency,
             Precision = Value(parsed, Exactness) is { } precision ? ReadPrecision(precision) : Precision.Standard,
             DeviceProfile = Value(parsed, Profile),
+            Devices = DeviceOptions.Read(parsed),
         };
     }
 
@@ -154,12 +162,6 @@ internal static class CommonOptions
         "sequential" => ScheduleMode.Sequential,
         _ => throw new InvalidInputException($"--mode must be auto, parallel, layered or sequential, got '{text}'"),
     };
-
-    private static void CheckDevice(string device)
-    {
-        if (!Devices.Contains(device)) throw new InvalidInputException($"--device must be {string.Join(", ", Devices)}, got '{device}'");
-        if (device == "opencl") throw new InvalidInputException("--device opencl is not available; available: cpu");
-    }
 
     private static long? Budget(string text)
     {

@@ -15,13 +15,14 @@ internal static class ConformanceCommand
     {
         var command = new Command("conformance", "Runs ONNX backend tests and reports what fails.") { Folder, Filter };
         CommonOptions.AddBasicsTo(command);
+        DeviceOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
     }
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         TextWriter output = parsed.InvocationConfiguration.Output;
         string[] cases = FindCases(parsed.GetValue(Folder)!, CommonOptions.Value(parsed, Filter));
         var runner = new ConformanceRunner(settings.Session(settings.Dims));

@@ -39,13 +39,14 @@ internal static class DemoCommand
     {
         var command = new Command("demo", $"Builds, plans and runs networks of the zoo; needs no files. Writes {ReportFile}.");
         CommonOptions.AddBasicsTo(command);
+        DeviceOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
     }
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         TextWriter output = parsed.InvocationConfiguration.Output;
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
         int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using Parallax.Cli.Measuring;
 using Parallax.Cli.Output;
 using Parallax.Kernels;
 using Parallax.Runtime.Cpu;
@@ -15,7 +16,7 @@ internal static class DevicesCommand
 
     internal static Command Create()
     {
-        var command = new Command("devices", "Shows the processor: cores, instruction sets, measured peak, kernels.");
+        var command = new Command("devices", "Shows what there is to compute with: the processor's cores, instruction sets and measured peak, and every OpenCL device.");
         CommonOptions.AddBasicsTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
@@ -23,13 +24,18 @@ internal static class DevicesCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
         LoadedProfile profile = DeviceProfiles.Load(null);
         double one = FmaPeak.MeasureGflops(1, PeakTime, cancellation), all = threads == 1 ? one : FmaPeak.MeasureGflops(threads, PeakTime, cancellation);
+        OpenClDevice[] devices = OpenClDevice.MeasureAll(cancellation);
         TextWriter output = parsed.InvocationConfiguration.Output;
-        if (settings.Json is not { Path: null }) Print(output, threads, one, all, profile);
-        if (settings.Json is { } target) WriteJson(target, output, threads, one, all, profile);
+        if (settings.Json is not { Path: null })
+        {
+            Print(output, threads, one, all, profile);
+            OpenClDevice.Print(output, devices);
+        }
+        if (settings.Json is { } target) WriteJson(target, output, threads, one, all, profile, devices);
         return ExitCode.Done;
     }
 
@@ -48,7 +54,7 @@ internal static class DevicesCommand
         ]);
     }
 
-    private static void WriteJson(JsonTarget target, TextWriter output, int threads, double one, double all, LoadedProfile profile) => JsonOutput.Write(target, output, json =>
+    private static void WriteJson(JsonTarget target, TextWriter output, int threads, double one, double all, LoadedProfile profile, OpenClDevice[] devices) => JsonOutput.Write(target, output, json =>
     {
         json.WriteStartObject();
         json.WriteStartObject("cpu");
@@ -75,6 +81,9 @@ internal static class DevicesCommand
         }
         json.WriteEndArray();
         json.WriteEndObject();
+        json.WriteStartArray("opencl");
+        foreach (OpenClDevice device in devices) device.Write(json);
+        json.WriteEndArray();
         json.WriteString("profile", profile.Path);
         json.WriteString("profileNote", profile.Note);
         json.WriteEndObject();

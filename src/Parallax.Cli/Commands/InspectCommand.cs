@@ -25,7 +25,7 @@ internal static class InspectCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         var machine = new PlanOptions
         {
             Workers = CommonOptions.Value(parsed, Cores) is { } cores ? (int)CommonOptions.Whole("--cores", cores, 1, 4096) : null,

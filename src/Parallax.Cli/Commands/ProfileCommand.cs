@@ -28,12 +28,13 @@ internal static class ProfileCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         int warmup = CommonOptions.Value(parsed, Warmup) is { } w ? (int)CommonOptions.Whole("--warmup", w, 0, 1_000_000) : 3;
         int runs = CommonOptions.Value(parsed, Runs) is { } r ? (int)CommonOptions.Whole("--runs", r, 1, 10_000) : 5;
         using ReadyModel model = ReadyModel.Load(parsed.GetValue(Model)!, settings, CommonOptions.Values(parsed, Input));
         for (int i = 0; i < warmup; i++) model.Session.Run(model.Inputs, cancellation).Dispose();
         RunProfile profile = model.Session.Profile(model.Inputs, runs, cancellation);
+        SessionWarnings.Print(parsed.InvocationConfiguration.Error, model.Name, model.Session.Warnings);
         TextWriter output = parsed.InvocationConfiguration.Output;
         string? trace = CommonOptions.Value(parsed, Trace);
         if (trace is not null) AtomicFile.Write(trace, stream => ChromeTrace.Write(stream, profile));

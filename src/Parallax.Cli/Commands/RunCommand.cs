@@ -27,18 +27,19 @@ internal static class RunCommand
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         string? labels = CommonOptions.Value(parsed, Labels), folder = CommonOptions.Value(parsed, OutputFolder);
         if (labels is not (null or "coco")) throw new InvalidInputException($"--labels must be coco, got '{labels}'");
         Expectation? expectation = ReadExpectation(parsed);
         using ReadyModel model = ReadyModel.Load(parsed.GetValue(Model)!, settings, CommonOptions.Values(parsed, Input), CommonOptions.Value(parsed, Image));
         cancellation.ThrowIfCancellationRequested();
         using RunResult result = model.Session.Run(model.Inputs, cancellation);
+        SessionWarnings.Print(parsed.InvocationConfiguration.Error, model.Name, model.Session.Warnings);
         if (folder is not null) WriteOutputs(result, folder, cancellation);
         OutputSummary[] summaries = [.. result.SelectMany(o => OutputSummary.Of(o.Key, o.Value))];
         IReadOnlyList<Detection>? detections = labels is null ? null : Detect(model, result);
         IReadOnlyList<Verdict>? verdicts = expectation?.Compare(result);
-        if (settings.Json is { } json) WriteJson(json, parsed.InvocationConfiguration.Output, model.Name, summaries, detections, verdicts);
+        if (settings.Json is { } json) WriteJson(json, parsed.InvocationConfiguration.Output, model, summaries, detections, verdicts);
         if (settings.Json is not { Path: null }) Print(parsed.InvocationConfiguration.Output, summaries, detections, expectation, verdicts);
         Verdict[] wrong = [.. verdicts?.Where(v => v.Difference is not null) ?? []];
         foreach (Verdict verdict in wrong) parsed.InvocationConfiguration.Error.WriteLine($"parallax: output '{verdict.Output}' is not as expected ({expectation!.Limits}): {verdict.Difference}");
@@ -98,11 +99,13 @@ internal static class RunCommand
         foreach (Verdict verdict in verdicts?.Where(v => v.Difference is null) ?? []) output.WriteLine($"{verdict.Output} is as expected ({expectation!.Limits})");
     }
 
-    private static void WriteJson(JsonTarget target, TextWriter output, string model, OutputSummary[] summaries, IReadOnlyList<Detection>? detections, IReadOnlyList<Verdict>? verdicts) =>
+    private static void WriteJson(JsonTarget target, TextWriter output, ReadyModel model, OutputSummary[] summaries, IReadOnlyList<Detection>? detections, IReadOnlyList<Verdict>? verdicts) =>
         JsonOutput.Write(target, output, json =>
         {
             json.WriteStartObject();
-            json.WriteString("model", model);
+            json.WriteString("model", model.Name);
+            json.Strings("devices", ["cpu", .. model.Session.Options.Backends.Select(b => b.Name)]);
+            json.Strings("warnings", model.Session.Warnings);
             json.WriteStartArray("outputs");
             foreach (OutputSummary summary in summaries) summary.Write(json);
             json.WriteEndArray();

@@ -71,7 +71,7 @@ internal sealed class ConformanceRunner(SessionOptions options)
                     return $"{Path.GetFileName(set)}, output '{graph.Outputs[i].Name}': {difference}";
             }
         }
-        return null;
+        return session.Warnings.FirstOrDefault();
     }
 
     /// <summary>ONNX's own tolerance, or what the folder's <c>data.json</c> says instead.</summary>

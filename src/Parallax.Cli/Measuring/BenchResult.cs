@@ -14,6 +14,12 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
     /// <summary>Of the whole machine; null where it does not tell.</summary>
     internal double? JoulesPerRun { get; init; }
 
+    /// <summary>The devices beside the CPU that the session had.</summary>
+    internal IReadOnlyList<string> Devices { get; init; } = [];
+
+    /// <summary>What went wrong without failing a run.</summary>
+    internal IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>The mode that ran, where the planner had the choice too.</summary>
     internal string Mode => Plan.Mode.ToString().ToLowerInvariant();
 
@@ -60,7 +66,10 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         if (peer is null) peakBytes = ProcessMemory.PeakResidentBytes();
         first.Dispose();
         return new BenchResult(model.Name, threads, model.LoadMs, firstRunMs, new Latencies(usage.TimesMs), model.Session.Summarize(model.Inputs),
-            peakBytes, usage.AllocatedBytesPerRun, usage.CpuMsPerRun) { JoulesPerRun = usage.JoulesPerRun, Baselines = baselines };
+            peakBytes, usage.AllocatedBytesPerRun, usage.CpuMsPerRun)
+        {
+            JoulesPerRun = usage.JoulesPerRun, Baselines = baselines, Devices = [.. model.Session.Options.Backends.Select(b => b.Name)], Warnings = model.Session.Warnings,
+        };
     }
 
     /// <summary>One run into buffers that are reused where all outputs are tensors, else into fresh results.</summary>
@@ -89,6 +98,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         json.WriteString("model", Model);
         json.WriteNumber("threads", Threads);
         json.WriteString("mode", Mode);
+        json.Strings("devices", ["cpu", .. Devices]);
         json.Finite("loadMs", LoadMs, 4);
         json.Finite("firstRunMs", FirstRunMs, 4);
         json.Finite("minMs", Times.Min, 4);
@@ -110,6 +120,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         json.WriteStartArray("baselines");
         foreach (Baseline baseline in Baselines) baseline.Write(json, this);
         json.WriteEndArray();
+        json.Strings("warnings", Warnings);
         json.WriteEndObject();
     }
 }

@@ -20,6 +20,13 @@ internal static class JsonOutput
         else AtomicFile.Write(target.Path, file => file.Write(stream.ToArray()));
     }
 
+    internal static void Strings(this Utf8JsonWriter writer, string name, IEnumerable<string> values)
+    {
+        writer.WriteStartArray(name);
+        foreach (string value in values) writer.WriteStringValue(value);
+        writer.WriteEndArray();
+    }
+
     /// <summary>A number; null where it is not finite, for which JSON has no word.</summary>
     internal static void Finite(this Utf8JsonWriter writer, string name, double value, int digits = 15)
     {

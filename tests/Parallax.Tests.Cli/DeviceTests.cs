@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Parallax.Onnx;
+using Parallax.Suite;
+using Parallax.Tests.OpenCL;
+using Xunit;
+
+namespace Parallax.Tests.Cli;
+
+/// <summary><c>--device</c>: work on OpenCL devices, and calls where there is none.</summary>
+public sealed class DeviceTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    private string Model => folder.Write("model.onnx", new ModelBuilder().Input("x", DType.Float32, 8, 8)
+        .Node("MatMul", ["x", "x"], ["m"]).Node("Softmax", ["m"], ["s"]).Node("Add", ["s", "x"], ["y"]).Output("y").Build());
+
+    [ClTheory]
+    [InlineData("opencl", "atomics")]
+    [InlineData("opencl", "fine")]
+    [InlineData("opencl:0", "copied")]
+    [InlineData("auto", "copied")]
+    public void Runs_give_what_the_CPU_gives(string device, string sharing)
+    {
+        Assert.Equal(0, CliRun.Of("run", Model, "--output", folder["expected"]).Code);
+        CliRun run = CliRun.Of("run", Model, "--device", device, "--opencl-sharing", sharing, "--expect", folder["expected"], "--json");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        JsonElement json = JsonDocument.Parse(run.Output).RootElement;
+        Assert.Equal(["cpu", "opencl"], json.GetProperty("devices").EnumerateArray().Select(d => d.GetString()));
+        Assert.Empty(json.GetProperty("warnings").EnumerateArray());
+    }
+
+    [ClFact]
+    public void Plans_show_what_runs_where()
+    {
+        JsonElement all = Inspect("--device", "opencl"), some = Inspect("--device", "opencl", "--exclude", "MatMul"), none = Inspect("--exclude", "MatMul");
+        Assert.Equal(["opencl"], Devices(all));
+        Assert.Equal(["cpu", "opencl"], Devices(some));
+        Assert.Equal(["cpu"], Devices(none));
+        JsonElement device = Assert.Single(all.GetProperty("devices").EnumerateArray());
+        Assert.Equal("opencl", device.GetProperty("name").GetString());
+        CliRun.Refused(["inspect", Model, "--device", "opencl", "--exclude", "nobody"], "nobody");
+
+        JsonElement Inspect(params string[] options) => JsonDocument.Parse(CliRun.Of(["inspect", Model, "--json", .. options]).Output).RootElement;
+
+        static string[] Devices(JsonElement plan) => [.. plan.GetProperty("branches").EnumerateArray().Select(b => b.GetProperty("device").GetString()!).Distinct().Order()];
+    }
+
+    [ClFact]
+    public void Other_commands_take_the_device()
+    {
+        CliRun bench = CliRun.Of("bench", Model, "--device", "opencl", "--warmup", "1", "--runs", "2", "--json"), profile = CliRun.Of("profile", Model, "--device", "opencl");
+        Assert.Equal((0, "", 0, ""), (bench.Code, bench.Error, profile.Code, profile.Error));
+        Assert.Equal(["cpu", "opencl"], JsonDocument.Parse(bench.Output).RootElement[0].GetProperty("devices").EnumerateArray().Select(d => d.GetString()));
+        Assert.Contains("opencl", profile.Output);
+        CliRun.Refused(["run", Model, "--device", "opencl:99"], "opencl:N", "'99'");
+        CliRun.Refused(["run", Model, "--device", "opencl", "--opencl-sharing", "magic"], "--opencl-sharing", "atomics, fine, copied");
+    }
+
+    [ClFact]
+    public void Devices_are_measured()
+    {
+        JsonElement device = JsonDocument.Parse(CliRun.Of("devices", "--json").Output).RootElement.GetProperty("opencl")[0];
+        foreach (string time in (string[])["launchUs", "batchedLaunchUs", "pollUs", "eventUs"]) Assert.True(device.GetProperty(time).GetDouble() > 0, time);
+        Assert.Contains(device.GetProperty("sharing").GetString(), (string[])["atomics", "fine", "copied"]);
+        Assert.Contains("opencl:0 ", CliRun.Of("devices").Output);
+    }
+
+    [ClFact]
+    public void Conformance_runs_on_the_device()
+    {
+        if (SharedData.Path("onnx-backend-tests", "node") is not { } node) return;
+        CliRun run = CliRun.Of("conformance", node, "--filter", "test_softmax*", "--device", "opencl");
+        Assert.Matches(@"^\d+ passed, 0 failed, 0 skipped\s*$", run.Output);
+    }
+
+    [Fact]
+    public void Without_a_device_opencl_is_refused_and_auto_is_the_CPU()
+    {
+        string model = Model;
+        (int code, string output, string error) = Elsewhere("run", model, "--device", "opencl");
+        Assert.Equal((2, "", "parallax: --device opencl: there is no OpenCL device on this machine"), (code, output, error.TrimEnd()));
+        (code, output, error) = Elsewhere("run", model, "--device", "auto");
+        Assert.Equal((0, CliRun.Of("run", model).Output, ""), (code, output, error));
+        Assert.Contains("opencl  no device", Elsewhere("devices").Output);
+    }
+
+    /// <summary>Runs a command line in a process that finds no loader of OpenCL.</summary>
+    private static (int Code, string Output, string Error) Elsewhere(params string[] args)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["exec", Path.Combine(AppContext.BaseDirectory, "parallax.dll"), .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["PARALLAX_OPENCL_LIB"] = "/no/such/loader.so";
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+}
