@@ -98,7 +98,6 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         json.WriteString("model", Model);
         json.WriteNumber("threads", Threads);
         json.WriteString("mode", Mode);
-        json.Strings("devices", ["cpu", .. Devices]);
         json.Finite("loadMs", LoadMs, 4);
         json.Finite("firstRunMs", FirstRunMs, 4);
         json.Finite("minMs", Times.Min, 4);
@@ -120,6 +119,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         json.WriteStartArray("baselines");
         foreach (Baseline baseline in Baselines) baseline.Write(json, this);
         json.WriteEndArray();
+        json.Strings("devices", ["cpu", .. Devices]);
         json.Strings("warnings", Warnings);
         json.WriteEndObject();
     }
