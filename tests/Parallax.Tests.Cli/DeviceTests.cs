@@ -41,6 +41,12 @@ public sealed class DeviceTests : IDisposable
         Assert.Equal(["cpu"], Devices(none));
         JsonElement device = Assert.Single(all.GetProperty("devices").EnumerateArray());
         Assert.Equal("opencl", device.GetProperty("name").GetString());
+        Assert.All(all.GetProperty("branches").EnumerateArray(), b => Assert.NotEmpty(b.GetProperty("kernels").EnumerateArray()));
+        Assert.All(none.GetProperty("branches").EnumerateArray(), b => Assert.Equal(JsonValueKind.Null, b.GetProperty("kernels").ValueKind));
+        Assert.Equal(0, CliRun.Of("inspect", Model, "--device", "opencl", "--html", folder["plan.html"]).Code);
+        string page = File.ReadAllText(folder["plan.html"]), kernel = all.GetProperty("branches")[0].GetProperty("kernels")[0].GetString()!;
+        Assert.Contains(kernel, page);
+        Assert.Contains(kernel, CliRun.Of("inspect", Model, "--device", "opencl").Output);
         CliRun.Refused(["inspect", Model, "--device", "opencl", "--exclude", "nobody"], "nobody");
 
         JsonElement Inspect(params string[] options) => JsonDocument.Parse(CliRun.Of(["inspect", Model, "--json", .. options]).Output).RootElement;

@@ -30,13 +30,18 @@ internal static class PlanText
 
     private static void Regions(TextWriter output, PlanReport plan)
     {
-        if (plan.Regions.IsEmpty && plan.Unsupported.IsEmpty) return;
+        if (plan.Regions.IsEmpty && plan.Unsupported.IsEmpty && plan.Devices.IsEmpty) return;
         Head(output, $"Delegate regions: {plan.Regions.Count(r => r.Kept)} of {plan.Regions.Length} kept");
         if (!plan.Regions.IsEmpty)
             Tables.Print(output, ["device", ">operators", ">MMAC", ">boundary", ">CPU ms", ">offload ms", "", "why"],
                 plan.Regions.OrderByDescending(r => r.Macs).Take(MaxRows).Select(r => (string[])
                 [r.Device, $"{r.Nodes}", Numbers.Fixed(r.Macs / 1e6), Numbers.Bytes(r.BoundaryBytes), Numbers.Ms(r.PredictedCpuUs / 1000), Numbers.Ms(r.PredictedOffloadUs / 1000), r.Kept ? "kept" : "refused", r.Why]));
         More(output, plan.Regions.Length, "regions");
+        PlanBranch[] offloaded = [.. plan.Branches.Where(b => b.Kernels is not null)];
+        if (offloaded.Length > 0)
+            Tables.Print(output, ["branch", "device", ">predicted us", ">measured us", "kernels"], offloaded.Take(MaxRows).Select(b => (string[])
+                [$"B{b.Id}", b.Device, Numbers.Fixed(b.PredictedUs), b.MeasuredUs is { } us ? Numbers.Fixed(us) : "", string.Join(", ", b.Kernels!.Value)]));
+        foreach (PlanDevice device in plan.Devices) output.WriteLine($"device {device.Name}: {device.Description}; {device.Costs}{(device.Lost is null ? "" : $"; lost: {device.Lost}")}");
         foreach ((string reason, int count) in plan.Unsupported) output.WriteLine($"not supported: {count} x {reason}");
     }
 

@@ -24,6 +24,9 @@ public sealed record PlanBranch(
     /// <summary>By node. In a region, a dispatch and transfers come on top.</summary>
     public required ImmutableArray<PlanPrice> Prices { get; init; }
 
+    /// <summary>The kernels that a device computes the branch with, each once, in the order of their first use; null where the CPU computes it.</summary>
+    public ImmutableArray<string>? Kernels { get; init; }
+
     /// <summary>The shortest time that a device took for the branch so far; null where none did.</summary>
     public double? MeasuredUs { get; init; }
 

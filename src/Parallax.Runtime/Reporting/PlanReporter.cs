@@ -46,6 +46,7 @@ internal static class PlanReporter
             [.. branch.Nodes.Select(n => $"{graph[n].Op.Name} {kernelOf.GetValueOrDefault(n, "view")}")],
             branch.Nodes.Select(n => StepWork.Of(graph, graph[n])).MaxBy(w => CostModel.Default.PredictUs(w)).Class)
         {
+            Kernels = region is { Device.Lost: null } ? [.. region.Compiled.Kernels.Distinct()] : null,
             MeasuredUs = region?.Fastest?.Us,
             Prices = Prices(graph, branch, steps, split, settings),
             Split = split is null || region is null ? null : OfSplit(graph, region, split),
