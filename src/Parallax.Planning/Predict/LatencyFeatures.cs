@@ -9,6 +9,9 @@ internal static class LatencyFeatures
     /// <summary>The number of the feature that names the kernel.</summary>
     internal const int Implementation = 15;
 
+    /// <summary>What that is where the kernel is not known.</summary>
+    internal const float NoImplementation = -1;
+
     internal const int Count = 21;
 
     /// <summary>Writes the features; NaN stands for what is not known.</summary>

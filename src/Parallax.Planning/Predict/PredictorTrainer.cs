@@ -36,13 +36,15 @@ public static class PredictorTrainer
         new Random(options.Seed).Shuffle(problems);
         HashSet<string> apart = [.. problems[..Math.Max(1, problems.Length / HeldOutPart)]];
         LatencySample[] seen = [.. samples.Where(s => !apart.Contains(s.Problem))], heldOut = [.. samples.Where(s => apart.Contains(s.Problem))];
-        LatencyPredictor fitted = FitLine(seen, dispatchUs);
-        float[][] rows = [.. seen.Select(s => Row(fitted, s))];
-        double[] left = [.. seen.Select((s, i) => Math.Log(s.Us) - fitted.Linear(rows[i]))];
+        // A region is judged before it is known which kernels will run: each sample counts a second time without its kernel.
+        LatencySample[] taught = [.. seen, .. seen.Where(s => s.Kernel != default).Select(s => s with { Kernel = default })];
+        LatencyPredictor fitted = FitLine(taught, dispatchUs);
+        float[][] rows = [.. taught.Select(s => Row(fitted, s))];
+        double[] left = [.. taught.Select((s, i) => Math.Log(s.Us) - fitted.Linear(rows[i]))];
         string[] known = [.. problems.Where(p => !apart.Contains(p))];
         LatencyPredictor trained = fitted with
         {
-            Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(seen, known, fold), options with { Seed = options.Seed + fold }))]),
+            Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(taught, known, fold), options with { Seed = options.Seed + fold }))]),
         };
         double[] errors = Errors(heldOut, s => trained.WorkUs(s.Work, s.Units, s.Kernel));
         return trained with
@@ -63,7 +65,7 @@ public static class PredictorTrainer
             LatencyFeatures.Write(s.Work, s.Units, s.Kernel, s.Kernel.Implementation is { } name ? line.Implementations.IndexOf(name) : float.NaN, row);
             return row;
         })];
-        line = line with { Typical = [.. Enumerable.Range(0, LatencyFeatures.Count).Select(f => Median(raw, f))] };
+        line = line with { Typical = [.. Enumerable.Range(0, LatencyFeatures.Count).Select(f => TypicalOf(raw, f))] };
         float[][] rows = [.. samples.Select(s => Row(line, s))];
         (double origin, double[] weights) = LinearFit.Fit(rows, [.. samples.Select(s => Math.Log(s.Us))], line.Typical);
         return line with { Base = origin, Weights = [.. weights.Select(w => (float)w)] };
@@ -71,8 +73,9 @@ public static class PredictorTrainer
 
     private static OpClass KindOf(LatencySample sample) => LatencyPredictor.KindOf(sample.Work);
 
-    private static float Median(float[][] rows, int feature)
+    private static float TypicalOf(float[][] rows, int feature)
     {
+        if (feature == LatencyFeatures.Implementation) return LatencyFeatures.NoImplementation;
         float[] known = [.. rows.Select(r => r[feature]).Where(v => !float.IsNaN(v)).Order()];
         return known.Length == 0 ? 0 : known[known.Length / 2];
     }

@@ -11,7 +11,7 @@ namespace Parallax.Planning;
 /// <param name="RowFraction">The part of the samples, drawn anew, that each tree sees.</param>
 /// <param name="Patience">So many trees without an improvement end the training.</param>
 public sealed record TreeOptions(
-    int MaxTrees = 240, int MaxLeaves = 12, double Shrinkage = 0.08, int MinLeafSamples = 4, double Regularization = 1, double RowFraction = 0.8, int Patience = 25, int Seed = 1);
+    int MaxTrees = 120, int MaxLeaves = 12, double Shrinkage = 0.12, int MinLeafSamples = 4, double Regularization = 1, double RowFraction = 0.8, int Patience = 25, int Seed = 1);
 
 /// <summary>
 /// Gradient boosting for squared errors: each tree is fitted to what the trees before it leave, leaf by leaf where that helps most, over histograms.

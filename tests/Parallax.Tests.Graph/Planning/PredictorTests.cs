@@ -54,7 +54,10 @@ public class PredictorTests
     {
         for (long rows = 8; rows <= 2048; rows *= 4)
             for (long columns = 32; columns <= 1024; columns *= 4)
-                Assert.True(Us(Work(rows, columns, 256)) < Us(Work(rows, 2 * columns, 256)), $"{rows} x {columns}");
+            {
+                StepWork less = Work(rows, columns, 256), more = Work(rows, 4 * columns, 256);
+                if (TrueUs(more) > 1.5 * TrueUs(less)) Assert.True(Us(less) < Us(more), $"{rows} x {columns}"); // else the additional groups fill units that were idle
+            }
 
         static double Us(StepWork work) => Predictor.PredictUs(work, Units, Kernel(work));
     }
