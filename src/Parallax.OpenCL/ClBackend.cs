@@ -60,6 +60,8 @@ public sealed class ClBackend : IBackend
         return ClBindings.Find(node.Op.GetType()) is { } binding ? binding.WhyNot(node.Op, RegionFacts.Of(graph, node)) : "no kernel for it";
     }
 
+    public long? SplitGranule(Graph graph, Node node, int axis) => ClBindings.Find(node.Op.GetType())?.SplitGranule(node.Op, RegionFacts.Of(graph, node));
+
     public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region);
 
     /// <summary>Waits for what is under way and frees the device. Arenas that are still in use keep their memory until they are freed.</summary>

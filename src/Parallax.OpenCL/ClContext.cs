@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Parallax.OpenCL.Calls;
 using Parallax.OpenCL.Native;
+using Parallax.Runtime;
 using static Parallax.OpenCL.Native.ClConstants;
 
 namespace Parallax.OpenCL;
@@ -168,6 +169,22 @@ internal sealed unsafe class ClContext : IDisposable
     /// <summary>Copies the device's memory to the host's. No command that writes the bytes may be under way in shared memory; elsewhere the copy comes after it.</summary>
     /// <param name="wait">Whether the bytes are there when this returns. Without, the copy is a command among others, unless memory is shared.</param>
     internal void Read(ClAddress from, nint to, long byteCount, bool wait = true) => Move(from, to, byteCount, toDevice: false, wait);
+
+    /// <summary>Copies rows of bytes to where they lie at the same distances in the host's memory; what is between them there is left as it is. Otherwise as the other.</summary>
+    /// <param name="source">Where <see cref="ByteRows.Offset"/> counts from, as from <paramref name="to"/>.</param>
+    internal void Read(ClAddress source, nint to, ByteRows rows, bool wait = true)
+    {
+        (ClAddress first, nint host) = (source with { Offset = source.Offset + rows.Offset }, to + (nint)rows.Offset);
+        if (rows.Count == 1 || rows.Width == rows.Pitch) Read(first, host, rows.Width * rows.Count, wait);
+        else if (Sharing != ClSharing.Copied)
+            for (long row = 0; row < rows.Count; row++) Read(first with { Offset = first.Offset + row * rows.Pitch }, host + (nint)(row * rows.Pitch), rows.Width, wait);
+        else
+        {
+            nuint* origin = stackalloc nuint[] { (nuint)first.Offset, 0, 0 }, start = stackalloc nuint[] { 0, 0, 0 };
+            nuint* extent = stackalloc nuint[] { (nuint)rows.Width, (nuint)rows.Count, 1 };
+            Check(Api.EnqueueReadBufferRect(queue.Value, first.Buffer!.Base, wait ? 1u : 0, origin, start, extent, (nuint)rows.Pitch, (nuint)rows.Pitch, (void*)host), "clEnqueueReadBufferRect");
+        }
+    }
 
     /// <summary>Keeps the commands of others out of the queue until it is disposed: what is enqueued meanwhile stays together.</summary>
     internal Lock.Scope Hold() => gate.EnterScope();

@@ -72,6 +72,8 @@ internal sealed class Narrowed(IBackend backend, string name, Func<Graphs.Node, 
 
     public string? WhyNot(Graphs.Graph graph, Graphs.Node node) => whyNot(node) ?? backend.WhyNot(graph, node);
 
+    public long? SplitGranule(Graphs.Graph graph, Graphs.Node node, int axis) => backend.SplitGranule(graph, node, axis);
+
     public ICompiledRegion Compile(DeviceRegion region) => backend.Compile(region);
 
     public void Dispose()

@@ -14,7 +14,7 @@ internal static class ConvolutionBindings
     /// <summary>Neighbours of the result that an item computes.</summary>
     private const int Pixels = 8;
 
-    internal static readonly ClBinding[] All = [ClBinding.Of<Conv>((_, x) => WhyNot(x), Prepare), ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose)];
+    internal static readonly ClBinding[] All = [ClBinding.Of<Conv>((_, x) => WhyNot(x), Prepare, (op, x) => op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1), ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose)];
 
     private static string? WhyNot(OperandFacts x)
     {

@@ -9,8 +9,8 @@ internal static class MatrixBindings
 {
     internal static readonly ClBinding[] All =
     [
-        ClBinding.Of<MatMul>(WhyNotMatMul, PrepareMatMul),
-        ClBinding.Of<Gemm>((_, x) => OperandLimits.UnlessFloat32(x, 0, 1), PrepareGemm),
+        ClBinding.Of<MatMul>(WhyNotMatMul, PrepareMatMul, (_, _) => 1),
+        ClBinding.Of<Gemm>((_, x) => OperandLimits.UnlessFloat32(x, 0, 1), PrepareGemm, (_, _) => 1),
     ];
 
     private static string? WhyNotMatMul(MatMul op, OperandFacts x)

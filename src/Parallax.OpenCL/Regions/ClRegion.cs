@@ -48,7 +48,7 @@ internal sealed class ClRegion : ICompiledRegion
     private ClStep Prepare(DeviceRegion region, RegionNode node)
     {
         OperandFacts facts = RegionFacts.Of(region.Graph, node.Node);
-        var prepare = new ClPrepareContext(facts.Inputs, facts.Outputs, context, region.Weights);
+        var prepare = new ClPrepareContext(facts.Inputs, facts.Outputs, context, region.Weights) { Part = node.Part };
         ClCall call = ClBindings.Find(node.Node.Op.GetType())!.Prepare(node.Node.Op, prepare);
         // Only those constants that a kernel reads as they are: others are there in another form, or were read when the call was prepared.
         HashSet<int> read = [.. call.Launches.SelectMany(launch => launch.Args).Where(arg => arg.Kind == ClArgKind.Input).Select(arg => arg.Index)];

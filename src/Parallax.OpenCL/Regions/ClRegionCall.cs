@@ -10,7 +10,7 @@ internal sealed class ClRegionCall : IRegionCall
     private readonly Storage arena; // kept alive: the device works on it
     private readonly ClMirror? mirror;
     private readonly ClAddress[][] inputs, outputs;
-    private readonly RegionTransfer[] copiesIn = [], copiesOut = [];
+    private readonly RegionTransfer[] copiesIn = [], copiesOut = []; // whole inputs; of outputs what is the region's
     private readonly ClCompletion completion;
     private readonly ClBuffer? scratch;
     private bool isFetched;
@@ -35,7 +35,7 @@ internal sealed class ClRegionCall : IRegionCall
 
         ClAddress At(int place) => place < 0 ? default : mirror is null ? arena.Address + (nint)places[place] : new ClAddress(mirror.Buffer, places[place]);
 
-        RegionTransfer Transfer(int place) => new(At(place), arena.Address + (nint)places[place], region.Places[place].ByteCount);
+        RegionTransfer Transfer(int place) => new(At(place), arena.Address + (nint)places[place], region.Places[place].Written);
     }
 
     /// <summary>Whether copies are commands of the list; else the CPU makes them, before and after.</summary>
@@ -46,7 +46,7 @@ internal sealed class ClRegionCall : IRegionCall
         isFetched = CopiesAreCommands;
         try
         {
-            foreach (RegionTransfer copy in copiesIn) context.Write(copy.Device, copy.Host, copy.ByteCount, wait: false);
+            foreach (RegionTransfer copy in copiesIn) context.Write(copy.Device, copy.Host, copy.Rows.Width, wait: false);
             using Lock.Scope _ = context.Hold();
             for (int i = 0; i < region.Steps.Length; i++) context.Enqueue(region.Steps[i].Call, inputs[i], outputs[i], scratch is null ? default(ClAddress) : scratch);
             if (CopiesAreCommands) CopyOut();
@@ -93,7 +93,7 @@ internal sealed class ClRegionCall : IRegionCall
 
     private void CopyOut()
     {
-        foreach (RegionTransfer copy in copiesOut) context.Read(copy.Device, copy.Host, copy.ByteCount, wait: false);
+        foreach (RegionTransfer copy in copiesOut) context.Read(copy.Device, copy.Host, copy.Rows, wait: false);
     }
 
     public void Dispose()
@@ -105,5 +105,5 @@ internal sealed class ClRegionCall : IRegionCall
     }
 }
 
-/// <summary>Bytes that are both in the device's memory and in the host's.</summary>
-internal readonly record struct RegionTransfer(ClAddress Device, nint Host, long ByteCount);
+/// <summary>Rows of bytes that are both in the device's memory and in the host's.</summary>
+internal readonly record struct RegionTransfer(ClAddress Device, nint Host, ByteRows Rows);

@@ -82,7 +82,7 @@ public sealed record RegionNode(Node Node, ImmutableArray<RegionOperand?> Inputs
 public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsOutput)
 {
     /// <summary>
-    /// Of an output, the bytes that are the region's. Those between them belong to the CPU, which writes them while the device works: they must not be changed, not
+    /// Of an output, the bytes that are the region's: all, one row, unless its node has a part. Those between them belong to the CPU, which writes them while the device works: they must not be changed, not
     /// even copied back as they were.
     /// </summary>
     public ByteRows Written { get; init; } = new(0, ByteCount, ByteCount, 1);
