@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Parallax.Onnx;
+using Parallax.Planning;
 using Parallax.Suite;
 using Parallax.Tests.OpenCL;
 using Xunit;
@@ -30,6 +31,27 @@ public sealed class DeviceTests : IDisposable
         JsonElement json = JsonDocument.Parse(run.Output).RootElement;
         Assert.Equal(["cpu", "opencl"], json.GetProperty("devices").EnumerateArray().Select(d => d.GetString()));
         Assert.Empty(json.GetProperty("warnings").EnumerateArray());
+    }
+
+    [ClFact]
+    public void Calibrate_measures_a_device_and_plans_go_by_what_was_measured()
+    {
+        CliRun run = CliRun.Of("calibrate", "--device", "opencl", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"], "--verify", Model, "--json");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        AcceleratorModel measured = Assert.Single(DeviceProfile.FromJson(File.ReadAllText(folder["p.json"])).Accelerators);
+        Assert.Equal(("opencl", 1, 0L), (measured.Name, measured.MinNodes, measured.MinMacs));
+        Assert.True(measured.LatencyUs > 0 && measured.MacsPerSecond > 0 && measured.Sync is not null);
+        Assert.Contains("\"device\":\"opencl: ", File.ReadAllText(folder["p.measurements.jsonl"]));
+        JsonElement[] checks = [.. JsonDocument.Parse(run.Output).RootElement.GetProperty("verify").EnumerateArray()];
+        Assert.Equal(2, checks.Length);
+        Assert.Equal("regions on opencl", Assert.Single(checks[1].GetProperty("classes").EnumerateObject()).Name);
+
+        JsonElement plan = JsonDocument.Parse(CliRun.Of("inspect", Model, "--device", "auto", "--device-profile", folder["p.json"], "--json").Output).RootElement;
+        Assert.StartsWith("measured", Assert.Single(plan.GetProperty("devices").EnumerateArray()).GetProperty("costs").GetString());
+        Assert.Contains("offloading is predicted to take", plan.GetProperty("regions")[0].GetProperty("why").GetString()); // so small a region never pays for a dispatch
+
+        Assert.Equal(0, CliRun.Of("calibrate", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"]).Code);
+        Assert.Equal(measured.LatencyUs, Assert.Single(DeviceProfile.FromJson(File.ReadAllText(folder["p.json"])).Accelerators).LatencyUs); // a call without the device keeps it
     }
 
     [ClFact]

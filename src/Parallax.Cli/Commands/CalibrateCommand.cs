@@ -33,13 +33,14 @@ internal static class CalibrateCommand
     {
         var command = new Command("calibrate", "Measures this machine, trains the predictors of its devices and writes both to a device profile.") { Models, Sampled, Seconds, Quick, Fresh, Output, Verify };
         CommonOptions.AddBasicsTo(command);
+        DeviceOptions.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(Run(parsed, cancellation)));
         return command;
     }
 
     private static int Run(ParseResult parsed, CancellationToken cancellation)
     {
-        CommonSettings settings = CommonOptions.Read(parsed);
+        using CommonSettings settings = CommonOptions.Read(parsed);
         bool verify = parsed.GetValue(Verify), quick = parsed.GetValue(Quick);
         double seconds = CommonOptions.Value(parsed, Seconds) is { } s ? CommonOptions.Real("--seconds", s, 0.01, 36000) : quick ? QuickSeconds : DefaultSeconds;
         string[] models = parsed.GetValue(Models) ?? [];
@@ -48,7 +49,7 @@ internal static class CalibrateCommand
             ?? throw new InvalidInputException("there is no place for the profile by default: name one with --output FILE");
         if (Directory.Exists(path)) throw new InvalidInputException($"{path}: is a folder, not a device profile");
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
-        var options = new CalibrationOptions { Seconds = seconds, Rounds = quick ? QuickRounds : DefaultRounds, Seed = settings.Seed };
+        var options = new CalibrationOptions { Seconds = seconds, Rounds = quick ? QuickRounds : DefaultRounds, Seed = settings.Seed, Backends = settings.Devices.Backends };
         if (settings.Threads > 0) options = options with { Workers = settings.Threads };
         CalibrationResult result = Measure(options, CommonOptions.Values(parsed, Sampled), settings, path, parsed.GetValue(Fresh), progress, cancellation);
         DeviceProfile profile = result.Profile;
@@ -58,7 +59,8 @@ internal static class CalibrateCommand
         foreach (string model in !verify ? [] : models.Length > 0 ? models : DefaultModels)
         {
             progress.Report($"comparing on {model}");
-            checks.Add((model, Compare(model, settings, path, cancellation)));
+            checks.Add((model, Compare(model, settings with { Devices = DeviceSettings.CpuOnly }, path, cancellation)));
+            if (!settings.Devices.Backends.IsEmpty) checks.Add(($"{model}, all that devices can compute on them", Compare(model, settings with { Devices = settings.Devices with { OffloadAll = true } }, path, cancellation)));
         }
         progress.Clear();
         if (profile.Workers > 1 && profile.Cpu.Rate(OpClass.Dense).SpeedupOf(profile.Workers) < BusySpeedup)
@@ -78,7 +80,7 @@ internal static class CalibrateCommand
             foreach (string model in models)
             {
                 progress.Report($"loading {model}");
-                loaded.Add(ReadyModel.Load(model, settings with { Threads = 1, Mode = ScheduleMode.Sequential, DeviceProfile = DeviceProfiles.None }));
+                loaded.Add(ReadyModel.Load(model, settings with { Threads = 1, Mode = ScheduleMode.Sequential, DeviceProfile = DeviceProfiles.None, Devices = DeviceSettings.CpuOnly }));
             }
             return Calibration.Run(options with { Models = [.. loaded.Select(m => (m.Session, m.Inputs))] }, log, progress.Report, cancellation);
         }

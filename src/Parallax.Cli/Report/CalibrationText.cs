@@ -18,7 +18,7 @@ internal static class CalibrationText
         Predictors(output, profile);
         foreach ((string model, CostCheck check) in checks)
         {
-            output.WriteLine($"{model}: predicted {Numbers.Ms(check.ByStep.PredictedUs / 1000)} ms, measured {Numbers.Ms(check.ByStep.MeasuredUs / 1000)} ms in steps on one worker");
+            output.WriteLine($"{model}: predicted {Numbers.Ms(check.ByStep.PredictedUs / 1000)} ms, measured {Numbers.Ms(check.ByStep.MeasuredUs / 1000)} ms in steps, the CPU's on one worker");
             Tables.Print(output, ["", ">count", ">learned", ">predicted ms", ">measured ms", ">MAPE", ">by time", ">median ratio", ">off by over 2x"],
                 [CheckRow("steps", check.ByStep), CheckRow("branches", check.ByBranch), .. check.ByKind.Select(c => CheckRow(c.Kind, c.Summary))]);
             output.WriteLine();
