@@ -7,18 +7,24 @@ namespace Parallax.Bench;
 /// <summary>Matrix products of networks, on every entry of the catalog that this machine runs.</summary>
 public class Gemm : KernelBenchmark
 {
-    private static readonly (int M, int N, int K)[] Products = [(512, 512, 512), (77, 2048, 512), (1, 3072, 768), (1500, 64, 384)];
+    private static readonly (int M, int N, int K)[] Products =
+        [(512, 512, 512), (1500, 1536, 384), (128, 3072, 768), (77, 2048, 512), (16, 3072, 768), (4, 3072, 768), (1, 3072, 768), (1500, 64, 384)];
 
     protected override IEnumerable<KernelCase> Enumerate() =>
         from entry in GemmCatalog.Entries
         where entry.IsSupported
         from product in Products
         let problem = new GemmProblem(product.M, product.N, product.K)
+        from isConstant in (bool[])[false, true]
         select new KernelCase(
-            $"{entry} {product.M}x{product.N}x{product.K}", () => Create(problem, entry), [(long)product.M * product.K, (long)product.K * product.N],
-            (long)product.M * product.N, 2.0 * product.M * product.N * product.K, KernelCase.Operations);
+            $"{entry} {product.M}x{product.N}x{product.K}{(isConstant ? " constant B" : "")}", () => Create(problem, entry, isConstant),
+            [(long)product.M * product.K, (long)product.K * product.N], (long)product.M * product.N, 2.0 * product.M * product.N * product.K, KernelCase.Operations);
 
-    private static unsafe Kernel Create(GemmProblem problem, GemmMicroKernel entry) => GemmKernels.Create(problem, entry: entry);
+    private static unsafe Kernel Create(GemmProblem problem, GemmMicroKernel entry, bool isConstant)
+    {
+        if (!isConstant) return GemmKernels.Create(problem, entry: entry);
+        fixed (float* b = KernelCase.Numbers((long)problem.K * problem.N)) return GemmKernels.Create(problem, constantB: b, entry: entry);
+    }
 }
 
 /// <summary>Layers of networks, on every algorithm of the catalog that supports them.</summary>
@@ -26,7 +32,8 @@ public class Conv : KernelBenchmark
 {
     private static readonly (string Name, int Groups, int Inputs, int Outputs, int Size, int Kernel, int Stride)[] Layers =
     [
-        ("stem 3x3/2", 1, 3, 16, 320, 3, 2), ("3x3", 1, 64, 64, 40, 3, 1), ("1x1", 1, 128, 128, 40, 1, 1), ("depthwise 3x3", 128, 128, 128, 40, 3, 1),
+        ("first 3x3/2", 1, 3, 16, 640, 3, 2), ("second 3x3/2", 1, 16, 32, 320, 3, 2), ("deep 3x3/2", 1, 128, 256, 40, 3, 2), ("3x3", 1, 64, 64, 40, 3, 1),
+        ("wide 3x3", 1, 16, 16, 160, 3, 1), ("1x1", 1, 128, 128, 40, 1, 1), ("wide 1x1", 1, 32, 32, 160, 1, 1), ("depthwise 3x3", 128, 128, 128, 40, 3, 1),
     ];
 
     protected override IEnumerable<KernelCase> Enumerate() =>
@@ -34,7 +41,7 @@ public class Conv : KernelBenchmark
         let output = layer.Size / layer.Stride
         let pad = layer.Kernel / 2
         let axis = new WindowAxis(layer.Size, output, layer.Kernel, layer.Stride, 1, pad, pad - (layer.Stride - 1))
-        let problem = new ConvProblem(1, layer.Groups, layer.Inputs, layer.Outputs, [axis, axis])
+        let problem = new ConvProblem(1, layer.Groups, layer.Inputs, layer.Outputs, [axis, axis]) { Activation = Activation.Silu }
         from algorithm in ConvCatalog.Entries
         where algorithm.Supports(problem)
         select new KernelCase(
@@ -42,7 +49,11 @@ public class Conv : KernelBenchmark
             [(long)problem.InputChannels * problem.InputPlane, (long)problem.OutputChannels * problem.GroupInputs * problem.Taps],
             (long)problem.OutputChannels * problem.OutputPlane, 2.0 * problem.Work, KernelCase.Operations);
 
-    private static unsafe Kernel Create(ConvProblem problem, ConvAlgorithm algorithm) => ConvKernels.Create(problem, algorithm: algorithm);
+    private static unsafe Kernel Create(ConvProblem problem, ConvAlgorithm algorithm)
+    {
+        fixed (float* weights = KernelCase.Numbers((long)problem.OutputChannels * problem.GroupInputs * problem.Taps))
+            return ConvKernels.Create(problem, weights, algorithm);
+    }
 }
 
 /// <summary>Functions of each element, of data in the second-level cache and of data in memory.</summary>

@@ -15,6 +15,13 @@ public sealed record KernelCase(string Name, Func<Kernel> Create, long[] Inputs,
     internal static KernelCase Moving(string name, Func<Kernel> create, long[] inputs, long output) =>
         new(name, create, inputs, output, sizeof(float) * (inputs.Sum() + output), Bytes);
 
+    /// <summary>Seeded numbers for operands that are known when a kernel is prepared.</summary>
+    internal static float[] Numbers(long count)
+    {
+        var random = new Random(2);
+        return [.. Enumerable.Range(0, checked((int)count)).Select(_ => random.NextSingle() - 0.5f)];
+    }
+
     public override string ToString() => Name;
 }
 

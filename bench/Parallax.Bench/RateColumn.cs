@@ -2,17 +2,20 @@ using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
+using Parallax.Kernels;
 
 namespace Parallax.Bench;
 
-/// <summary>What a run achieves: its work over the median of its times.</summary>
+/// <summary>What a run achieves: its work over the median of its times; for operations, also the share of what one core can do with its widest vectors.</summary>
 internal sealed class RateColumn : IColumn
 {
+    private readonly Lazy<double> peak = new(() => FmaPeak.MeasureGflops(1, TimeSpan.FromSeconds(1)));
+
     public string Id => nameof(RateColumn);
 
     public string ColumnName => "Rate";
 
-    public string Legend => "Operations or bytes of the operands, over the median time";
+    public string Legend => "Operations or bytes of the operands, over the median time; the share of one core's measured peak";
 
     public bool AlwaysShow => true;
 
@@ -34,6 +37,8 @@ internal sealed class RateColumn : IColumn
     {
         if (summary[benchmarkCase]?.ResultStatistics is not { Median: > 0 } times) return "-";
         var @case = (KernelCase)benchmarkCase.Parameters[nameof(KernelBenchmark.Case)];
-        return string.Create(CultureInfo.InvariantCulture, $"{@case.Work / times.Median:0.0} {@case.Unit}");
+        double rate = @case.Work / times.Median;
+        string share = @case.Unit == KernelCase.Operations ? $" {100 * rate / peak.Value:0} %" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{rate:0.0} {@case.Unit}{share}");
     }
 }

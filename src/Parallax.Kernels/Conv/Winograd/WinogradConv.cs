@@ -104,9 +104,13 @@ internal sealed unsafe class WinogradConv : Kernel
             for (int lane = 0; lane < tiles; lane += entry.NR)
             {
                 float* panel = right + (nint)lane * problem.GroupInputs + start * entry.NR;
+                // All weights come by once for every block of tiles: each tile fetches those of the next.
                 for (int i = 0; i < rows; i += entry.MR)
+                {
+                    float* tile = left + (nint)i * depth;
                     entry.TileFor(Math.Min(entry.MR, rows - i))(
-                        depth, left + (nint)i * depth, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0, panel, 0);
+                        depth, tile, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0, tile + (nint)entry.MR * depth, entry.MR);
+                }
             }
         }
     }
