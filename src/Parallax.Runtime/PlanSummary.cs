@@ -17,9 +17,15 @@ namespace Parallax;
 public sealed record PlanSummary(
     int Steps, ScheduleMode Mode, int Workers, int Width, long ArenaBytes, long ArenaBytesNoReuse, long ArenaBytesLowerBound, long WeightBytes, long Macs)
 {
+    /// <summary>How the work is shared with a device, and why; null where nothing was planned jointly.</summary>
+    public PlanJoint? Joint { get; init; }
+
     internal static PlanSummary Of(ExecutionPlan plan, Schedule schedule, Graph graph) => new(
         plan.Steps.Count(), schedule.Mode, schedule.Workers, schedule.Memory.Width, schedule.Memory.ArenaBytes, schedule.Memory.NoReuseBytes, schedule.Memory.LowerBoundBytes,
-        ConstantBytes(graph), plan.Macs);
+        ConstantBytes(graph), plan.Macs)
+    {
+        Joint = PlanJoint.Of(plan.Partition.Joint),
+    };
 
     private static long ConstantBytes(Graph graph) =>
         graph.Values.Sum(v => v.Constant?.ByteCount ?? 0) + graph.Nodes.SelectMany(n => n.Op.Bodies).Sum(ConstantBytes);

@@ -68,6 +68,12 @@ public sealed record SessionOptions
     /// <summary>Hands every region that a backend supports to it, whether or not that is predicted to be faster than the CPU.</summary>
     public bool OffloadAll { get; init; }
 
+    /// <summary>
+    /// Whether the predicted time of the whole graph decides what a backend computes and which layers it shares with the CPU. That takes one backend, measured by
+    /// <c>parallax calibrate</c>, and a mode in which branches may run side by side; elsewhere each region is judged for itself.
+    /// </summary>
+    public bool JointPlanning { get; init; } = true;
+
     /// <summary>Nodes, and operators such as "Conv", that no backend gets. Names as the plan shows them.</summary>
     public ImmutableArray<string> Exclude { get; init; } = [];
 

@@ -40,6 +40,16 @@ public class HtmlTests
     }
 
     [Fact]
+    public void Joint_planning_has_a_section_with_every_operator()
+    {
+        (string text, XElement page, PlanReport plan) = Written("clip-text", ["--accelerator", "integrated-gpu"], new PlanOptions { Accelerators = [NullAccelerator.OfPreset("integrated-gpu")] });
+        Assert.Contains(plan.Joint!.Why, page.Value);
+        XElement section = page.Descendants("section").Last(s => s.Element("h2")?.Value == "Shared with integrated-gpu");
+        Assert.Equal(plan.Joint.Operators.Length, section.Descendants("tr").Count() - 1);
+        Assert.DoesNotMatch(new Regex("<(?!(meta|br|rect|path|line)\\b)[a-z0-9]+[^<>]*/>"), text);
+    }
+
+    [Fact]
     public void Deep_graphs_are_folded_and_shallow_ones_are_not()
     {
         (_, XElement deep, PlanReport deepPlan) = Written("swinv2-tiny");

@@ -40,6 +40,21 @@ public class InspectTests
     }
 
     [Fact]
+    public void Joint_planning_shows_where_every_operator_is_and_what_else_was_considered()
+    {
+        CliRun json = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "2", "--accelerator", "integrated-gpu", "--json"), text = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "2", "--accelerator", "integrated-gpu");
+        JsonElement joint = JsonDocument.Parse(json.Output).RootElement.GetProperty("joint");
+        Assert.Equal("integrated-gpu", joint.GetProperty("device").GetString());
+        Assert.All(Numbers(joint, "predictedUs", "cpuUs", "deviceUs", "eachForItselfUs", "jointUs"), n => Assert.True(n > 0));
+        Assert.True(joint.GetProperty("predictedUs").GetDouble() <= Math.Min(joint.GetProperty("cpuUs").GetDouble(), joint.GetProperty("deviceUs").GetDouble()));
+        Assert.All(joint.GetProperty("operators").EnumerateArray(), o => Assert.True(o.GetProperty("endUs").GetDouble() >= o.GetProperty("startUs").GetDouble()
+            && o.GetProperty("name").GetString() != "" && o.GetProperty("why").GetString() != "" && o.GetProperty("side").GetString() is "Cpu" or "Device"));
+        Assert.Contains(joint.GetProperty("why").GetString()!, text.Output);
+        Assert.Contains("Shared with integrated-gpu", text.Output);
+        Assert.Equal(JsonValueKind.Null, JsonDocument.Parse(CliRun.Of("inspect", "zoo:yolov8n", "--accelerator", "ideal", "--json").Output).RootElement.GetProperty("joint").ValueKind);
+    }
+
+    [Fact]
     public void More_cores_and_refused_regions_change_the_plan()
     {
         CliRun one = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "1"), four = CliRun.Of("inspect", "zoo:yolov8n", "--cores", "4");

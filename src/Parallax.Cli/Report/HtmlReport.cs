@@ -2,6 +2,7 @@ using System.Text;
 using System.Xml;
 using System.Xml.Linq;
 using Parallax.Cli.Output;
+using Parallax.Planning;
 using static Parallax.Cli.Report.Html;
 
 namespace Parallax.Cli.Report;
@@ -28,7 +29,7 @@ internal static class HtmlReport
     }
 
     private static XElement Plan(PlanReport plan, int index, bool named) => Tag("section.plan", At("id", $"plan{index}"),
-        named ? Tag("h2.model", plan.Model) : null, Tiles(plan), Legend(plan), Schedule(plan), Graph(plan), Memory(plan), Regions(plan), Branches(plan), Passes(plan));
+        named ? Tag("h2.model", plan.Model) : null, Tiles(plan), Legend(plan), Schedule(plan), Graph(plan), Memory(plan), Joint(plan.Joint), Regions(plan), Branches(plan), Passes(plan));
 
     private static XElement Tiles(PlanReport plan)
     {
@@ -68,6 +69,17 @@ internal static class HtmlReport
             Tag("div.bars", bars.Select(b => Tag("div", Tag("span", b.Label), Tag("span.track", Tag("i", At("style", $"width:{Number(100 * b.Bytes / most)}%"))), Tag("b", Numbers.Bytes(b.Bytes))))),
             Tag("h3", "The ladder"), Tag("p", "From the freest plan to one branch after another; control edges keep branches from running at once, and save bytes. Times are with one worker a branch."),
             Table([">width", ">arena", ">control edges", ">predicted", "how"], m.Ladder.Select(r => (object?[]) [r.Width, Numbers.Bytes(r.Bytes), r.ControlEdges, $"{Numbers.Ms(r.PredictedUs / 1000)} ms", r.Why])));
+    }
+
+    private static XElement? Joint(PlanJoint? joint)
+    {
+        if (joint is null) return null;
+        (string Label, double Us)[] bars = [("the CPU alone", joint.CpuUs), ($"{joint.Device} alone", joint.DeviceUs), ("each operator for itself", joint.EachForItselfUs), ("both together", joint.JointUs), ("this plan", joint.PredictedUs)];
+        double most = Math.Max(1e-9, bars.Max(b => b.Us));
+        return Tag("section", Tag("h2", $"Shared with {joint.Device}"), Tag("p", $"{joint.Why}."),
+            Tag("div.bars", bars.Select(b => Tag("div", Tag("span", b.Label), Tag("span.track", Tag("i", At("style", $"width:{Number(100 * b.Us / most)}%"))), Tag("b", $"{Numbers.Ms(b.Us / 1000)} ms")))),
+            Tag("details", Tag("summary", $"All {joint.Operators.Length} operators"), Table([">from us", ">to us", "operator", "side", "why"], joint.Operators.OrderBy(o => o.StartUs).Select(o => (object?[])
+                [Numbers.Fixed(o.StartUs), Numbers.Fixed(o.EndUs), o.Name, o.Side == Side.Both ? "both" : o.Side == Side.Cpu ? "CPU" : joint.Device, o.Why]))));
     }
 
     private static XElement? Regions(PlanReport plan) => plan.Regions.IsEmpty && plan.Unsupported.IsEmpty && plan.Devices.IsEmpty ? null : Tag("section", Tag("h2", "Delegate regions"),

@@ -24,8 +24,19 @@ internal static class PlanText
         Tables.Print(output, [">width", ">arena", ">control edges", ">predicted ms", "how"], m.Ladder.Select(r => (string[])
             [$"{r.Width}", Numbers.Bytes(r.Bytes), $"{r.ControlEdges}", Numbers.Ms(r.PredictedUs / 1000), r.Why]));
 
+        Joint(output, plan.Joint);
         Regions(output, plan);
         Branches(output, plan);
+    }
+
+    private static void Joint(TextWriter output, PlanJoint? joint)
+    {
+        if (joint is null) return;
+        int split = joint.Operators.Count(o => o.Side == Side.Both), there = joint.Operators.Count(o => o.Side == Side.Device);
+        Head(output, $"Shared with {joint.Device}: {Numbers.Count(there, "operator")} of {joint.Operators.Length} there, {split} split, predicted {Numbers.Ms(joint.PredictedUs / 1000)} ms. {joint.Why}");
+        IEnumerable<PlanOperator> longest = joint.Operators.OrderByDescending(o => o.EndUs - o.StartUs).Take(MaxRows).OrderBy(o => o.StartUs);
+        Tables.Print(output, [">from us", ">to us", "operator", "why"], longest.Select(o => (string[])[Numbers.Fixed(o.StartUs), Numbers.Fixed(o.EndUs), o.Name, o.Why]));
+        More(output, joint.Operators.Length, "operators");
     }
 
     private static void Regions(TextWriter output, PlanReport plan)

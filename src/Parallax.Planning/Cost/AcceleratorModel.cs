@@ -43,6 +43,9 @@ public sealed record AcceleratorModel(
     /// <summary>An accelerator that costs nothing and does everything at once. It keeps every region: for tests and for the null backend.</summary>
     public static AcceleratorModel Ideal { get; } = new("ideal", 0, 1e15, 1e15);
 
+    /// <summary>A graphics unit of a laptop or a phone that shares the memory: about ten times as fast at products as one core. Made up, to see how work would be shared.</summary>
+    public static AcceleratorModel IntegratedGpu { get; } = new("integrated-gpu", 60, 3e11, 2e10, Sync: new SyncCosts(30, 0, 30));
+
     /// <summary>Which device was measured, so that the numbers are not used for another of the same name; null where they are of none in particular.</summary>
     public string? Device { get; init; }
 

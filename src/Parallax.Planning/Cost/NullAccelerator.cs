@@ -12,7 +12,7 @@ public sealed class NullAccelerator(AcceleratorModel model, Func<Node, string?>?
     private const int MaxRank = 4;
 
     /// <summary>All models with constants of their own.</summary>
-    public static IReadOnlyList<AcceleratorModel> Presets { get; } = [AcceleratorModel.Snapdragon8Gen1, AcceleratorModel.Ideal];
+    public static IReadOnlyList<AcceleratorModel> Presets { get; } = [AcceleratorModel.Snapdragon8Gen1, AcceleratorModel.Ideal, AcceleratorModel.IntegratedGpu];
 
     public string Name => model.Name;
 

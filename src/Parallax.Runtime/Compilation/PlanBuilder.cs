@@ -34,7 +34,10 @@ internal sealed class PlanBuilder
         devices = settings.Devices;
         ImmutableArray<IRegionBackend> present = [.. devices.Where(d => d.Lost is null).Select(d => d.For(WhyNotOnDevice))];
         var splits = new ForcedSplits(graph, present, settings.Splits);
-        Partition found = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. present, .. settings.Accelerators]) { Splits = splits.Made });
+        Partition found = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. present, .. settings.Accelerators])
+        {
+            Splits = splits.Made, Joint = settings.Joint, Workers = settings.Workers,
+        });
         partition = found with { Unsupported = found.Unsupported.AddRange(splits.Refused) };
         slots = new SlotTable(graph);
         lifetimes = new ValueLifetimes(partition, IsStaticView);

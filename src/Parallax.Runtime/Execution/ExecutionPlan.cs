@@ -252,6 +252,11 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
 
     internal ImmutableArray<LayerSplit> Splits { get; init; } = [];
 
+    /// <summary>Whether the time of the whole graph decides what a device computes, where branches may run side by side.</summary>
+    internal bool PlansJointly { get; init; } = true;
+
+    internal JointOptions? Joint => PlansJointly && Mode is ScheduleMode.Auto or ScheduleMode.Parallel ? new JointOptions() : null;
+
     internal SchedulePolicy Policy { get; init; }
 
     internal ArenaCheck ArenaCheck { get; init; }

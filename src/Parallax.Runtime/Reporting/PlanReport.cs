@@ -74,6 +74,33 @@ public sealed record PlanDevice(string Name, string Description, string? Lost, s
 /// <param name="Nodes">Operators that do any work.</param>
 public sealed record PlanRegion(int Nodes, long Macs, long BoundaryBytes, bool Kept, string Why, double PredictedCpuUs, double PredictedOffloadUs, string Device);
 
+/// <summary>Where joint planning put an operator.</summary>
+/// <param name="Side">The CPU, the device, or both.</param>
+/// <param name="Workers">Of the CPU; 0 on the device alone.</param>
+/// <param name="Axis">The axis of the result along which it is split; null where it is not.</param>
+/// <param name="Cut">The CPU computes what lies before it.</param>
+/// <param name="StartUs">When its first side is predicted to begin, if each operator ran for itself and not as a part of a region.</param>
+public sealed record PlanOperator(string Name, Side Side, int Workers, int? Axis, long? Cut, double StartUs, double EndUs, string Why);
+
+/// <summary>How joint planning shares the work with a device. Times are predicted for the whole graph, run as branches and regions.</summary>
+/// <param name="PredictedUs">Of what was chosen.</param>
+/// <param name="CpuUs">Everything on the CPU.</param>
+/// <param name="DeviceUs">Everything on the device, but for what it cannot run.</param>
+/// <param name="EachForItselfUs">Every operator where it alone would be fastest.</param>
+/// <param name="JointUs">The best sharing that was found, chosen or not.</param>
+public sealed record PlanJoint(
+    string Device, double PredictedUs, double CpuUs, double DeviceUs, double EachForItselfUs, double JointUs, string Why, ImmutableArray<PlanOperator> Operators)
+{
+    internal static PlanJoint? Of(JointOutcome? joint) => joint is null ? null : new PlanJoint(
+        joint.Backend, joint.PredictedUs, joint.CpuUs, joint.DeviceUs, joint.EachForItselfUs, joint.JointUs, joint.Why, [.. joint.Placements.Select(Of)]);
+
+    private static PlanOperator Of(JointPlacement placed)
+    {
+        bool isSplit = placed.Choice.Side == Side.Both;
+        return new PlanOperator(placed.Name, placed.Choice.Side, placed.Choice.Workers, isSplit ? placed.Choice.Axis : null, isSplit ? placed.Choice.Cut : null, placed.StartUs, placed.EndUs, placed.Why);
+    }
+}
+
 /// <summary>One plan of the ladder from the freest to the most sequential.</summary>
 /// <param name="Width">So many branches run at once at most.</param>
 /// <param name="ControlEdges">Dependencies added to save bytes.</param>
@@ -137,6 +164,9 @@ public sealed record PlanReport
 
     /// <summary>Per accelerator and reason, how many nodes it cannot run.</summary>
     public required ImmutableSortedDictionary<string, int> Unsupported { get; init; }
+
+    /// <summary>What decided about the regions, where that was the time of the whole graph; null where each was judged for itself.</summary>
+    public PlanJoint? Joint { get; init; }
 
     /// <summary>The session's devices beside the CPU.</summary>
     public ImmutableArray<PlanDevice> Devices { get; init; } = [];

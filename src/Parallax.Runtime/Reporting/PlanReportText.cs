@@ -34,6 +34,11 @@ internal static class PlanReportText
 
     private static void Regions(Lines text, PlanReport plan)
     {
+        if (plan.Joint is { } joint)
+        {
+            text.Add($"joint plan with {joint.Device}: {joint.PredictedUs:0.#} us; {joint.Why}");
+            foreach (PlanOperator o in joint.Operators) text.Add($"  {o.StartUs:0.#} .. {o.EndUs:0.#}  {o.Name}: {o.Why}");
+        }
         foreach (PlanRegion r in plan.Regions)
             text.Add($"region {r.Device}: N={r.Nodes} F={r.Macs} B={r.BoundaryBytes} cpu {r.PredictedCpuUs:0.#} us, offload {r.PredictedOffloadUs:0.#} us, {(r.Kept ? "kept" : "refused")}: {r.Why}");
         foreach (PlanDevice d in plan.Devices) text.Add($"device {d.Name}: {d.Description}; {d.Costs}{(d.Lost is null ? "" : $"; lost: {d.Lost}")}");

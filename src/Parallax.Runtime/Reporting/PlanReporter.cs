@@ -27,6 +27,7 @@ internal static class PlanReporter
             Schedule = new PlanSchedule(schedule.Mode, workers, schedule.PredictedUs, schedule.Why, schedule.Alternatives,
                 [.. schedule.Timeline.Entries.Select(e => new PlanSlot(e.Branch.Index, e.StartUs, e.EndUs, e.Workers))]),
             Unsupported = partition.Unsupported,
+            Joint = PlanJoint.Of(partition.Joint),
             Devices = Devices(settings),
         };
     }
