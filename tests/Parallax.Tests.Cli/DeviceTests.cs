@@ -97,6 +97,18 @@ public sealed class DeviceTests : IDisposable
     }
 
     [ClFact]
+    public void Calibrate_measures_the_device_and_plans_use_it()
+    {
+        string path = folder["profile.json"];
+        Assert.Equal(0, CliRun.Of("calibrate", "--device", "opencl", "--seconds", "0.5", "--quick", "--threads", "1", "--output", path).Code);
+        JsonElement measured = JsonDocument.Parse(File.ReadAllText(path)).RootElement.GetProperty("accelerators")[0];
+        Assert.Equal("opencl", measured.GetProperty("name").GetString());
+        Assert.True(measured.GetProperty("latencyUs").GetDouble() > 0);
+        JsonElement plan = JsonDocument.Parse(CliRun.Of("inspect", Model, "--json", "--device", "auto", "--device-profile", path).Output).RootElement;
+        Assert.StartsWith("measured: ", plan.GetProperty("devices")[0].GetProperty("costs").GetString());
+    }
+
+    [ClFact]
     public void Conformance_runs_on_the_device()
     {
         if (SharedData.Path("onnx-backend-tests", "node") is not { } node) return;
