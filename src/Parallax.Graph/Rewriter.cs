@@ -111,12 +111,12 @@ public static class Rewriter
     /// <inheritdoc cref="Run(Graph, IReadOnlyList{IPass}, int, bool)" path="/param"/>
     public static RewriteResult Run(Graph graph, IReadOnlyList<IReadOnlyList<IPass>> stages, int maxRewrites = int.MaxValue, bool includeBodies = true)
     {
-        var fired = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        var fired = new Dictionary<string, int>();
         int left = maxRewrites;
         return new RewriteResult(Run(graph, stages, includeBodies, fired, ref left), fired);
     }
 
-    private static Graph Run(Graph graph, IReadOnlyList<IReadOnlyList<IPass>> stages, bool includeBodies, SortedDictionary<string, int> fired, ref int left)
+    private static Graph Run(Graph graph, IReadOnlyList<IReadOnlyList<IPass>> stages, bool includeBodies, Dictionary<string, int> fired, ref int left)
     {
         var copy = new Graph(graph);
         RemoveDead(copy);
@@ -130,7 +130,7 @@ public static class Rewriter
         return copy;
     }
 
-    private static void Rewrite(Graph copy, IReadOnlyList<IPass> passes, SortedDictionary<string, int> fired, ref int left)
+    private static void Rewrite(Graph copy, IReadOnlyList<IPass> passes, Dictionary<string, int> fired, ref int left)
     {
         var queued = new HashSet<NodeId>();
         var queue = new Queue<NodeId>();

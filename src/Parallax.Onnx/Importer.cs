@@ -63,12 +63,13 @@ internal sealed class OpsetTable
 /// <summary>The functions that a model defines itself.</summary>
 internal sealed class FunctionTable(ModelProto model)
 {
-    private readonly Dictionary<(string Domain, string Name, string Overload), FunctionProto> functions =
-        model.Functions.GroupBy(f => (OpsetTable.Canonical(f.Domain), f.Name, f.Overload)).ToDictionary(g => g.Key, g => g.First());
+    private readonly Dictionary<string, FunctionProto> functions = model.Functions.GroupBy(f => Key(f.Domain, f.Name, f.Overload)).ToDictionary(g => g.Key, g => g.First());
 
     internal IEnumerable<FunctionProto> All => functions.Values;
 
-    internal FunctionProto? Find(NodeProto node) => functions.GetValueOrDefault((OpsetTable.Canonical(node.Domain), node.OpType, node.Overload));
+    internal FunctionProto? Find(NodeProto node) => functions.GetValueOrDefault(Key(node.Domain, node.OpType, node.Overload));
+
+    private static string Key(string domain, string name, string overload) => $"{OpsetTable.Canonical(domain)}\0{name}\0{overload}";
 }
 
 /// <summary>Finds everything that cannot be imported before anything is.</summary>

@@ -36,7 +36,8 @@ public sealed record OpImport
 /// <summary>Every ONNX operator that can be imported.</summary>
 public static class OpCatalog
 {
-    private static readonly ILookup<(string Domain, string Name), OpImport> Entries = new[]
+    // Keys are strings because the code of such a lookup exists; that for other keys would be compiled at every start.
+    private static readonly ILookup<string, OpImport> Entries = new[]
     {
         ElementwiseImports.All,
         QuantizationImports.All,
@@ -59,9 +60,11 @@ public static class OpCatalog
         RandomImports.All,
         LossImports.All,
         MachineLearningImports.All,
-    }.SelectMany(family => family).ToLookup(entry => (entry.Domain, entry.Name));
+    }.SelectMany(family => family).ToLookup(entry => Key(entry.Domain, entry.Name));
 
     /// <summary>The rule for an operator, or null. The domain <c>ai.onnx</c> is the empty one.</summary>
     public static OpImport? Find(string domain, string name, int opset) =>
-        Entries[(domain == "ai.onnx" ? "" : domain, name)].FirstOrDefault(entry => entry.Covers(opset));
+        Entries[Key(OpsetTable.Canonical(domain), name)].FirstOrDefault(entry => entry.Covers(opset));
+
+    private static string Key(string domain, string name) => $"{domain}\0{name}";
 }

@@ -57,23 +57,22 @@ public sealed record CostModel(
     private const double BlockUs = 10;
 
     public static CostModel Default { get; } = new(
-        ImmutableSortedDictionary.CreateRange(new Dictionary<OpClass, ClassRate>
-        {
-            [OpClass.Elementwise] = new(2.5e9, 0.95),
-            [OpClass.Transcendental] = new(8e8, 0.97),
-            [OpClass.Dense] = new(3e10, 0.97),
-            [OpClass.FewRows] = new(5e9, 0.9),
-            [OpClass.Convolution] = new(2.5e10, 0.97),
-            [OpClass.Depthwise] = new(4e9, 0.95),
-            [OpClass.Attention] = new(1.5e10, 0.97),
-            [OpClass.Softmax] = new(5e8, 0.97),
-            [OpClass.Normalization] = new(1e9, 0.95),
-            [OpClass.Reduction] = new(2e9, 0.95),
-            [OpClass.Pooling] = new(4e9, 0.95),
-            [OpClass.Resampling] = new(1e9, 0.97),
-            [OpClass.Movement] = new(2e10, 0.9),
-            [OpClass.Rearrangement] = new(5e9, 0.9),
-        }),
+        // One after another: collections that are built at once go through several others, whose code all loads would wait for.
+        ImmutableSortedDictionary<OpClass, ClassRate>.Empty
+            .Add(OpClass.Elementwise, new(2.5e9, 0.95))
+            .Add(OpClass.Transcendental, new(8e8, 0.97))
+            .Add(OpClass.Dense, new(3e10, 0.97))
+            .Add(OpClass.FewRows, new(5e9, 0.9))
+            .Add(OpClass.Convolution, new(2.5e10, 0.97))
+            .Add(OpClass.Depthwise, new(4e9, 0.95))
+            .Add(OpClass.Attention, new(1.5e10, 0.97))
+            .Add(OpClass.Softmax, new(5e8, 0.97))
+            .Add(OpClass.Normalization, new(1e9, 0.95))
+            .Add(OpClass.Reduction, new(2e9, 0.95))
+            .Add(OpClass.Pooling, new(4e9, 0.95))
+            .Add(OpClass.Resampling, new(1e9, 0.97))
+            .Add(OpClass.Movement, new(2e10, 0.9))
+            .Add(OpClass.Rearrangement, new(5e9, 0.9)),
         Cache: new ClassRate(3e10, 0.95),
         Memory: new ClassRate(1e10, 0.6),
         CacheBytes: 2 << 20,
