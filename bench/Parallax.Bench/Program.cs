@@ -11,6 +11,12 @@ if (args is ["chain"])
     return;
 }
 
+if (args is ["devices", ..])
+{
+    DeviceComparison.Run(args.ElementAtOrDefault(1));
+    return;
+}
+
 // In process: nothing is generated and built, and the kernels are those that were built with this program.
 IConfig config = DefaultConfig.Instance
     .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))

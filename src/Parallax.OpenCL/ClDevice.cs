@@ -35,6 +35,7 @@ public sealed class ClDevice
         LocalMemoryBytes = (long)info.Number<ulong>(DeviceLocalMemSize);
         MaxAllocationBytes = (long)info.Number<ulong>(DeviceMaxMemAllocSize);
         MaxWorkGroup = (int)info.Number<nuint>(DeviceMaxWorkGroupSize);
+        NativeVectorFloats = (int)info.Number<uint>(DeviceNativeVectorWidthFloat);
         Svm = api.HasSvm && info.TryNumber(DeviceSvmCapabilities, out ulong svm) ? (ClSvmCapabilities)svm : ClSvmCapabilities.None;
         HasHalf = info.Text(DeviceExtensions).Split(' ').Contains("cl_khr_fp16");
     }
@@ -71,6 +72,9 @@ public sealed class ClDevice
 
     /// <summary>Items of the largest work-group.</summary>
     public int MaxWorkGroup { get; }
+
+    /// <summary>Floats of the widest vector that an instruction works on; 1 on devices whose items are the lanes.</summary>
+    public int NativeVectorFloats { get; }
 
     public ClSvmCapabilities Svm { get; }
 

@@ -32,7 +32,8 @@ internal static class AttentionBindings
         var steps = new ClSteps();
         ClArg scores = steps.Scratch(p.Batch * p.QueryHeads * headScores * sizeof(float));
 
-        var keys = new ClPanels(p.Keys, p.HeadSize, ClGemm.Width, matrices)
+        ClTile tile = ClTile.For(x.Context.Device, p.Queries, p.Keys);
+        var keys = new ClPanels(p.Keys, p.HeadSize, tile.Width, matrices)
         {
             ColumnStride = p.Key.Row,
             RowStride = 1,
@@ -43,8 +44,9 @@ internal static class AttentionBindings
         ClArg packedKeys = keys.Of(x, 1, 0, steps);
         steps.Add(new ClGemm(p.Queries, p.Keys, p.HeadSize)
         {
+            Tile = tile,
             A = new MatrixLayout(p.Query.Row, 1),
-            B = (keys.PanelElements, ClGemm.Width),
+            B = ClColumns.Of(keys),
             CRowStride = p.Keys,
             Batch = batch,
             ABatch = [p.Query.Batch, group * p.Query.Head, p.Query.Head],
@@ -54,7 +56,8 @@ internal static class AttentionBindings
         }.Launch(x, ClArg.Input(0), packedKeys, ClArg.Input(0), ClArg.Input(0), scores));
         steps.Add(Attend(p, x, scores));
 
-        var values = new ClPanels(p.ValueSize, p.Keys, ClGemm.Width, matrices)
+        tile = ClTile.For(x.Context.Device, p.Queries, p.ValueSize);
+        var values = new ClPanels(p.ValueSize, p.Keys, tile.Width, matrices)
         {
             ColumnStride = 1,
             RowStride = p.Value.Row,
@@ -62,12 +65,13 @@ internal static class AttentionBindings
             MatrixStride = p.Value.Head,
             OuterMatrixStride = p.Value.Batch,
         };
-        bool direct = p.ValueSize % ClGemm.Width == 0;
+        bool direct = ClColumns.CanBeRows(tile, p.ValueSize);
         ClArg packedValues = direct ? ClArg.Input(2) : values.Of(x, 2, 0, steps);
         steps.Add(new ClGemm(p.Queries, p.ValueSize, p.Keys)
         {
+            Tile = tile,
             A = MatrixLayout.RowMajor(p.Keys),
-            B = direct ? (ClGemm.Width, p.Value.Row) : (values.PanelElements, ClGemm.Width),
+            B = direct ? ClColumns.Rows(p.Value.Row) : ClColumns.Of(values),
             CRowStride = p.Output.Row,
             Batch = batch,
             ABatch = scoresBatch,

@@ -9,16 +9,14 @@ namespace Parallax.OpenCL.Bindings;
 /// </summary>
 internal sealed record ClGemm(long M, long N, long K)
 {
-    /// <summary>Columns that an item computes: those of a panel.</summary>
-    internal const int Width = 8;
-
     /// <summary>Dims of the batch that a kernel walks.</summary>
     internal const int BatchRank = 4;
 
+    internal required ClTile Tile { get; init; }
+
     internal required MatrixLayout A { get; init; }
 
-    /// <summary>Elements between panels of eight columns of B, and between rows inside of one.</summary>
-    internal required (long Panel, long Row) B { get; init; }
+    internal required ClColumns B { get; init; }
 
     internal required long CRowStride { get; init; }
 
@@ -38,19 +36,24 @@ internal sealed record ClGemm(long M, long N, long K)
 
     internal MatrixLayout? Bias { get; init; }
 
+    /// <summary>Elements between the biases of products along the last dim of the batch.</summary>
+    internal long BiasBatch { get; init; }
+
     internal ClFinish Finish { get; init; }
+
+    internal ClTaps? Taps { get; init; }
 
     internal ClLaunch Launch(ClPrepareContext x, ClArg a, ClArg b, ClArg bias, ClArg residual, ClArg c)
     {
-        int rows = M == 1 ? 1 : M <= 4 ? 4 : 8;
         long batch = Shape.Count(Batch);
         MatrixLayout terms = Bias ?? default;
-        ClGrid grid = rows == 1 ? x.Over((N + Width - 1) / Width, 1, batch) : ClGrid.Of((N + Width - 1) / Width, (M + rows - 1) / rows, batch, 8, 8, 1);
-        return new ClLaunch(x.Kernel("matrix", "gemm", $"-DROWS={rows} {ClEpilogue.Options(Finish.Activation)}"), grid,
+        ClArg[] taps = Taps is { } image ? [image.Table, ClArg.Ints(image.RowLength, image.Columns)] : [];
+        string options = $"{Tile.Options}{(Taps is null ? "" : " -DTAPS")} {ClEpilogue.Options(Finish.Activation)}";
+        return new ClLaunch(x.Kernel("matrix", "gemm", options), Tile.Grid(x.Context.Device, M, N, batch),
         [
-            a, b, bias, residual, c, ClArg.Int(M), ClArg.Int(N), ClArg.Int(K), ClArg.Int(batch), ClArg.Ints(A.RowStride, A.ColumnStride),
-            ClArg.Int(B.Panel), ClArg.Int(B.Row), ClArg.Ints(terms.RowStride, terms.ColumnStride), ClArg.Int(CRowStride),
-            Padded(Batch, 1), Padded(ABatch, 0), Padded(BBatch, 0), Padded(CBatch, 0),
+            a, b, bias, residual, c, .. taps, ClArg.Int(M), ClArg.Int(N), ClArg.Int(K), ClArg.Int(batch), ClArg.Ints(A.RowStride, A.ColumnStride),
+            ClArg.Int(B.Panel), ClArg.Int(B.Row), ClArg.Ints(terms.RowStride, terms.ColumnStride), ClArg.Int(BiasBatch),
+            ClArg.Int(CRowStride), Padded(Batch, 1), Padded(ABatch, 0), Padded(BBatch, 0), Padded(CBatch, 0),
             ClArg.Float(Alpha), ClArg.Float(Beta), ClArg.Int(Finish.Flags(Bias is not null)), .. ClEpilogue.Args(Finish.Activation),
         ]);
     }
@@ -63,3 +66,22 @@ internal sealed record ClGemm(long M, long N, long K)
         return ClArg.Ints(padded);
     }
 }
+
+/// <summary>How the columns of B lie: in panels of a tile's width, or side by side in rows.</summary>
+/// <param name="Panel">Elements from one panel to the next; 0 for rows.</param>
+/// <param name="Row">Elements from one row to the next, in a panel or in all.</param>
+internal readonly record struct ClColumns(long Panel, long Row)
+{
+    /// <summary>Whether n columns can be read as they lie in rows: a panel of them is read at once, and nothing behind them.</summary>
+    internal static bool CanBeRows(ClTile tile, long n) => n >= tile.Width;
+
+    internal static ClColumns Rows(long stride) => new(0, stride);
+
+    internal static ClColumns Of(ClPanels panels) => new(panels.PanelElements, panels.Width);
+}
+
+/// <summary>Rows of B that begin where a table says, over columns that are the places of image rows one behind another.</summary>
+/// <param name="Table">For each row, elements from the start of B.</param>
+/// <param name="RowLength">Places of an image row.</param>
+/// <param name="Columns">The places of an image row that are columns of C, without the others between them.</param>
+internal readonly record struct ClTaps(ClArg Table, long RowLength, long Columns);

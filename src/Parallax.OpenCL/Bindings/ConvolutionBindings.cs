@@ -8,13 +8,11 @@ namespace Parallax.OpenCL.Bindings;
 
 internal static class ConvolutionBindings
 {
-    /// <summary>Channels that an item computes, unless groups have fewer than half as many.</summary>
-    private const int Width = 8;
-
-    /// <summary>Neighbours of the result that an item computes.</summary>
-    private const int Pixels = 8;
-
-    internal static readonly ClBinding[] All = [ClBinding.Of<Conv>((_, x) => WhyNot(x), Prepare, (op, x) => op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1), ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose)];
+    internal static readonly ClBinding[] All =
+    [
+        ClBinding.Of<Conv>(WhyNotConv, Prepare, (op, x) => op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1),
+        ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose),
+    ];
 
     private static string? WhyNot(OperandFacts x)
     {
@@ -23,41 +21,69 @@ internal static class ConvolutionBindings
         return axes is 1 or 2 ? null : $"{axes} spatial axes are not supported, only 1 and 2";
     }
 
+    private static string? WhyNotConv(Conv op, OperandFacts x)
+    {
+        if (WhyNot(x) is { } reason) return reason;
+        long padded = x.Dims(0)[0] * x.Dims(0)[1] * Planes(op, x).Elements;
+        return padded > int.MaxValue ? $"{padded} elements with the padding are not supported, at most {int.MaxValue}" : null;
+    }
+
+    private static PaddedPlanes Planes(Conv op, OperandFacts x)
+    {
+        WindowAxis[] axes = Windows.Over(op.WindowOver(x.Inputs[1]!.Shape!.Value), x.Dims(0));
+        return new PaddedPlanes(axes.Length == 2 ? axes[0] : WindowAxis.Trivial, axes[^1]);
+    }
+
+    /// <summary>The product of the filters and the places of padded planes: a filter's tap sees the same places as the next one, from another start.</summary>
     private static ClCall Prepare(Conv op, ClPrepareContext x)
     {
         long[] dims = x.Dims(0), weights = x.Dims(1);
-        WindowAxis[] axes = Windows.Over(op.WindowOver(x.Inputs[1]!.Shape!.Value), dims);
-        WindowAxis height = axes.Length == 2 ? axes[0] : WindowAxis.Trivial, width = axes[^1];
-        long batch = dims[0], inputs = weights[1], perGroup = weights[0] / op.Groups, taps = height.Kernel * width.Kernel, pixels = height.Output * width.Output;
+        PaddedPlanes planes = Planes(op, x);
+        long batch = dims[0], inputs = weights[1], perGroup = weights[0] / op.Groups, depth = inputs * planes.Taps;
         OutputPart part = x.Part ?? new OutputPart(0, weights[0]);
         if (op.Groups > 1 && (part.First % perGroup != 0 || part.Count % perGroup != 0))
             throw new ArgumentException($"a part of the result must hold whole groups of {perGroup} channels", nameof(x));
-        long groups = op.Groups > 1 ? part.Count / perGroup : 1, channels = part.Count / Math.Max(1, groups);
-        int panel = channels >= Width / 2 ? Width : 1;
+        long groups = op.Groups > 1 ? part.Count / perGroup : 1, channels = part.Count / Math.Max(1, groups), firstGroup = op.Groups > 1 ? part.First / perGroup : 0;
 
+        ClTile tile = ClTile.For(x.Context.Device, channels, planes.Places);
+        bool direct = planes.AreAsGiven && ClColumns.CanBeRows(tile, planes.Places);
         var steps = new ClSteps();
-        var packed = new ClPanels(channels, taps * inputs, panel, groups)
-        {
-            ColumnStride = taps * inputs,
-            RowStride = taps,
-            OuterRowStride = 1,
-            InnerRows = Math.Max(1, inputs),
-            MatrixStride = channels * taps * inputs,
-        };
-        ClArg filters = packed.Of(x, 1, part.First * taps * inputs, steps);
+        ClArg image = direct ? ClArg.Input(0, firstGroup * inputs * planes.Elements * sizeof(float)) : Pad(x, planes, dims[1], firstGroup * inputs, tile, steps);
         ClFinish finish = ClFinish.Of(op, x);
-        long firstInput = op.Groups > 1 ? part.First / perGroup * inputs * height.Input * width.Input : 0, firstResult = part.First * pixels;
-        steps.Add(new ClLaunch(x.Kernel("convolution", "conv", $"-DCHANNELS={panel} {ClEpilogue.Options(op.Activation)}"),
-            x.Over((pixels + Pixels - 1) / Pixels, (channels + panel - 1) / panel, batch * groups),
-            [
-                ClArg.Input(0, firstInput * sizeof(float)), filters, x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
-                finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult * sizeof(float)) : ClArg.Input(0), ClArg.Output(0, firstResult * sizeof(float)),
-                ClArg.Int(batch), ClArg.Int(groups), ClArg.Int(inputs), ClArg.Int(channels), ClArg.Int(dims[1]), ClArg.Int(weights[0]),
-                ClArg.Ints(height.Input, width.Input), ClArg.Ints(height.Output, width.Output), ClArg.Ints(height.Kernel, width.Kernel),
-                ClArg.Ints(height.Stride, width.Stride), ClArg.Ints(height.Dilation, width.Dilation), ClArg.Ints(height.PadBegin, width.PadBegin),
-                ClArg.Int(finish.Flags(x.Has(2))), .. ClEpilogue.Args(op.Activation),
-            ]));
+        long firstResult = part.First * planes.Results * sizeof(float);
+        steps.Add(new ClGemm(channels, planes.Places, depth)
+        {
+            Tile = tile,
+            A = MatrixLayout.RowMajor(depth),
+            B = ClColumns.Rows(planes.Elements),
+            Taps = direct ? null : new ClTaps(ClArg.Weight(x.Table<int>(planes.TapOffsets(inputs))), planes.RowLength, planes.Width.Output),
+            CRowStride = planes.Results,
+            Batch = [batch, groups],
+            ABatch = [0, channels * depth],
+            BBatch = [dims[1] * planes.Elements, inputs * planes.Elements],
+            CBatch = [weights[0] * planes.Results, channels * planes.Results],
+            Bias = x.Has(2) ? new MatrixLayout(1, 0) : null,
+            BiasBatch = channels,
+            Finish = finish,
+        }.Launch(x, ClArg.Input(1, part.First * depth * sizeof(float)), image, x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
+            finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult) : ClArg.Input(0), ClArg.Output(0, firstResult)));
         return steps.ToCall();
+    }
+
+    /// <summary>Lays all planes out with their padding, in scratch memory. The result begins with plane <paramref name="first"/> of an image.</summary>
+    private static ClArg Pad(ClPrepareContext x, PaddedPlanes planes, long channels, long first, ClTile tile, ClSteps steps)
+    {
+        long count = x.Dims(0)[0] * channels;
+        // A panel of a few places goes beyond the last of them.
+        ClArg padded = steps.Scratch((count * planes.Elements + tile.Width) * sizeof(float));
+        steps.Add(new ClLaunch(x.Kernel("convolution", "pad_planes"), x.Over(planes.RowLength, planes.Rows, count * planes.Phases),
+        [
+            ClArg.Input(0), padded, ClArg.Int(count), Two(axis => axis.Input), ClArg.Ints(planes.Rows, planes.RowLength),
+            ClArg.Ints(planes.PhaseRows, planes.PhaseColumns), Two(axis => axis.Stride), Two(axis => axis.PadBegin),
+        ]));
+        return padded.Behind(first * planes.Elements * sizeof(float));
+
+        ClArg Two(Func<WindowAxis, long> number) => ClArg.Ints(number(planes.Height), number(planes.Width));
     }
 
     /// <summary>What every element of the input adds at every tap is a product; what falls on a result is gathered from that.</summary>
@@ -71,14 +97,16 @@ internal static class ConvolutionBindings
 
         var steps = new ClSteps();
         ClArg spread = steps.Scratch(batch * groups * rows * pixels * sizeof(float));
-        bool direct = pixels % ClGemm.Width == 0;
-        var panels = new ClPanels(pixels, inputs, ClGemm.Width, batch * groups) { ColumnStride = 1, RowStride = pixels, MatrixStride = imageElements };
+        ClTile tile = ClTile.For(x.Context.Device, rows, pixels);
+        bool direct = ClColumns.CanBeRows(tile, pixels);
+        var panels = new ClPanels(pixels, inputs, tile.Width, batch * groups) { ColumnStride = 1, RowStride = pixels, MatrixStride = imageElements };
         ClArg image = direct ? ClArg.Input(0) : panels.Of(x, 0, 0, steps);
         long matrixElements = direct ? imageElements : panels.MatrixElements;
         steps.Add(new ClGemm(rows, pixels, inputs)
         {
+            Tile = tile,
             A = new MatrixLayout(1, rows),
-            B = direct ? (ClGemm.Width, pixels) : (panels.PanelElements, ClGemm.Width),
+            B = direct ? ClColumns.Rows(pixels) : ClColumns.Of(panels),
             CRowStride = pixels,
             Batch = [batch, groups],
             ABatch = [0, filterElements],

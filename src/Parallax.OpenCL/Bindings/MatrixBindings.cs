@@ -33,6 +33,7 @@ internal static class MatrixBindings
         if (folds) (m, batch) = (m * Shape.Count(BatchOf(a)), []);
         return Prepare(op, x, new ClGemm(m, n, k)
         {
+            Tile = default,
             A = left.Layout,
             B = default,
             CRowStride = n,
@@ -50,6 +51,7 @@ internal static class MatrixBindings
         MatrixDims a = MatrixDims.Of(x.Dims(0), op.TransposeA), b = MatrixDims.Of(x.Dims(1), op.TransposeB);
         return Prepare(op, x, new ClGemm(a.Rows, b.Columns, a.Columns)
         {
+            Tile = default,
             A = a.Layout,
             B = default,
             CRowStride = b.Columns,
@@ -59,7 +61,7 @@ internal static class MatrixBindings
         }, b.Layout, 1);
     }
 
-    /// <param name="problem">The whole product; its batch strides of B count matrices.</param>
+    /// <param name="problem">The whole product; its batch strides of B count matrices, tile and layout of B are chosen here.</param>
     /// <param name="layout">That of B's matrices, which follow one another.</param>
     private static ClCall Prepare(IFusible op, ClPrepareContext x, ClGemm problem, MatrixLayout layout, long matrices)
     {
@@ -67,17 +69,18 @@ internal static class MatrixBindings
         long matrixElements = problem.K * problem.N, firstOfB = part.First * layout.ColumnStride;
         var steps = new ClSteps();
         ClArg b;
-        ClGemm product = problem with { N = part.Count, Finish = ClFinish.Of(op, x) };
-        if (x.Constant(1) is null && layout.ColumnStride == 1 && part.Count % ClGemm.Width == 0)
+        ClTile tile = ClTile.For(x.Context.Device, problem.M, part.Count);
+        ClGemm product = problem with { Tile = tile, N = part.Count, Finish = ClFinish.Of(op, x) };
+        if (x.Constant(1) is null && layout.ColumnStride == 1 && ClColumns.CanBeRows(tile, part.Count))
         {
             b = ClArg.Input(1, firstOfB * sizeof(float));
-            product = product with { B = (ClGemm.Width, layout.RowStride), BBatch = Scaled(problem.BBatch, matrixElements) };
+            product = product with { B = ClColumns.Rows(layout.RowStride), BBatch = Scaled(problem.BBatch, matrixElements) };
         }
         else
         {
-            var panels = new ClPanels(part.Count, problem.K, ClGemm.Width, matrices) { ColumnStride = layout.ColumnStride, RowStride = layout.RowStride, MatrixStride = matrixElements };
+            var panels = new ClPanels(part.Count, problem.K, tile.Width, matrices) { ColumnStride = layout.ColumnStride, RowStride = layout.RowStride, MatrixStride = matrixElements };
             b = panels.Of(x, 1, firstOfB, steps);
-            product = product with { B = (panels.PanelElements, ClGemm.Width), BBatch = Scaled(problem.BBatch, panels.MatrixElements) };
+            product = product with { B = ClColumns.Of(panels), BBatch = Scaled(problem.BBatch, panels.MatrixElements) };
         }
         long first = part.First * sizeof(float);
         steps.Add(product.Launch(x, ClArg.Input(0), b,

@@ -54,6 +54,9 @@ internal readonly struct ClArg
     /// <summary>A part of the call's scratch memory.</summary>
     internal static ClArg Scratch(long byteOffset) => new(ClArgKind.Scratch) { ByteOffset = byteOffset };
 
+    /// <summary>The tensor from so many bytes on.</summary>
+    internal ClArg Behind(long byteCount) => this with { ByteOffset = ByteOffset + byteCount };
+
     /// <summary>Memory that belongs to the model, such as packed weights.</summary>
     internal static ClArg Weight(ClBuffer buffer, long byteOffset = 0) => new(ClArgKind.Weight) { Buffer = buffer, ByteOffset = byteOffset };
 

@@ -41,24 +41,6 @@
 // The arguments that ACTIVATE reads: the last of a kernel's.
 #define ACTIVATION_ARGS const float act_alpha, const float act_beta
 
-// The first count (1 to 8) of eight neighbours; the others are 0.
-inline float8 load_part(__global const float* from, const int count) {
-    if (count >= 8) return vload8(0, from);
-    float part[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-    for (int i = 0; i < count; i++) part[i] = from[i];
-    return vload8(0, part);
-}
-
-inline void store_part(float8 values, __global float* to, const int count) {
-    if (count >= 8) {
-        vstore8(values, 0, to);
-        return;
-    }
-    float part[8];
-    vstore8(values, 0, part);
-    for (int i = 0; i < count; i++) to[i] = part[i];
-}
-
 // A walk over strided rows: column i of row j. dims are those outside of the rows, the innermost last, and steps go along a row; a stride is 0 where an operand stands still.
 #define ROW_ARGS const int inner, const int rows, const int8 dims, const int8 strides_a, const int8 strides_b, const int2 steps
 

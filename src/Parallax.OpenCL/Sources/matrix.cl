@@ -1,7 +1,29 @@
-// Products of matrices. One item computes ROWS rows of 8 columns in registers.
+// Products of matrices. One item computes ROWS rows of VECTORS * LANES columns in registers.
 
 #ifndef ROWS
 #define ROWS 8
+#endif
+
+#ifndef VECTORS
+#define VECTORS 1
+#endif
+
+#ifndef LANES
+#define LANES 8
+#endif
+
+#define PASTED(a, b) a##b
+#define VECTOR(a, b) PASTED(a, b)
+#define FLOATS VECTOR(float, LANES)
+#define LOAD(from) VECTOR(vload, LANES)(0, from)
+#define STORE(values, to) VECTOR(vstore, LANES)(values, 0, to)
+#define WIDTH (VECTORS * LANES)
+
+// mad is two instructions on processors, which say by these names that they have one.
+#if defined(FP_FAST_FMAF) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define MULTIPLY_ADD fma
+#else
+#define MULTIPLY_ADD mad
 #endif
 
 #define HAS_BIAS 1
@@ -18,53 +40,114 @@ inline long batch_offset(int i, const int4 dims, const int4 strides) {
     return offset + (long)(i / dims.s1) * strides.s0;
 }
 
-// Eight columns lie side by side in B: b_row elements from one row to the next, b_panel from one eight to the next. Residual and C are laid out alike.
+// C = activation(alpha A B + beta bias + residual). B is panels of WIDTH columns (b_panel elements from one to the next, b_row between the rows of one), or, where b_panel
+// is 0, rows of at least WIDTH columns. Residual and C are laid out alike.
+// With TAPS, row i of B begins at taps[i], columns are places in image rows of a length, of which those in front, image.s1 of image.s0, are columns of C.
 __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, c),
+#ifdef TAPS
+                   TENSOR(const int, taps), const int2 image,
+#endif
                    const int m, const int n, const int k, const int batch, const int2 a_strides, const int b_panel, const int b_row,
-                   const int2 bias_strides, const int c_row, const int4 dims, const int4 a_batch, const int4 b_batch, const int4 c_batch,
+                   const int2 bias_strides, const int bias_batch, const int c_row, const int4 dims, const int4 a_batch, const int4 b_batch, const int4 c_batch,
                    const float alpha, const float beta, const int flags, ACTIVATION_ARGS) {
     BIND_CONST(float, a);
     BIND_CONST(float, b);
     BIND_CONST(float, bias);
     BIND_CONST(float, residual);
     BIND(float, c);
-    const int column = get_global_id(0) * 8, row = get_global_id(1) * ROWS, product = get_global_id(2);
+#ifdef TAPS
+    BIND_CONST(int, taps);
+#endif
+    const int column = get_global_id(0) * WIDTH, row = get_global_id(1) * ROWS, product = get_global_id(2);
     if (column >= n || row >= m || product >= batch) return;
-    const int count = min(8, n - column);
 
-    // Rows behind the last repeat it, and are not stored.
+    // Rows behind the last repeat it. The last columns of rows are read together with some in front of them. Neither is stored.
+    const int first = b_panel ? column : max(0, min(column, n - WIDTH));
     __global const float* from[ROWS];
-    float8 sum[ROWS];
+    FLOATS sum[ROWS][VECTORS];
     a += batch_offset(product, dims, a_batch);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         from[r] = a + (long)min(row + r, m - 1) * a_strides.s0;
-        sum[r] = (float8)(0.0f);
-    }
-    b += batch_offset(product, dims, b_batch) + (long)get_global_id(0) * b_panel;
-    for (int i = 0; i < k; i++) {
-        const float8 y = vload8(0, b);
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) sum[r] = mad((float8)(*from[r]), y, sum[r]);
+        for (int v = 0; v < VECTORS; v++) sum[r][v] = (FLOATS)(0.0f);
+    }
+    b += batch_offset(product, dims, b_batch) + (b_panel ? (long)get_global_id(0) * b_panel : first);
+    for (int i = 0; i < k; i++) {
+#ifdef TAPS
+        __global const float* near = b + taps[i];
+#else
+        __global const float* near = b;
+        b += b_row;
+#endif
+        FLOATS y[VECTORS];
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) y[v] = LOAD(near + v * LANES);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            const FLOATS x = (FLOATS)(*from[r]);
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) sum[r][v] = MULTIPLY_ADD(x, y[v], sum[r][v]);
+        }
 #pragma unroll
         for (int r = 0; r < ROWS; r++) from[r] += a_strides.s1;
-        b += b_row;
     }
 
-    const long first = batch_offset(product, dims, c_batch) + column;
+    // In memory, so that what follows is written once, not once for each register.
+    float sums[ROWS * WIDTH];
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        if (row + r >= m) return;
-        const long at = first + (long)(row + r) * c_row;
-        float8 value = alpha * sum[r];
-        if (flags & HAS_BIAS) {
-            __global const float* terms = bias + (long)(row + r) * bias_strides.s0;
-            value += beta * (bias_strides.s1 ? load_part(terms + column, count) : (float8)(*terms));
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) STORE(sum[r][v], sums + r * WIDTH + v * LANES);
+    }
+    bias += (long)(product % dims.s3) * bias_batch;
+    const long result = batch_offset(product, dims, c_batch);
+    const int rows = min(ROWS, m - row);
+    for (int v = 0; v < VECTORS; v++) {
+        const int begin = first + v * LANES;
+#ifdef TAPS
+        int at = begin % image.s0, line = begin / image.s0 * image.s1;
+        const int whole = begin >= column && begin + LANES <= n && at + LANES <= image.s1;
+        const long to = result + line + at;
+#else
+        const int whole = begin >= column && begin + LANES <= n;
+        const long to = result + begin;
+#endif
+        if (whole) {
+            for (int r = 0; r < rows; r++) {
+                const long place = to + (long)(row + r) * c_row;
+                FLOATS value = alpha * LOAD(sums + r * WIDTH + v * LANES);
+                if (flags & HAS_BIAS) {
+                    __global const float* terms = bias + (long)(row + r) * bias_strides.s0;
+                    value += beta * (bias_strides.s1 ? LOAD(terms + begin) : (FLOATS)(*terms));
+                }
+                if (flags & RESIDUAL_BEFORE) value += LOAD(residual + place);
+                value = ACTIVATE(FLOATS, value);
+                if (flags & RESIDUAL_AFTER) value += LOAD(residual + place);
+                STORE(value, c + place);
+            }
+            continue;
         }
-        if (flags & RESIDUAL_BEFORE) value += load_part(residual + at, count);
-        value = ACTIVATE(float8, value);
-        if (flags & RESIDUAL_AFTER) value += load_part(residual + at, count);
-        store_part(value, c + at, count);
+        for (int lane = 0; lane < LANES && begin + lane < n; lane++) {
+#ifdef TAPS
+            const int stored = begin + lane >= column && at < image.s1;
+            const long element = result + line + at;
+            if (++at == image.s0) at = 0, line += image.s1;
+#else
+            const int stored = begin + lane >= column;
+            const long element = to + lane;
+#endif
+            if (!stored) continue;
+            for (int r = 0; r < rows; r++) {
+                const long place = element + (long)(row + r) * c_row;
+                float value = alpha * sums[r * WIDTH + v * LANES + lane];
+                if (flags & HAS_BIAS) value += beta * bias[(long)(row + r) * bias_strides.s0 + (long)(begin + lane) * bias_strides.s1];
+                if (flags & RESIDUAL_BEFORE) value += residual[place];
+                value = ACTIVATE(float, value);
+                if (flags & RESIDUAL_AFTER) value += residual[place];
+                c[place] = value;
+            }
+        }
     }
 }
 

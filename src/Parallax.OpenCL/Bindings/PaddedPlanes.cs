@@ -1,0 +1,61 @@
+using Parallax.Kernels;
+
+namespace Parallax.OpenCL.Bindings;
+
+/// <summary>
+/// A plane of a convolution's input with its padding, laid out so that the places which a tap sees for neighbouring results are neighbours: for each phase of the
+/// strides, rows of every stride-th column of every stride-th row. The results are the first columns of the first rows of such a phase.
+/// </summary>
+internal readonly record struct PaddedPlanes(WindowAxis Height, WindowAxis Width)
+{
+    internal long Taps => Height.Kernel * Width.Kernel;
+
+    internal long Results => Height.Output * Width.Output;
+
+    /// <summary>Phases that taps see.</summary>
+    internal long PhaseRows => PhasesOf(Height);
+
+    internal long PhaseColumns => PhasesOf(Width);
+
+    internal long Phases => PhaseRows * PhaseColumns;
+
+    internal long Rows => Height.Output + ReachOf(Height);
+
+    internal long RowLength => Width.Output + ReachOf(Width);
+
+    /// <summary>Of a plane, all phases together.</summary>
+    internal long Elements => Phases * Rows * RowLength;
+
+    /// <summary>Places from the first result to the last, with those between the rows.</summary>
+    internal long Places => Results == 0 ? 0 : (Height.Output - 1) * RowLength + Width.Output;
+
+    /// <summary>Whether the input already lies so, and no place lies between results.</summary>
+    internal bool AreAsGiven => IsAsGiven(Height) && IsAsGiven(Width);
+
+    /// <summary>For each input channel and tap, the place that the first result sees.</summary>
+    internal int[] TapOffsets(long channels)
+    {
+        var offsets = new int[channels * Taps];
+        int i = 0;
+        for (long channel = 0; channel < channels; channel++)
+            for (long k = 0; k < Height.Kernel; k++)
+                for (long l = 0; l < Width.Kernel; l++)
+                {
+                    long phase = k * Height.Dilation % Height.Stride * PhaseColumns + l * Width.Dilation % Width.Stride;
+                    long row = phase * Rows + k * Height.Dilation / Height.Stride;
+                    offsets[i++] = (int)(channel * Elements + row * RowLength + l * Width.Dilation / Width.Stride);
+                }
+        return offsets;
+    }
+
+    private static bool IsAsGiven(WindowAxis axis) => axis is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 };
+
+    private static long ReachOf(WindowAxis axis) => axis.Kernel == 0 ? 0 : (axis.Kernel - 1) * axis.Dilation / axis.Stride;
+
+    private static long PhasesOf(WindowAxis axis)
+    {
+        long most = 0;
+        for (long k = 0; k < axis.Kernel; k++) most = Math.Max(most, k * axis.Dilation % axis.Stride);
+        return most + 1;
+    }
+}
