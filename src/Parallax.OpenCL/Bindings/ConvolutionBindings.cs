@@ -8,6 +8,9 @@ namespace Parallax.OpenCL.Bindings;
 
 internal static class ConvolutionBindings
 {
+    /// <summary>Neighbours that an item of <c>conv_planes</c> computes.</summary>
+    private const int SinglePlaneColumns = 8;
+
     internal static readonly ClBinding[] All =
     [
         ClBinding.Of<Conv>(WhyNotConv, Prepare, (op, x) => op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1),
@@ -45,10 +48,12 @@ internal static class ConvolutionBindings
             throw new ArgumentException($"a part of the result must hold whole groups of {perGroup} channels", nameof(x));
         long groups = op.Groups > 1 ? part.Count / perGroup : 1, channels = part.Count / Math.Max(1, groups), firstGroup = op.Groups > 1 ? part.First / perGroup : 0;
 
+        if (perGroup == 1 && inputs == 1) return OfSinglePlanes(op, x, planes, part);
+
         ClTile tile = ClTile.For(x.Context.Device, channels, planes.Places);
         bool direct = planes.AreAsGiven && ClColumns.CanBeRows(tile, planes.Places);
         var steps = new ClSteps();
-        ClArg image = direct ? ClArg.Input(0, firstGroup * inputs * planes.Elements * sizeof(float)) : Pad(x, planes, dims[1], firstGroup * inputs, tile, steps);
+        ClArg image = direct ? ClArg.Input(0, firstGroup * inputs * planes.Elements * sizeof(float)) : Pad(x, planes, dims[1], firstGroup * inputs, tile.Width, steps);
         ClFinish finish = ClFinish.Of(op, x);
         long firstResult = part.First * planes.Results * sizeof(float);
         steps.Add(new ClGemm(channels, planes.Places, depth)
@@ -70,13 +75,34 @@ internal static class ConvolutionBindings
         return steps.ToCall();
     }
 
+    /// <summary>Groups of one channel each.</summary>
+    private static ClCall OfSinglePlanes(Conv op, ClPrepareContext x, PaddedPlanes planes, OutputPart part)
+    {
+        long[] dims = x.Dims(0);
+        var steps = new ClSteps();
+        ClArg padded = Pad(x, planes, dims[1], part.First, SinglePlaneColumns, steps);
+        ClFinish finish = ClFinish.Of(op, x);
+        long count = dims[0] * part.Count, firstResult = part.First * planes.Results * sizeof(float);
+        steps.Add(new ClLaunch(x.Kernel("convolution", "conv_planes", ClEpilogue.Options(op.Activation)),
+            x.Over((planes.Width.Output + SinglePlaneColumns - 1) / SinglePlaneColumns, planes.Height.Output, count),
+            [
+                padded, ClArg.Input(1, part.First * planes.Taps * sizeof(float)), x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
+                finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult) : ClArg.Input(0), ClArg.Output(0, firstResult),
+                ClArg.Weight(x.Table<int>(planes.TapOffsets(1))), ClArg.Int(count), ClArg.Int(part.Count), ClArg.Int(dims[1]),
+                ClArg.Ints(planes.Height.Output, planes.Width.Output), ClArg.Int(planes.Taps), ClArg.Int(planes.RowLength), ClArg.Int(planes.Elements),
+                ClArg.Int(finish.Flags(x.Has(2))), .. ClEpilogue.Args(op.Activation),
+            ]));
+        return steps.ToCall();
+    }
+
     /// <summary>Lays all planes out with their padding, in scratch memory. The result begins with plane <paramref name="first"/> of an image.</summary>
-    private static ClArg Pad(ClPrepareContext x, PaddedPlanes planes, long channels, long first, ClTile tile, ClSteps steps)
+    /// <param name="columns">So many columns are read at once, perhaps beyond the last.</param>
+    private static ClArg Pad(ClPrepareContext x, PaddedPlanes planes, long channels, long first, int columns, ClSteps steps)
     {
         long count = x.Dims(0)[0] * channels;
-        // A panel of a few places goes beyond the last of them.
-        ClArg padded = steps.Scratch((count * planes.Elements + tile.Width) * sizeof(float));
-        steps.Add(new ClLaunch(x.Kernel("convolution", "pad_planes"), x.Over(planes.RowLength, planes.Rows, count * planes.Phases),
+        int span = x.Context.Device.Kind == ClDeviceKind.Cpu ? 16 : 1;
+        ClArg padded = steps.Scratch((count * planes.Elements + columns) * sizeof(float));
+        steps.Add(new ClLaunch(x.Kernel("convolution", "pad_planes", $"-DSPAN={span}"), x.Over((planes.RowLength + span - 1) / span, planes.Rows, count * planes.Phases),
         [
             ClArg.Input(0), padded, ClArg.Int(count), Two(axis => axis.Input), ClArg.Ints(planes.Rows, planes.RowLength),
             ClArg.Ints(planes.PhaseRows, planes.PhaseColumns), Two(axis => axis.Stride), Two(axis => axis.PadBegin),

@@ -41,6 +41,18 @@
 // The arguments that ACTIVATE reads: the last of a kernel's.
 #define ACTIVATION_ARGS const float act_alpha, const float act_beta
 
+// mad is two instructions on processors, which say by these names that they have one.
+#if defined(FP_FAST_FMAF) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define MULTIPLY_ADD fma
+#else
+#define MULTIPLY_ADD mad
+#endif
+
+// The flags of what follows a sum of products.
+#define HAS_BIAS 1
+#define RESIDUAL_BEFORE 2
+#define RESIDUAL_AFTER 4
+
 // A walk over strided rows: column i of row j. dims are those outside of the rows, the innermost last, and steps go along a row; a stride is 0 where an operand stands still.
 #define ROW_ARGS const int inner, const int rows, const int8 dims, const int8 strides_a, const int8 strides_b, const int2 steps
 

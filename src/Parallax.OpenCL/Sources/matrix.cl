@@ -19,17 +19,6 @@
 #define STORE(values, to) VECTOR(vstore, LANES)(values, 0, to)
 #define WIDTH (VECTORS * LANES)
 
-// mad is two instructions on processors, which say by these names that they have one.
-#if defined(FP_FAST_FMAF) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-#define MULTIPLY_ADD fma
-#else
-#define MULTIPLY_ADD mad
-#endif
-
-#define HAS_BIAS 1
-#define RESIDUAL_BEFORE 2
-#define RESIDUAL_AFTER 4
-
 // Where matrix number i of a batch begins.
 inline long batch_offset(int i, const int4 dims, const int4 strides) {
     long offset = (long)(i % dims.s3) * strides.s3;
@@ -38,6 +27,19 @@ inline long batch_offset(int i, const int4 dims, const int4 strides) {
     i /= dims.s2;
     offset += (long)(i % dims.s1) * strides.s1;
     return offset + (long)(i / dims.s1) * strides.s0;
+}
+
+inline FLOATS load_places(__global const float* from, const int* places) {
+    float values[LANES];
+    for (int lane = 0; lane < LANES; lane++) values[lane] = places[lane] < 0 ? 0.0f : from[places[lane]];
+    return LOAD(values);
+}
+
+inline void store_places(const FLOATS values, __global float* to, const int* places) {
+    float part[LANES];
+    STORE(values, part);
+    for (int lane = 0; lane < LANES; lane++)
+        if (places[lane] >= 0) to[places[lane]] = part[lane];
 }
 
 // C = activation(alpha A B + beta bias + residual). B is panels of WIDTH columns (b_panel elements from one to the next, b_row between the rows of one), or, where b_panel
@@ -75,14 +77,14 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
     b += batch_offset(product, dims, b_batch) + (b_panel ? (long)get_global_id(0) * b_panel : first);
     for (int i = 0; i < k; i++) {
 #ifdef TAPS
-        __global const float* near = b + taps[i];
+        __global const float* line = b + taps[i];
 #else
-        __global const float* near = b;
+        __global const float* line = b;
         b += b_row;
 #endif
         FLOATS y[VECTORS];
 #pragma unroll
-        for (int v = 0; v < VECTORS; v++) y[v] = LOAD(near + v * LANES);
+        for (int v = 0; v < VECTORS; v++) y[v] = LOAD(line + v * LANES);
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
             const FLOATS x = (FLOATS)(*from[r]);
@@ -104,49 +106,34 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
     const long result = batch_offset(product, dims, c_batch);
     const int rows = min(ROWS, m - row);
     for (int v = 0; v < VECTORS; v++) {
+        // Where the columns are in a row of C, -1 for those that are not stored.
         const int begin = first + v * LANES;
+        int places[LANES];
 #ifdef TAPS
         int at = begin % image.s0, line = begin / image.s0 * image.s1;
-        const int whole = begin >= column && begin + LANES <= n && at + LANES <= image.s1;
-        const long to = result + line + at;
-#else
-        const int whole = begin >= column && begin + LANES <= n;
-        const long to = result + begin;
-#endif
-        if (whole) {
-            for (int r = 0; r < rows; r++) {
-                const long place = to + (long)(row + r) * c_row;
-                FLOATS value = alpha * LOAD(sums + r * WIDTH + v * LANES);
-                if (flags & HAS_BIAS) {
-                    __global const float* terms = bias + (long)(row + r) * bias_strides.s0;
-                    value += beta * (bias_strides.s1 ? LOAD(terms + begin) : (FLOATS)(*terms));
-                }
-                if (flags & RESIDUAL_BEFORE) value += LOAD(residual + place);
-                value = ACTIVATE(FLOATS, value);
-                if (flags & RESIDUAL_AFTER) value += LOAD(residual + place);
-                STORE(value, c + place);
-            }
-            continue;
-        }
-        for (int lane = 0; lane < LANES && begin + lane < n; lane++) {
-#ifdef TAPS
-            const int stored = begin + lane >= column && at < image.s1;
-            const long element = result + line + at;
+        const int to = line + at, whole = begin >= column && begin + LANES <= n && at + LANES <= image.s1;
+        for (int lane = 0; lane < LANES; lane++) {
+            places[lane] = begin + lane >= column && begin + lane < n && at < image.s1 ? line + at : -1;
             if (++at == image.s0) at = 0, line += image.s1;
+        }
 #else
-            const int stored = begin + lane >= column;
-            const long element = to + lane;
+        const int to = begin, whole = begin >= column && begin + LANES <= n;
+        for (int lane = 0; lane < LANES; lane++) places[lane] = begin + lane >= column && begin + lane < n ? begin + lane : -1;
 #endif
-            if (!stored) continue;
-            for (int r = 0; r < rows; r++) {
-                const long place = element + (long)(row + r) * c_row;
-                float value = alpha * sums[r * WIDTH + v * LANES + lane];
-                if (flags & HAS_BIAS) value += beta * bias[(long)(row + r) * bias_strides.s0 + (long)(begin + lane) * bias_strides.s1];
-                if (flags & RESIDUAL_BEFORE) value += residual[place];
-                value = ACTIVATE(float, value);
-                if (flags & RESIDUAL_AFTER) value += residual[place];
-                c[place] = value;
+        for (int r = 0; r < rows; r++) {
+            const long offset = result + (long)(row + r) * c_row;
+            FLOATS value = alpha * LOAD(sums + r * WIDTH + v * LANES);
+            if (flags & HAS_BIAS) {
+                __global const float* terms = bias + (long)(row + r) * bias_strides.s0;
+                value += beta * (bias_strides.s1 == 0 ? (FLOATS)(*terms) : whole ? LOAD(terms + to) : load_places(terms, places));
             }
+            FLOATS near = (FLOATS)(0.0f);
+            if (flags & (RESIDUAL_BEFORE | RESIDUAL_AFTER)) near = whole ? LOAD(residual + offset + to) : load_places(residual + offset, places);
+            if (flags & RESIDUAL_BEFORE) value += near;
+            value = ACTIVATE(FLOATS, value);
+            if (flags & RESIDUAL_AFTER) value += near;
+            if (whole) STORE(value, c + offset + to);
+            else store_places(value, c + offset, places);
         }
     }
 }
