@@ -25,7 +25,7 @@ public sealed class NetworkTests
         ClSessions.AgreesWithCpu(model, session.Inputs.ToDictionary(i => i.Name, i => Fill(i, sizes, entry)), name);
     }
 
-    /// <summary>In a quantized network the last bit of a float may decide which of two steps is next: its scores are 0.153 apart.</summary>
+    /// <summary>Products of a quantized network are integers, which no kernel here computes.</summary>
     [SharedFact("models")]
     public void Models_of_others_agree_with_the_CPU()
     {
@@ -36,7 +36,7 @@ public sealed class NetworkTests
             using var session = new InferenceSession(model);
             Dictionary<string, Datum> inputs = session.Inputs.ToDictionary(i => i.Name, i => (Datum)Npy.Read(Directory.EnumerateFiles(Path.Combine(folder, "inputs")).Single(f => Fits(f, i.Name))));
             string name = Path.GetFileName(folder);
-            ClSessions.AgreesWithCpu(model, inputs, name, name == "mobilenetv2_qdq" ? 0.2 : ClSessions.Tolerance);
+            ClSessions.AgreesWithCpu(model, inputs, name, hasRegions: name != "mobilenetv2_qdq");
         }
     }
 
