@@ -52,6 +52,12 @@ internal static class Match
 
     internal static bool IsFloat32(Graph graph, ValueId id) => graph.TensorFact(id)?.Type == DType.Float32;
 
+    internal static bool HasShape(Graph graph, ValueId id, Shape shape) => graph.TensorFact(id)?.Shape is { } own && own == shape;
+
+    /// <summary>What a value is the transpose of, by that permutation; null where it is none.</summary>
+    internal static ValueId? Transposed(Graph graph, ValueId id, ReadOnlySpan<int> permutation) =>
+        graph.Producer<Transpose>(id) is { } node && ((Transpose)node.Op).Permutation.AsSpan().SequenceEqual(permutation) ? node.Inputs[0] : null;
+
     /// <summary>Whether both values are known to have one shape.</summary>
     internal static bool SameShape(Graph graph, ValueId a, ValueId b) =>
         graph.TensorFact(a)?.Shape is { } x && graph.TensorFact(b)?.Shape is { } y && x == y;

@@ -53,7 +53,9 @@ public sealed class TransposeToReshape : IPass
     }
 }
 
-/// <summary><c>Reshape(view(x), dims) = Reshape(x, dims)</c> where the dims do not refer to those of the view.</summary>
+/// <summary>
+/// <c>Reshape(view(x), dims) = Reshape(x, dims)</c> where the dims do not refer to those of the view, and <c>x</c> where they are its own.
+/// </summary>
 public sealed class MergeReshapes : IPass
 {
     public string Name => "merge-reshapes";
@@ -61,6 +63,7 @@ public sealed class MergeReshapes : IPass
     public Patch? TryRewrite(Graph graph, Node node)
     {
         if (node.Op is not Reshape reshape || graph.Producer(node.Inputs[0]) is not { Op: Reshape or Flatten or Squeeze or Unsqueeze } inner) return null;
+        if (Match.SameShape(graph, inner.Inputs[0], node.Outputs[0])) return Patch.ReplaceValue(graph, node.Outputs[0], inner.Inputs[0]);
         if (graph.TensorFact(node.Inputs[1]) is not { } target || !target.TryGetInts(out long[] dims) || (!reshape.AllowZero && dims.Contains(0))) return null;
         return Patch.ReplaceNode(graph, node, reshape, inner.Inputs[0], node.Inputs[1]);
     }

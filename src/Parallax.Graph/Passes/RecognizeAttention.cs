@@ -4,8 +4,9 @@ using Parallax.Graphs.Ops;
 namespace Parallax.Graphs.Passes;
 
 /// <summary>
-/// <c>MatMul(Softmax(scale * MatMul(q, kᵀ) + mask), v) = Attention(q, k, v, mask)</c> for float32 of [batch, heads, rows, size], or [heads, rows, size] with one
-/// head a batch item. Scales of q and k go into the scale. One result differs: a query that the mask hides from all keys by -∞ gives zeros, not NaN.
+/// <c>MatMul(Softmax(scores), v) = Attention(q, k, v, mask)</c> for float32 <see cref="ScoreExpression"/>s of [batch, heads, rows, size], of [heads, rows, size]
+/// that are views of those, or of [heads, rows, size] with one head a batch item. One result differs: a query that masks hide from all keys by -∞ gives
+/// zeros, not NaN.
 /// </summary>
 public sealed class RecognizeAttention : IPass
 {
@@ -13,34 +14,28 @@ public sealed class RecognizeAttention : IPass
 
     public Patch? TryRewrite(Graph graph, Node node)
     {
-        if (node.Op is not MatMul { TransposeA: false, TransposeB: false, Alpha: 1f } || !IsPlain(node, inputs: 2)) return null;
-        if (Match.OnlyUse<Softmax>(graph, node.Inputs[0], s => s.Kind == SoftmaxKind.Softmax) is not { } softmax) return null;
-        if (Scores.Of(graph, softmax.Inputs[0]) is not { } scores || graph.TensorFact(softmax.Inputs[0])?.Shape is not { } shape) return null;
+        if (node.Op is not MatMul { TransposeA: false, TransposeB: false, Alpha: 1f, Activation.Kind: ActivationKind.None } || node.Inputs.Length > 2) return null;
+        if (SoftmaxOf(graph, node.Inputs[0]) is not { } softmax || graph.TensorFact(softmax.Inputs[0])?.Shape is not { } shape) return null;
         if (shape.Rank is not (3 or 4) || ShapeRules.Axis(((Softmax)softmax.Op).Axis, shape.Rank) != shape.Rank - 1) return null;
-        if (!HasMask(graph, scores, shape) || !Fits(graph, scores, node.Inputs[1], shape)) return null;
-        var patch = new Patch(graph);
-        ValueId k = scores.KeyIsTransposed ? patch.Add($"{node.Name}/key", new Transpose(SwapLast(shape.Rank)), scores.Key) : scores.Key;
-        int heads = shape.Rank == 3 ? 1 : 0;
-        var attention = new Attention(heads, heads, (float)scores.Scale);
-        ValueId[] inputs = scores.Mask.IsNone ? [scores.Query, k, node.Inputs[1]] : [scores.Query, k, node.Inputs[1], scores.Mask];
-        return patch.Replace(node.Outputs[0], patch.Add(node.Name, attention, inputs.AsSpan()));
+        if (ScoreExpression.Of(graph, softmax.Inputs[0]) is not { } scores || !Fits(graph, scores, node.Inputs[1], shape)) return null;
+        return (shape.Rank == 3 ? WithHeadsApart(graph, node, scores, shape) : null) ?? Build(graph, node, scores, shape);
     }
 
-    private static bool IsPlain(Node product, int inputs) => ((IFusible)product.Op).Activation.Kind == ActivationKind.None && product.Inputs.Length <= inputs;
-
-    private static ImmutableArray<int> SwapLast(int rank) => [.. Enumerable.Range(0, rank - 2), rank - 1, rank - 2];
-
-    /// <summary>The mask must say something of every key, and of no more batch items, heads and queries than there are.</summary>
-    private static bool HasMask(Graph graph, Scores scores, Shape shape)
+    /// <summary>The softmax whose result the value is, or is but for NaN that were replaced by zeros, and which nobody else reads.</summary>
+    private static Node? SoftmaxOf(Graph graph, ValueId id)
     {
-        if (scores.Mask.IsNone) return true;
-        if (graph.TensorFact(scores.Mask) is not { Type: DType.Float32, Shape: { Rank: > 0 } mask } || mask[^1] != shape[^1]) return false;
-        // With one head a batch item there is no axis of heads in the scores, but there is one in what Attention broadcasts to.
-        return mask.Rank <= (shape.Rank == 3 ? 2 : 4) && ShapeRules.Broadcast(mask, shape) == shape;
+        static bool IsPlain(Op? op) => op is Softmax { Kind: SoftmaxKind.Softmax };
+        if (graph.Producer(id) is not { } node || !graph.HasSingleUse(id)) return null;
+        if (node.Op is not Where) return IsPlain(node.Op) ? node : null;
+        ValueId probabilities = node.Inputs[2];
+        if (graph.Producer(node.Inputs[0]) is not { Op: Unary { Function: UnaryFunction.IsNaN } } test || test.Inputs[0] != probabilities || !Match.IsScalar(graph, node.Inputs[1], 0)) return null;
+        return !graph.IsOutput(probabilities) && graph.Consumers(probabilities).Count == 2 && graph.HasSingleUse(node.Inputs[0]) && IsPlain(graph.Producer(probabilities)?.Op)
+            ? graph.Producer(probabilities)
+            : null;
     }
 
     /// <summary>Products broadcast their batches, attention does not.</summary>
-    private static bool Fits(Graph graph, Scores scores, ValueId v, Shape shape)
+    private static bool Fits(Graph graph, ScoreExpression scores, ValueId v, Shape shape)
     {
         if (graph.TensorFact(scores.Query) is not { Type: DType.Float32, Shape: { } q } || graph.TensorFact(scores.Key)?.Shape is not { } k || graph.TensorFact(v)?.Shape is not { } value) return false;
         if (q.Rank != shape.Rank || k.Rank != shape.Rank || value.Rank != shape.Rank) return false;
@@ -49,43 +44,106 @@ public sealed class RecognizeAttention : IPass
         return value[^2] == shape[^1] && k[^(scores.KeyIsTransposed ? 1 : 2)] == shape[^1];
     }
 
-    /// <summary>What the softmax is taken of.</summary>
-    private sealed record Scores(ValueId Query, ValueId Key, bool KeyIsTransposed, double Scale, ValueId Mask)
+    private static Patch? Build(Graph graph, Node node, ScoreExpression scores, Shape shape)
     {
-        internal static Scores? Of(Graph graph, ValueId id)
-        {
-            if (Product(graph, id) is { } bare) return OfProduct(graph, bare, ValueId.None);
-            if (Match.Binary(graph, id, BinaryFunction.Add) is not { } sum) return null;
-            if (!Match.TrySplit(sum, i => Product(graph, i) is { Inputs.Length: 2 }, out ValueId product, out ValueId mask) || !Match.SameShape(graph, product, id)) return null;
-            return OfProduct(graph, Product(graph, product)!, mask);
-        }
+        var patch = new Patch(graph);
+        if (!TryMask(graph, patch, node.Name, scores, shape, out ValueId mask)) return null;
+        return patch.Replace(node.Outputs[0], Attend(patch, node, scores, scores.Query, scores.Key, node.Inputs[1], mask, heads: shape.Rank == 3 ? 1 : 0));
+    }
 
-        private static Node? Product(Graph graph, ValueId id) =>
-            Match.OnlyUse<MatMul>(graph, id, m => !m.TransposeA) is { } node && IsPlain(node, inputs: 4) ? node : null;
+    /// <summary>Where q, k and v are [batch * heads, rows, size] made of [batch, heads, rows, size], attention of what they are made of.</summary>
+    private static Patch? WithHeadsApart(Graph graph, Node node, ScoreExpression scores, Shape shape)
+    {
+        if (scores.KeyIsTransposed || Apart(graph, scores.Query) is not { } q || Apart(graph, scores.Key) is not { } k || Apart(graph, node.Inputs[1]) is not { } v) return null;
+        Shape query = graph.TensorFact(q)!.Shape!.Value, key = graph.TensorFact(k)!.Shape!.Value, value = graph.TensorFact(v)!.Shape!.Value;
+        if (query[0] != key[0] || query[1] != key[1] || query[0] != value[0] || query[1] != value[1]) return null;
+        var apart = new Shape([query[0], query[1], .. shape.Dims[1..]]);
+        if (scores.Cut is { } cut && cut != apart) return null;
+        // What made one of the operands of the result's shape makes the result.
+        ValueId[] alike = [.. new[] { scores.Query, node.Inputs[1] }.Where(i => Match.SameShape(graph, i, node.Outputs[0]) && graph.Producer<Reshape>(i) is not null)];
+        var patch = new Patch(graph);
+        if (alike.Length == 0 || !TryMask(graph, patch, node.Name, scores with { Cut = null }, apart, out ValueId mask)) return null;
+        ValueId result = Attend(patch, node, scores, q, k, v, mask, heads: 0);
+        Node reshape = graph.Producer(alike[0])!;
+        return patch.Replace(node.Outputs[0], patch.Add($"{node.Name}/folded", reshape.Op, result, reshape.Inputs[1]));
+    }
 
-        private static Scores? OfProduct(Graph graph, Node product, ValueId mask)
-        {
-            // A mask of one shape with the scores, or a constant one of the keys, was added to the product before.
-            foreach (ValueId addend in product.Inputs.Skip(2))
-            {
-                if (addend.IsNone) continue;
-                if (!mask.IsNone) return null;
-                mask = addend;
-            }
-            var op = (MatMul)product.Op;
-            double scale = op.Alpha;
-            ValueId q = Unscaled(graph, product.Inputs[0], ref scale), k = Unscaled(graph, product.Inputs[1], ref scale);
-            // A key that is stored transposed is worth turning where a transpose made it: the two become one.
-            if (!op.TransposeB && graph.Producer<Transpose>(k) is null) return null;
-            return new Scores(q, k, !op.TransposeB, scale, mask);
-        }
+    /// <summary>The [batch, heads, rows, size] that a [batch * heads, rows, size] is a view of.</summary>
+    private static ValueId? Apart(Graph graph, ValueId id)
+    {
+        if (graph.Producer<Reshape>(id) is not { } reshape || graph.TensorFact(id)?.Shape is not { } folded) return null;
+        return graph.TensorFact(reshape.Inputs[0])?.Shape is { Rank: 4 } shape && shape[2] == folded[1] && shape[3] == folded[2] ? reshape.Inputs[0] : null;
+    }
 
-        private static ValueId Unscaled(Graph graph, ValueId id, ref double scale)
+    private static ValueId Attend(Patch patch, Node node, ScoreExpression scores, ValueId q, ValueId k, ValueId v, ValueId mask, int heads)
+    {
+        int rank = ((TensorFact)patch.Fact(q)).Rank!.Value;
+        if (scores.KeyIsTransposed) k = patch.Add($"{node.Name}/key", new Transpose([.. Enumerable.Range(0, rank - 2), rank - 1, rank - 2]), k);
+        var inputs = new List<ValueId> { q, k, v, mask };
+        if (!scores.Factor.IsNone)
         {
-            if (graph.Producer(id) is not { } node || !graph.HasSingleUse(id)) return id;
-            if (!Match.TryScaling(graph, node, out ValueId x, out double factor) || !Match.SameShape(graph, x, id)) return id;
-            scale *= factor;
-            return x;
+            while (inputs.Count < Attention.FactorInput) inputs.Add(ValueId.None);
+            inputs.Add(patch.Add($"{node.Name}/factors", new Reshape(), scores.Factor, patch.Constant($"{node.Name}/heads", Tensor.From([-1L], [1]))));
         }
+        while (inputs[^1].IsNone) inputs.RemoveAt(inputs.Count - 1);
+        return patch.Add(node.Name, new Attention(heads, heads, (float)scores.Scale)
+        {
+            HiddenScore = scores.Condition is { } condition ? condition.Score : float.NegativeInfinity,
+            NormEpsilon = (float?)scores.NormEpsilon,
+        }, [.. inputs]);
+    }
+
+    /// <summary>One mask of all that is added or hides, in the form that attention over scores of a shape takes; false where there is none.</summary>
+    private static bool TryMask(Graph graph, Patch patch, string name, ScoreExpression scores, Shape shape, out ValueId mask)
+    {
+        mask = ValueId.None;
+        if (scores.Condition is { } condition)
+        {
+            if (!scores.Masks.IsEmpty || scores.Cut is not null || !HasForm(graph.TensorFact(condition.Value), DType.Bool, shape)) return false;
+            mask = condition.HidesWhere ? patch.Add($"{name}/seen", new Unary(UnaryFunction.Not), condition.Value) : condition.Value;
+            return true;
+        }
+        foreach (ValueId addend in scores.Masks)
+        {
+            ValueId own = scores.Cut is { } cut ? Uncut(graph, patch, name, addend, cut) : addend;
+            if (own.IsNone || !HasForm(patch.Fact(own) as TensorFact, DType.Float32, shape)) return false;
+            if (mask.IsNone) mask = own;
+            else if (TrySum(patch, name, mask, own, out ValueId sum)) mask = sum;
+            else return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether a mask says something of every key, and of no more batch items, heads and queries than there are.</summary>
+    private static bool HasForm(TensorFact? fact, DType type, Shape shape)
+    {
+        if (fact?.Type != type || fact.Shape is not { Rank: > 0 } mask || mask[^1] != shape[^1]) return false;
+        // With one head a batch item there is no axis of heads in the scores, but there is one in what Attention broadcasts to.
+        if (mask.Rank > (shape.Rank == 3 ? 2 : 4)) return false;
+        // The items of a mask repeat.
+        if (mask.Rank == 4 && mask[0].TryGetValue(out long items) && items > 1 && Dim.TryDivide(shape[0], items, out _)) mask = mask.With(0, 1);
+        for (int i = 1; i <= mask.Rank; i++)
+            if (mask[^i] != 1 && mask[^i] != shape[^i]) return false;
+        return true;
+    }
+
+    /// <summary>A constant mask of [1, items, heads, queries, keys] as one of [items, heads, queries, keys], which repeats along the batch; none where it is no such mask.</summary>
+    private static ValueId Uncut(Graph graph, Patch patch, string name, ValueId mask, Shape cut)
+    {
+        if (cut.Rank != 5 || graph.TensorFact(mask)?.Shape is not { } shape) return ValueId.None;
+        if (shape.Rank < 4 || (shape.Rank == 4 && (shape[0] == 1 || shape[0] == cut[1]))) return mask;
+        return shape.Rank == 5 && shape[0] == 1 && graph.Constant(mask) is { } constant ? patch.Constant($"{name}/mask", constant.Reshape(constant.Dims[1..])) : ValueId.None;
+    }
+
+    /// <summary>The sum of two masks, where that is a constant or no larger than one of them.</summary>
+    private static bool TrySum(Patch patch, string name, ValueId a, ValueId b, out ValueId sum)
+    {
+        sum = ValueId.None;
+        var (first, second) = ((TensorFact)patch.Fact(a), (TensorFact)patch.Fact(b));
+        Shape? shape = ShapeRules.Broadcast(first.Shape, second.Shape);
+        bool isConstant = first.Constant is not null && second.Constant is not null;
+        if (!isConstant && shape != first.Shape && shape != second.Shape) return false;
+        sum = patch.Add($"{name}/mask", new Binary(BinaryFunction.Add), a, b);
+        return true;
     }
 }

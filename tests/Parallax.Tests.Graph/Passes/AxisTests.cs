@@ -101,6 +101,16 @@ public sealed class AxisTests
     }
 
     [Fact]
+    public void A_reshape_back_to_the_shape_before_the_view_goes()
+    {
+        var net = new Net();
+        Dim batch = Dim.Symbol("batch");
+        ValueId x = net.In(batch, 6);
+        ValueId back = net.Add(new Reshape(), net.Add(new Reshape(), x, net.Ints(0, 3, 2)), net.Ints(0, -1));
+        Assert.Equal(x, net.Out(back).Apply(new MergeReshapes()).Graph.Outputs[0].Value);
+    }
+
+    [Fact]
     public void A_reshape_that_refers_to_the_dims_of_the_view_stays()
     {
         var net = new Net();
