@@ -17,7 +17,6 @@ internal static class AttentionBindings
         if (OperandLimits.UnlessFloat32(x, 0, 1, 2) is { } reason) return reason;
         if (x.Has(3) && x.Type(3) is not (DType.Bool or DType.Float32)) return $"a mask of {x.Type(3)} is not supported";
         if (x.Has(4) || x.Wants(1) || x.Wants(2)) return "past and present keys and values are not supported";
-        if (op.NormEpsilon is not null) return "rows that are divided by their lengths are not supported";
         if (x.Wants(3)) return "scores as a result are not supported";
         AttentionProblem p = Cpu.AttentionBindings.Problem(op, x);
         long scores = p.Batch * p.QueryHeads * p.Queries * p.Keys;
@@ -54,7 +53,9 @@ internal static class AttentionBindings
             CBatch = scoresBatch,
             Alpha = (float)p.Scale,
         }.Launch(x, ClArg.Input(0), packedKeys, ClArg.Input(0), ClArg.Input(0), scores));
-        steps.Add(Attend(p, x, scores));
+        ClArg queryFactors = p.NormEpsilon is null ? ClArg.Input(0) : InverseLengths(p, x, steps, 0, p.QueryHeads, p.Queries, p.Query);
+        ClArg keyFactors = p.NormEpsilon is null ? ClArg.Input(0) : InverseLengths(p, x, steps, 1, p.KeyHeads, p.Keys, p.Key);
+        steps.Add(Attend(p, x, scores, queryFactors, keyFactors));
 
         tile = ClTile.For(x.Context.Device, p.Queries, p.ValueSize);
         var values = new ClPanels(p.ValueSize, p.Keys, tile.Width, matrices)
@@ -81,7 +82,20 @@ internal static class AttentionBindings
         return steps.ToCall();
     }
 
-    private static ClLaunch Attend(AttentionProblem p, ClPrepareContext x, ClArg scores)
+    /// <summary>What scores are multiplied with for each row of an input, whose rows are divided by their lengths.</summary>
+    private static ClArg InverseLengths(AttentionProblem p, ClPrepareContext x, ClSteps steps, int input, long heads, long rows, HeadLayout layout)
+    {
+        long count = p.Batch * heads * rows;
+        ClArg factors = steps.Scratch(count * sizeof(float));
+        steps.Add(new ClLaunch(x.Kernel(RowGroups.Family, "inverse_lengths"), x.Over(count),
+        [
+            ClArg.Input(input), factors, ClArg.Int(count), ClArg.Int(heads), ClArg.Int(rows), ClArg.Ints(layout.Batch, layout.Head, layout.Row, p.HeadSize),
+            ClArg.Float((float)p.NormEpsilon!.Value),
+        ]));
+        return factors;
+    }
+
+    private static ClLaunch Attend(AttentionProblem p, ClPrepareContext x, ClArg scores, ClArg queryFactors, ClArg keyFactors)
     {
         ClGrid grid = RowGroups.Over(x.Context.Device, p.Batch * p.QueryHeads * p.Queries);
         MaskLayout mask = p.Mask ?? default;
@@ -89,8 +103,8 @@ internal static class AttentionBindings
         long right = p.Causal ? 0 : Math.Min(p.RightWindow, int.MaxValue - 1), left = Math.Min(p.LeftWindow, int.MaxValue - 1);
         return new ClLaunch(x.Kernel(RowGroups.Family, "attend_groups"), grid,
         [
-            scores, ClArg.Input(x.Has(3) ? 3 : 0), ClArg.Input(p.HasLengths ? 6 : 0), ClArg.Input(p.HasFactors ? Attention.FactorInput : 0), ClArg.Int(p.QueryHeads),
-            ClArg.Int(p.Queries), ClArg.Int(p.Keys), ClArg.Float((float)p.SoftCap), ClArg.Int(p.Mask is null ? 0 : mask.IsBool ? 2 : 1),
+            scores, ClArg.Input(x.Has(3) ? 3 : 0), ClArg.Input(p.HasLengths ? 6 : 0), ClArg.Input(p.HasFactors ? Attention.FactorInput : 0), queryFactors, keyFactors,
+            ClArg.Int(p.QueryHeads), ClArg.Int(p.NormEpsilon is null ? 0 : p.KeyHeads), ClArg.Int(p.Queries), ClArg.Int(p.Keys), ClArg.Float((float)p.SoftCap), ClArg.Int(p.Mask is null ? 0 : mask.IsBool ? 2 : 1),
             ClArg.Ints(mask.Batch, mask.Head, mask.Query, mask.Keys), ClArg.Int(Math.Max(1, mask.Items)), ClArg.Float((float)p.HiddenScore),
             ClArg.Int(p.HasLengths ? 1 : 0), ClArg.Int(p.HasFactors ? 1 : 0), ClArg.Int(Math.Max(-1, left)), ClArg.Int(Math.Max(-1, right)), RowGroups.Shared(grid),
         ]);

@@ -67,16 +67,32 @@ __kernel void softmax_items(TENSOR(const float, src), TENSOR(float, dst), const 
     }
 }
 
+// One over the larger of each row's length and a least one: rows of [batch, heads, rows], size elements each. strides: batch, head, row, and that size.
+__kernel void inverse_lengths(TENSOR(const float, src), TENSOR(float, dst), const int count, const int heads, const int rows, const int4 strides, const float least) {
+    BIND_CONST(float, src);
+    BIND(float, dst);
+    int i = get_global_id(0);
+    if (i >= count) return;
+    long first = (long)(i / rows / heads) * strides.s0 + (long)(i / rows % heads) * strides.s1 + (long)(i % rows) * strides.s2;
+    float sum = 0.0f;
+    for (int k = 0; k < strides.s3; k++) sum += src[first + k] * src[first + k];
+    dst[i] = 1.0f / fmax(sqrt(sum), least);
+}
+
 // Scores of attention [batch, heads, queries, keys] become probabilities in place. A query sees the keys of its window, from begin to end, that the mask lets through.
 // mask_kind: 0 none, 1 added, 2 a byte per key, whose score becomes hidden where it is 0; mask_strides: batch, head, query, and how many keys the mask has;
-// mask_items: the batch items after which the mask begins anew. A head's scores are multiplied by its factor before.
-__kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TENSOR(const long, lengths), TENSOR(const float, factors), const int heads,
+// mask_items: the batch items after which the mask begins anew. A head's scores are multiplied by its factor before, and, where key_heads is not 0, by those of
+// their query and of their key.
+__kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TENSOR(const long, lengths), TENSOR(const float, factors), TENSOR(const float, query_factors),
+                            TENSOR(const float, key_factors), const int heads, const int key_heads,
                             const int queries, const int keys, const float cap, const int mask_kind, const int4 mask_strides, const int mask_items,
                             const float hidden, const int has_lengths, const int has_factors, const int left, const int right, __local float* shared) {
     BIND(float, scores);
     BIND_CONST(char, mask);
     BIND_CONST(long, lengths);
     BIND_CONST(float, factors);
+    BIND_CONST(float, query_factors);
+    BIND_CONST(float, key_factors);
     int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);
     int query = row % queries, head = row / queries % heads, image = row / queries / heads;
     long length = has_lengths ? lengths[image] : keys;
@@ -85,14 +101,15 @@ __kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TEN
     long end = min(length, mask_kind ? (long)mask_strides.s3 : (long)keys);
     if (right >= 0) end = min(end, position + right + 1);
     scores += (long)row * keys;
-    float scale = has_factors ? factors[head] : 1.0f;
+    float scale = (has_factors ? factors[head] : 1.0f) * (key_heads ? query_factors[row] : 1.0f);
+    long first_key = key_heads ? ((long)image * key_heads + head / (heads / key_heads)) * keys : 0;
     long at = (long)(image % mask_items) * mask_strides.s0 + (long)head * mask_strides.s1 + (long)query * mask_strides.s2;
     float largest = -INFINITY;
     for (int i = lane; i < keys; i += lanes) {
         float x = -INFINITY;
         if (i >= begin && i < end) {
             float shift = mask_kind == 1 ? ((__global const float*)mask)[at + i] : 0.0f;
-            x = scores[i] * scale;
+            x = scores[i] * (key_heads ? scale * key_factors[first_key + i] : scale);
             x = cap > 0.0f ? cap * tanh(x / cap) : x;
             x = mask_kind == 2 && mask[at + i] == 0 ? hidden : shift == -INFINITY ? shift : x + shift;
         }
