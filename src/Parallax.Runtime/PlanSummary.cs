@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Planning;
 using Parallax.Runtime.Execution;
+using Parallax.Runtime.Reporting;
 
 namespace Parallax;
 
@@ -20,11 +22,15 @@ public sealed record PlanSummary(
     /// <summary>How the work is shared with a device, and why; null where nothing was planned jointly.</summary>
     public PlanJoint? Joint { get; init; }
 
+    /// <summary>Layers that the CPU and a device compute together, and what each side took.</summary>
+    public ImmutableArray<PlanSplit> Splits { get; init; } = [];
+
     internal static PlanSummary Of(ExecutionPlan plan, Schedule schedule, Graph graph) => new(
         plan.Steps.Count(), schedule.Mode, schedule.Workers, schedule.Memory.Width, schedule.Memory.ArenaBytes, schedule.Memory.NoReuseBytes, schedule.Memory.LowerBoundBytes,
         ConstantBytes(graph), plan.Macs)
     {
         Joint = PlanJoint.Of(plan.Partition.Joint),
+        Splits = [.. plan.Partition.Branches.Select(b => PlanReporter.SplitOf(plan.Partition, b, plan.Branches[b.Id.Index])).OfType<PlanSplit>()],
     };
 
     private static long ConstantBytes(Graph graph) =>

@@ -88,6 +88,27 @@ public sealed class DeviceTests : IDisposable
     }
 
     [ClFact]
+    public void Layers_are_split()
+    {
+        string model = folder.Write("layers.onnx", SplitNetwork.Build());
+        Assert.Equal(0, CliRun.Of("run", model, "--output", folder["expected"]).Code);
+        CliRun run = CliRun.Of("run", model, "--device", "auto", "--split", "0.5", "--expect", folder["expected"]);
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        JsonElement plan = JsonDocument.Parse(CliRun.Of("inspect", model, "--device", "auto", "--split", "gram=0.3", "--split", "Conv=0.6", "--json").Output).RootElement;
+        JsonElement[] split = [.. plan.GetProperty("branches").EnumerateArray().Where(b => b.GetProperty("device").GetString() == "cpu+opencl").Select(b => b.GetProperty("split"))];
+        Assert.Equal(6, split.Length);
+        Assert.All(split, s => Assert.InRange(s.GetProperty("cut").GetInt64(), 1, s.GetProperty("extent").GetInt64() - 1));
+        Assert.Contains("compute together: 8", CliRun.Of("inspect", model, "--device", "auto", "--split", "0.5").Output);
+        CliRun profile = CliRun.Of("profile", model, "--device", "auto", "--split", "0.5", "--runs", "1", "--json");
+        Assert.Equal(8, JsonDocument.Parse(profile.Output).RootElement.GetProperty("steps").EnumerateArray().Count(s => s.TryGetProperty("waitMs", out _)));
+        Assert.Equal(0, CliRun.Of("bench", model, "--device", "auto", "--split", "0.5", "--warmup", "1", "--runs", "2").Code);
+        CliRun.Refused(["run", model, "--split", "0.5"], "--split", "--device opencl");
+        CliRun.Refused(["run", model, "--device", "auto", "--split", "much"], "--split", "'much'");
+        CliRun.Refused(["run", model, "--device", "auto", "--split", "1"], "between 0 and 1");
+        CliRun.Refused(["run", model, "--device", "auto", "--split", "nobody=0.5"], "nobody");
+    }
+
+    [ClFact]
     public void Devices_are_measured()
     {
         JsonElement device = JsonDocument.Parse(CliRun.Of("devices", "--json").Output).RootElement.GetProperty("opencl")[0];

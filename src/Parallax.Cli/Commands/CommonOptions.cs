@@ -28,7 +28,7 @@ internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, 
     internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new()
     {
         Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions, Policy = Policy, DeviceProfile = DeviceProfile,
-        Precision = Precision, Backends = Devices.Backends, OffloadAll = Devices.OffloadAll, Exclude = Devices.Exclude,
+        Precision = Precision, Backends = Devices.Backends, OffloadAll = Devices.OffloadAll, Exclude = Devices.Exclude, Splits = Devices.Splits,
     };
 
     /// <summary>Closes the devices, after all sessions.</summary>
@@ -57,7 +57,7 @@ internal static class CommonOptions
     {
         foreach (Option option in (Option[])[Threads, Mode, Policy, Exactness, Profile, MemoryBudget, Margin, Dim, Shape, Seed, Json]) command.Options.Add(option);
         DeviceOptions.AddTo(command);
-        DeviceOptions.AddExcludeTo(command);
+        DeviceOptions.AddPlacementTo(command);
     }
 
     /// <summary>For commands that run no model: where they print, and on how many threads they work.</summary>

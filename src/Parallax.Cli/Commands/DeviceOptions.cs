@@ -10,6 +10,8 @@ namespace Parallax.Cli.Commands;
 internal sealed record DeviceSettings(ImmutableArray<IBackend> Backends, bool OffloadAll, ImmutableArray<string> Exclude)
 {
     internal static DeviceSettings CpuOnly { get; } = new([], false, []);
+
+    internal ImmutableArray<LayerSplit> Splits { get; init; } = [];
 }
 
 /// <summary>Declares and reads the options that say where work is done, and opens the devices. OpenCL is not touched unless the call asks for it.</summary>
@@ -21,6 +23,8 @@ internal static class DeviceOptions
         "Where the work is done: on the CPU; all that it can compute on an OpenCL device (opencl:N for the one that 'devices' numbers so); or what is predicted to be faster there, where there is one (default: cpu).");
     private static readonly Option<string> Sharing = CommonOptions.Text("--opencl-sharing", "atomics|fine|copied", "How memory is shared with an OpenCL device (default: the best way that it has).");
     private static readonly Option<string[]> Exclude = CommonOptions.Many("--exclude", "NODE_OR_OP", "A node, or an operator such as Conv, that stays on the CPU; may be repeated.");
+    private static readonly Option<string[]> Split = CommonOptions.Many("--split", "[NODE_OR_OP=]SHARE",
+        "Convolutions and products that the CPU and the device compute together, and the CPU's share of their output channels, between 0 and 1; without a name all that can be split; may be repeated.");
 
     internal static void AddTo(Command command)
     {
@@ -28,13 +32,26 @@ internal static class DeviceOptions
         command.Options.Add(Sharing);
     }
 
-    internal static void AddExcludeTo(Command command) => command.Options.Add(Exclude);
+    /// <summary>For commands that run models: what the devices get of one.</summary>
+    internal static void AddPlacementTo(Command command)
+    {
+        command.Options.Add(Exclude);
+        command.Options.Add(Split);
+    }
 
     internal static DeviceSettings Read(ParseResult parsed)
     {
         ImmutableArray<string> exclude = [.. CommonOptions.Values(parsed, Exclude)];
+        ImmutableArray<LayerSplit> splits = [.. CommonOptions.Values(parsed, Split).Select(ReadSplit)];
         string device = CommonOptions.Value(parsed, Device) ?? "cpu";
-        return (device == "cpu" ? DeviceSettings.CpuOnly : ReadOpenCl(device, CommonOptions.Value(parsed, Sharing), parsed.InvocationConfiguration.Error)) with { Exclude = exclude };
+        if (device == "cpu" && !splits.IsEmpty) throw new InvalidInputException($"--split takes a device beside the CPU: --device {OpenCl} or auto");
+        return (device == "cpu" ? DeviceSettings.CpuOnly : ReadOpenCl(device, CommonOptions.Value(parsed, Sharing), parsed.InvocationConfiguration.Error)) with { Exclude = exclude, Splits = splits };
+    }
+
+    private static LayerSplit ReadSplit(string text)
+    {
+        int at = text.LastIndexOf('=');
+        return new LayerSplit(at < 0 ? LayerSplit.All : text[..at], CommonOptions.Real("--split", text[(at + 1)..], 0, 1));
     }
 
     /// <summary>Apart from <see cref="Read"/>, so that a call that stays on the CPU does not even load the library.</summary>

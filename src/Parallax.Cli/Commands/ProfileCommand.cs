@@ -58,9 +58,11 @@ internal static class ProfileCommand
         Tables.Print(output, ["operator", ">steps", ">ms", ">share"], profile.ByOperator.Select(o => (string[])
             [o.Operator, $"{o.Steps}", Numbers.Ms(o.Us / 1000), $"{Numbers.Fixed(100 * o.Share)} %"]));
         output.WriteLine();
-        Tables.Print(output, ["longest steps", "operator", "kernel", "branch", ">calls", ">ms", ">share", "output"], steps.Take(TopSteps).Select(s => (string[])
+        bool isSplit = steps.Any(s => s.WaitUs is not null);
+        Tables.Print(output, ["longest steps", "operator", "kernel", "branch", ">calls", ">ms", .. isSplit ? (string[])[">waiting for the device"] : [], ">share", "output"], steps.Take(TopSteps).Select(s => (string[])
         [
-            s.Step.Path, s.Step.Operator, s.Step.Kernel, s.Step.Branch < 0 ? "" : $"B{s.Step.Branch}", $"{s.Calls}", Numbers.Ms(s.Us / 1000), $"{Numbers.Fixed(100 * s.Us / sum)} %",
+            s.Step.Path, s.Step.Operator, s.Step.Kernel, s.Step.Branch < 0 ? "" : $"B{s.Step.Branch}", $"{s.Calls}", Numbers.Ms(s.Us / 1000),
+            .. isSplit ? (string[])[s.WaitUs is { } us ? Numbers.Ms(us / 1000) : ""] : [], $"{Numbers.Fixed(100 * s.Us / sum)} %",
             s.Step.Outputs.FirstOrDefault(o => o is not null) is { Dims: { } dims } first ? $"{first.Type}{Shape.ToString([.. dims])}" : "",
         ]));
     }
@@ -83,8 +85,9 @@ internal static class ProfileCommand
         }
         json.WriteEndArray();
         json.WriteStartArray("steps");
-        foreach ((ProfiledStep step, int calls, double us) in profile.ByStep)
+        foreach (StepTimes times in profile.ByStep)
         {
+            (ProfiledStep step, int calls, double us) = times;
             json.WriteStartObject();
             json.WriteString("name", step.Path);
             json.WriteString("operator", step.Operator);
@@ -92,6 +95,7 @@ internal static class ProfileCommand
             json.WriteNumber("branch", step.Branch);
             json.WriteNumber("calls", calls);
             json.Finite("ms", us / 1000, 4);
+            if (times.WaitUs is { } waitUs) json.Finite("waitMs", waitUs / 1000, 4);
             json.WriteEndObject();
         }
         json.WriteEndArray();

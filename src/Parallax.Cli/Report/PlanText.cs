@@ -26,6 +26,7 @@ internal static class PlanText
 
         Joint(output, plan.Joint);
         Regions(output, plan);
+        Splits(output, plan);
         Branches(output, plan);
     }
 
@@ -48,12 +49,28 @@ internal static class PlanText
                 plan.Regions.OrderByDescending(r => r.Macs).Take(MaxRows).Select(r => (string[])
                 [r.Device, $"{r.Nodes}", Numbers.Fixed(r.Macs / 1e6), Numbers.Bytes(r.BoundaryBytes), Numbers.Ms(r.PredictedCpuUs / 1000), Numbers.Ms(r.PredictedOffloadUs / 1000), r.Kept ? "kept" : "refused", r.Why]));
         More(output, plan.Regions.Length, "regions");
-        PlanBranch[] offloaded = [.. plan.Branches.Where(b => b.Kernels is not null)];
+        PlanBranch[] offloaded = [.. plan.Branches.Where(b => b.Kernels is not null && b.Split is null)];
         if (offloaded.Length > 0)
             Tables.Print(output, ["branch", "device", ">predicted us", ">measured us", "kernels"], offloaded.Take(MaxRows).Select(b => (string[])
                 [$"B{b.Id}", b.Device, Numbers.Fixed(b.PredictedUs), b.MeasuredUs is { } us ? Numbers.Fixed(us) : "", string.Join(", ", b.Kernels!.Value)]));
         foreach (PlanDevice device in plan.Devices) output.WriteLine($"device {device.Name}: {device.Description}; {device.Costs}{(device.Lost is null ? "" : $"; lost: {device.Lost}")}");
         foreach ((string reason, int count) in plan.Unsupported) output.WriteLine($"not supported: {count} x {reason}");
+    }
+
+    private static void Splits(TextWriter output, PlanReport plan)
+    {
+        PlanBranch[] split = [.. plan.Branches.Where(b => b.Split is not null)];
+        if (split.Length == 0) return;
+        Head(output, $"Layers that the CPU and a device compute together: {split.Length}");
+        Tables.Print(output, ["branch", "layer", ">CPU's channels", ">of", ">predicted us", ">measured us", ">CPU us", ">waited us", "CPU's kernel", "device's kernel"],
+            split.OrderByDescending(b => b.Macs).Take(MaxRows).Select(b => (string[])
+            [
+                $"B{b.Id}", b.Nodes[0], $"{b.Split!.Cut}", $"{b.Split.Extent}", Numbers.Fixed(b.PredictedUs), Us(b.MeasuredUs), Us(b.Split.MeasuredCpuUs), Us(b.Split.MeasuredWaitUs),
+                b.Split.CpuKernel, b.Split.DeviceKernel,
+            ]));
+        More(output, split.Length, "layers");
+
+        static string Us(double? us) => us is { } known ? Numbers.Fixed(known) : "";
     }
 
     private static void Branches(TextWriter output, PlanReport plan)

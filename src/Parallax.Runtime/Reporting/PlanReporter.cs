@@ -50,16 +50,20 @@ internal static class PlanReporter
             Kernels = region is { Device.Lost: null } ? [.. region.Compiled.Kernels.Distinct()] : null,
             MeasuredUs = region?.Fastest?.Us,
             Prices = Prices(graph, branch, steps, split, settings),
-            Split = split is null || region is null ? null : OfSplit(graph, region, split),
+            Split = SplitOf(partition, branch, steps),
         };
     }
 
-    private static PlanSplit OfSplit(Graph graph, RegionStep step, NodeSplit split) => new(
-        split.Axis, split.Cut, OutputChannels.CountOf(graph, step.Node)!.Value, step.CpuPart!.Implementation, step.Compiled.Kernels[0], split.DeviceUs)
+    /// <summary>The split node that a branch is; null where it is none, or the CPU computes all of it.</summary>
+    internal static PlanSplit? SplitOf(Partition partition, Branch branch, Step[] steps)
     {
-        MeasuredCpuUs = step.Fastest?.CpuUs,
-        MeasuredWaitUs = step.Fastest is { } time ? time.Us - time.CpuUs : null,
-    };
+        if (steps is not [RegionStep { CpuPart: { } part } step] || partition.Regions[branch.Region!.Value].Split is not { } split) return null;
+        return new PlanSplit(split.Axis, split.Cut, OutputChannels.CountOf(partition.Graph, step.Node)!.Value, part.Implementation, step.Compiled.Kernels[0], split.DeviceUs)
+        {
+            MeasuredCpuUs = step.Fastest?.CpuUs,
+            MeasuredWaitUs = step.Fastest is { } time ? time.Us - time.CpuUs : null,
+        };
+    }
 
     private static ImmutableArray<PlanPrice> Prices(Graph graph, Branch branch, Step[] steps, NodeSplit? split, RunSettings settings)
     {

@@ -31,7 +31,11 @@ public sealed record ProfiledStep(
 /// <param name="Step">As it ran first.</param>
 /// <param name="Calls">How often it ran in its first run: a body's steps run as often as the body.</param>
 /// <param name="Us">The median over the runs of what it took in one, without the steps of its own bodies.</param>
-public sealed record StepTimes(ProfiledStep Step, int Calls, double Us);
+public sealed record StepTimes(ProfiledStep Step, int Calls, double Us)
+{
+    /// <summary>Of <see cref="Us"/>, the time that the CPU waited for a device with which it shares the node; null for any other step.</summary>
+    public double? WaitUs { get; init; }
+}
 
 /// <summary>The share of one operator type in all runs.</summary>
 /// <param name="Steps">Of one run.</param>
@@ -72,7 +76,8 @@ public sealed record RunProfile(ImmutableArray<(double StartUs, double EndUs)> R
     private static StepTimes Times(ProfiledStep[] all, Dictionary<(int Run, string Body), double> inBodies)
     {
         double[] own = [.. all.GroupBy(s => s.Run).Select(run => Math.Max(0, run.Sum(s => s.Us) - inBodies.GetValueOrDefault((run.Key, all[0].Path))))];
-        return new StepTimes(all[0], all.Count(s => s.Run == all[0].Run), Median(own));
+        double[] waits = [.. all.Where(s => s.CpuEndUs is not null).GroupBy(s => s.Run).Select(run => run.Sum(s => s.EndUs - s.CpuEndUs!.Value))];
+        return new StepTimes(all[0], all.Count(s => s.Run == all[0].Run), Median(own)) { WaitUs = waits.Length > 0 ? Median(waits) : null };
     }
 
     internal static double Median(double[] values)
