@@ -48,7 +48,7 @@ public sealed class DeviceTests : IDisposable
 
         JsonElement plan = JsonDocument.Parse(CliRun.Of("inspect", Model, "--device", "auto", "--device-profile", folder["p.json"], "--json").Output).RootElement;
         Assert.StartsWith("measured", Assert.Single(plan.GetProperty("devices").EnumerateArray()).GetProperty("costs").GetString());
-        Assert.Contains("offloading is predicted to take", plan.GetProperty("regions")[0].GetProperty("why").GetString()); // so small a region never pays for a dispatch
+        Assert.All(plan.GetProperty("branches").EnumerateArray(), b => Assert.Equal("cpu", b.GetProperty("device").GetString())); // so small a region never pays for a dispatch
 
         Assert.Equal(0, CliRun.Of("calibrate", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"]).Code);
         Assert.Equal(measured.LatencyUs, Assert.Single(DeviceProfile.FromJson(File.ReadAllText(folder["p.json"])).Accelerators).LatencyUs); // a call without the device keeps it
@@ -115,18 +115,6 @@ public sealed class DeviceTests : IDisposable
         foreach (string time in (string[])["launchUs", "batchedLaunchUs", "pollUs", "eventUs"]) Assert.True(device.GetProperty(time).GetDouble() > 0, time);
         Assert.Contains(device.GetProperty("sharing").GetString(), (string[])["atomics", "fine", "copied"]);
         Assert.Contains("opencl:0 ", CliRun.Of("devices").Output);
-    }
-
-    [ClFact]
-    public void Calibrate_measures_the_device_and_plans_use_it()
-    {
-        string path = folder["profile.json"];
-        Assert.Equal(0, CliRun.Of("calibrate", "--device", "opencl", "--seconds", "0.5", "--quick", "--threads", "1", "--output", path).Code);
-        JsonElement measured = JsonDocument.Parse(File.ReadAllText(path)).RootElement.GetProperty("accelerators")[0];
-        Assert.Equal("opencl", measured.GetProperty("name").GetString());
-        Assert.True(measured.GetProperty("latencyUs").GetDouble() > 0);
-        JsonElement plan = JsonDocument.Parse(CliRun.Of("inspect", Model, "--json", "--device", "auto", "--device-profile", path).Output).RootElement;
-        Assert.StartsWith("measured: ", plan.GetProperty("devices")[0].GetProperty("costs").GetString());
     }
 
     [ClFact]

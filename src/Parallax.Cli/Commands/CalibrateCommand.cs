@@ -93,7 +93,7 @@ internal static class CalibrateCommand
     private static CostCheck Compare(string name, CommonSettings settings, string profile, CancellationToken cancellation)
     {
         const int Runs = 10;
-        using ReadyModel model = ReadyModel.Load(name, settings with { Threads = 1, Mode = ScheduleMode.Sequential, DeviceProfile = profile, Devices = DeviceSettings.CpuOnly });
+        using ReadyModel model = ReadyModel.Load(name, settings with { Threads = 1, Mode = ScheduleMode.Sequential, DeviceProfile = profile });
         return CostCheck.Measure(model.Session, model.Inputs, Runs, cancellation);
     }
 
