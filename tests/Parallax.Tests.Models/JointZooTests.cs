@@ -40,6 +40,7 @@ public class JointZooTests(ITestOutputHelper output)
                 PartitionOptions.Default with { Accelerators = [new Imagined(cores, new SyncCosts(syncUs, 0, syncUs))], Joint = new JointOptions(), Workers = Workers });
             JointOutcome joint = partition.Joint!;
             output.WriteLine($"{kind}: {joint.Why}; {joint.Placements.Count(p => p.Choice.Side == Side.Both)} split");
+            Assert.True(joint.JointUs <= joint.EachForItselfUs / 0.9, joint.Why); // a split that does not save 10 % is left out
             Assert.True(joint.PredictedUs <= Math.Min(joint.CpuUs, joint.DeviceUs), joint.Why);
             double scheduledUs = Scheduler.Schedule(partition, CostModel.Default, new ScheduleOptions(Workers, DispatchUs: CostModel.Default.DispatchUs, MinGain: 0)).PredictedUs;
             Assert.InRange(scheduledUs, 0, joint.PredictedUs * 1.03); // the scheduler gives 2 % for memory

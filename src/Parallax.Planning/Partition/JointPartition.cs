@@ -53,6 +53,7 @@ internal sealed class JointPartition
         Layout each = Lay(JointStarts.EachForItself(problem), asPlanned: true), joint = Lay(plan);
         double margin = Math.Max(MinMargin, graph.DeviceError());
         int evaluations = plan.Evaluations;
+        if (each.Us < joint.Us) joint = each;
         if (joint.Choices.Any(c => c.Side == Side.Both))
         {
             JointPlan whole = JointPlanner.Plan(problem with { Operators = [.. problem.Operators.Select(o => o with { Axes = [] })] }, options.Joint);
