@@ -195,6 +195,6 @@ public class JointPlanTests(ITestOutputHelper output)
         Assert.True(hasty.PredictedUs <= Math.Min(hasty.CpuUs, hasty.DeviceUs));
         Assert.True(thorough.PredictedUs < hasty.PredictedUs);
         Assert.InRange(hasty.Evaluations, 1, 100);
-        Assert.InRange(thorough.Evaluations, 1000, 100_000);
+        Assert.InRange(thorough.Evaluations, 200, 100_000);
     }
 }

@@ -9,7 +9,7 @@ namespace Parallax.Planning;
 /// <param name="StepsPerOperator">What trials may cost in all, at most about: so often an operator is placed in one, for each operator; <paramref name="MinSteps"/> where they are few.</param>
 /// <param name="MinGain">The part of the time that a change must save.</param>
 public sealed record JointOptions(
-    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int StepsPerOperator = 200, int MinSteps = 100_000, double MinGain = 1e-3, int Seed = 1);
+    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int StepsPerOperator = 100, int MinSteps = 30_000, double MinGain = 1e-3, int Seed = 1);
 
 /// <summary>
 /// Places operators on the workers of a CPU and on one device, and splits some between both, so that the whole ends early. Starts from the best of three unsplit
