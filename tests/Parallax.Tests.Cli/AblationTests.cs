@@ -51,6 +51,7 @@ public sealed class AblationTests : IDisposable
         Assert.All(modes, mode => Assert.Contains(mode, table));
         CliRun.Refused(["bench", Toy(), "--side-by-side", "days"], "--side-by-side", "modes", "days");
         CliRun.Refused(["bench", Toy(), "--side-by-side", "modes", "--ablation"], "--side-by-side", "--ablation");
+        CliRun.Refused(["bench", Toy(), "--side-by-side", "devices"], "--side-by-side devices", "--device");
     }
 
     private string Toy() => folder.Write("toy.onnx", new ModelBuilder()

@@ -34,6 +34,14 @@ public sealed class DeviceTests : IDisposable
     }
 
     [ClFact]
+    public void The_CPU_the_device_split_layers_and_the_plan_of_both_are_measured_side_by_side()
+    {
+        CliRun run = CliRun.Of("bench", Model, "--side-by-side", "devices", "--device", "opencl", "--warmup", "0", "--runs", "1", "--json");
+        Assert.Equal((0, ""), (run.Code, run.Error));
+        Assert.Equal(["cpu", "device", "split", "joint"], JsonDocument.Parse(run.Output).RootElement.EnumerateArray().Select(r => r.GetProperty("way").GetString()));
+    }
+
+    [ClFact]
     public void Calibrate_measures_a_device_and_plans_go_by_what_was_measured()
     {
         CliRun run = CliRun.Of("calibrate", "--device", "opencl", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"], "--verify", Model, "--json");

@@ -24,7 +24,8 @@ internal static class BenchCommand
         Description = "All modes, numbers of threads, and margins of 0.2, 0.3, 0.4 and 0.5. With --memory-budget, that is what is available, of which the margin is left alone.",
     };
 
-    private static readonly Option<string> Versus = CommonOptions.Text("--side-by-side", "modes", "All modes in one process, a few runs of each in turn, and how each stands to the best of the others.");
+    private static readonly Option<string> Versus = CommonOptions.Text("--side-by-side", "modes|devices",
+        "All modes, or the CPU, the device, split layers and the plan of both, in one process, a few runs of each in turn, and how each stands to the best of the others.");
 
     internal static Command Create()
     {
@@ -94,8 +95,14 @@ internal static class BenchCommand
 
     private static int RunSideBySide(string what, ParseResult parsed, CommonSettings settings, int warmup, int runs, Progress progress, CancellationToken cancellation)
     {
-        if (what != "modes") throw new InvalidInputException($"--side-by-side must be modes, got '{what}'");
-        SideBySideRow[] rows = [.. parsed.GetValue(Models)!.SelectMany(name => SideBySide.Measure(name, SideBySide.Modes(settings), warmup, runs, progress.Report, cancellation))];
+        (string Way, CommonSettings Settings)[] ways = what switch
+        {
+            "modes" => SideBySide.Modes(settings),
+            "devices" when settings.Devices.Backends.IsEmpty => throw new InvalidInputException("--side-by-side devices needs a device: --device opencl"),
+            "devices" => SideBySide.Devices(settings),
+            _ => throw new InvalidInputException($"--side-by-side must be modes or devices, got '{what}'"),
+        };
+        SideBySideRow[] rows = [.. parsed.GetValue(Models)!.SelectMany(name => SideBySide.Measure(name, ways, warmup, runs, progress.Report, cancellation))];
         progress.Clear();
         return Print(parsed, settings, rows, SideBySideRow.Columns, r => r.Row(), (r, json) => r.Write(json));
     }

@@ -42,6 +42,22 @@ internal static class SideBySide
     internal static (string Way, CommonSettings Settings)[] Modes(CommonSettings settings) =>
         [.. Enum.GetValues<ScheduleMode>().Select(mode => (AblationRow.Name(mode), settings with { Mode = mode }))];
 
+    /// <summary>
+    /// The CPU alone, the device with all that it can compute, every layer split that can be (in halves, or as the settings say), and what the planner makes of
+    /// both; all else as the settings say, which have a device.
+    /// </summary>
+    internal static (string Way, CommonSettings Settings)[] Devices(CommonSettings settings)
+    {
+        DeviceSettings devices = settings.Devices;
+        return
+        [
+            ("cpu", settings with { Devices = devices with { Backends = [], Splits = [] } }),
+            ("device", settings with { Devices = devices with { OffloadAll = true, Splits = [] } }),
+            ("split", settings with { Devices = devices with { OffloadAll = false, Splits = devices.Splits.IsEmpty ? [new LayerSplit(LayerSplit.All, 0.5)] : devices.Splits } }),
+            ("joint", settings with { Devices = devices with { OffloadAll = false, Splits = [] } }),
+        ];
+    }
+
     /// <param name="runs">Counted runs of each way, rounded up to whole turns.</param>
     internal static SideBySideRow[] Measure(string name, ReadOnlySpan<(string Way, CommonSettings Settings)> ways, int warmup, int runs, Action<string> progress, CancellationToken cancellation)
     {
