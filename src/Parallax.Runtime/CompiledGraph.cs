@@ -62,7 +62,7 @@ internal sealed class CompiledGraph : IDisposable
 
     private void RunOn(ExecutionPlan plan, ReadOnlySpan<Datum?> inputs, Span<Datum?> outputs, RunRegion? outer, StepRecorder? recorder, CancellationToken cancellation)
     {
-        RunState run = plan.Rent(settings, cancellation);
+        RunState run = plan.Rent(settings, outer, cancellation);
         try
         {
             run.Recorder = recorder;
@@ -70,7 +70,7 @@ internal sealed class CompiledGraph : IDisposable
         }
         finally
         {
-            plan.Return(run, settings);
+            plan.Return(run, settings, outer);
         }
     }
 

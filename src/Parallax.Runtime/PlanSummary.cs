@@ -25,10 +25,17 @@ public sealed record PlanSummary(
     /// <summary>Layers that the CPU and a device compute together, and what each side took.</summary>
     public ImmutableArray<PlanSplit> Splits { get; init; } = [];
 
+    /// <summary>
+    /// The most bytes that values whose size is known only at run time, and the arenas of the bodies of control flow, took at once in the runs so far; null before
+    /// the first run, and where there are none.
+    /// </summary>
+    public long? DynamicBytes { get; init; }
+
     internal static PlanSummary Of(ExecutionPlan plan, Schedule schedule, Graph graph) => new(
         plan.Steps.Count(), schedule.Mode, schedule.Workers, schedule.Memory.Width, schedule.Memory.ArenaBytes, schedule.Memory.NoReuseBytes, schedule.Memory.LowerBoundBytes,
         ConstantBytes(graph), plan.Macs)
     {
+        DynamicBytes = plan.RegionPeak,
         Joint = PlanJoint.Of(plan.Partition.Joint),
         Splits = [.. plan.Partition.Branches.Select(b => PlanReporter.SplitOf(plan.Partition, b, plan.Branches[b.Id.Index])).OfType<PlanSplit>()],
     };

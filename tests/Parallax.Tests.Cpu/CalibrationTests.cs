@@ -242,9 +242,10 @@ public sealed class CalibrationTests : IDisposable
         Assert.Equal(measured.LatencyUs, measured.Sync!.DispatchUs + measured.Sync.ToDeviceUs + measured.Sync.ToCpuUs, 3);
         Assert.Equal(0, device.Live);
 
-        File.WriteAllText(path, (profile with { Accelerators = [measured with { LatencyUs = 1e9 }] }).ToJson());
+        AcceleratorModel slow = measured with { LatencyUs = 1e9, Sync = measured.Sync with { DispatchUs = 1e9 } };
+        File.WriteAllText(path, (profile with { Accelerators = [slow] }).ToJson());
         Assert.DoesNotContain(Plan(path).Branches, b => b.Device == "device");
-        File.WriteAllText(path, (profile with { Accelerators = [measured with { LatencyUs = 1e9, Device = "another thread" }] }).ToJson());
+        File.WriteAllText(path, (profile with { Accelerators = [slow with { Device = "another thread" }] }).ToJson());
         File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddSeconds(5));
         Assert.Contains(Plan(path).Branches, b => b.Device == "device"); // what was measured of another device says nothing of this one
 

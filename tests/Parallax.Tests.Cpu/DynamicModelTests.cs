@@ -6,7 +6,12 @@ using static Parallax.Tests.Cpu.ToyModel;
 
 namespace Parallax.Tests.Cpu;
 
-/// <summary>Values whose shape is known only while a run goes on: what they are made of, how long they live, and how many plans shapes may cost.</summary>
+/// <summary>
+/// Values whose shape is known only while a run goes on: what they are made of, how long they live, and how many plans shapes may cost. Runs alone: the memory of
+/// the process is that of all tests under way.
+/// </summary>
+[Collection(nameof(DynamicModelTests))]
+[CollectionDefinition(nameof(DynamicModelTests), DisableParallelization = true)]
 public sealed class DynamicModelTests
 {
     /// <summary>Two inputs whose sizes change apart from each other, values of static and of dynamic size, and a loop whose carried value grows.</summary>

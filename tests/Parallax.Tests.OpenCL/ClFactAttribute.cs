@@ -1,4 +1,5 @@
 using Parallax.OpenCL;
+using Parallax.Suite;
 using Xunit;
 
 namespace Parallax.Tests.OpenCL;
@@ -13,7 +14,8 @@ internal static class ClPresence
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class ClFactAttribute : FactAttribute
 {
-    public ClFactAttribute() => Skip = ClPresence.WhySkip;
+    /// <param name="shared">A file or folder of the shared data that the test needs too; none where it is empty.</param>
+    public ClFactAttribute(params string[] shared) => Skip = ClPresence.WhySkip ?? (shared.Length == 0 ? null : SharedFactAttribute.WhySkip(shared));
 }
 
 /// <inheritdoc cref="ClFactAttribute"/>

@@ -85,15 +85,14 @@ internal sealed class ExecutionPlan : IDisposable
     }
 
     /// <summary>Memory for a run, under the best schedule whose arena fits the budget.</summary>
+    /// <param name="outer">For a body, the region of the run around it.</param>
     /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
-    internal RunState Rent(RunSettings settings, CancellationToken cancellation)
+    internal RunState Rent(RunSettings settings, RunRegion? outer, CancellationToken cancellation)
     {
-        Schedule schedule = ScheduleFor(settings);
-        long regionBytes = settings.IsNested || !HasDynamicSteps ? 0 : Interlocked.Read(ref regionPeak);
-        // Nobody knows yet what such a run takes: the first one has the budget for itself.
-        if (regionBytes < 0) regionBytes = Math.Max(0, settings.Budget.HardRoom(0) - schedule.Memory.ArenaBytes);
-        if (settings.IsNested) settings.Budget.Grow(schedule.Memory.ArenaBytes, cancellation);
-        else settings.Budget.Take(schedule.Memory.ArenaBytes + regionBytes, cancellation);
+        Schedule schedule = ScheduleFor(settings, outer);
+        long regionBytes = RegionPeak ?? 0;
+        if (outer is not null) outer.TakeArena(schedule.Memory.ArenaBytes);
+        else settings.Budget.Take(schedule.Memory.ArenaBytes + regionBytes, exclusive: HasDynamicSteps && RegionPeak is null, cancellation);
         try
         {
             RunState run = TakeIdle(schedule) ?? new RunState(this, schedule, settings);
@@ -102,7 +101,7 @@ internal sealed class ExecutionPlan : IDisposable
         }
         catch
         {
-            GiveBack(schedule, regionBytes, settings);
+            GiveBack(schedule, regionBytes, settings, outer);
             throw;
         }
     }
@@ -123,6 +122,9 @@ internal sealed class ExecutionPlan : IDisposable
         }
     }
 
+    /// <summary>The most bytes that values of unknown size took at once; null where nobody knows.</summary>
+    internal long? RegionPeak => HasDynamicSteps && Interlocked.Read(ref regionPeak) is >= 0 and var bytes ? bytes : null;
+
     /// <summary>Values of unknown size took so many bytes: the next run takes as many from the budget at its start, where it can still wait for others to end.</summary>
     internal void NoteRegion(long bytes)
     {
@@ -130,15 +132,15 @@ internal sealed class ExecutionPlan : IDisposable
             if (Interlocked.CompareExchange(ref regionPeak, bytes, now) == now) return;
     }
 
-    private static void GiveBack(Schedule schedule, long regionBytes, RunSettings settings)
+    private static void GiveBack(Schedule schedule, long regionBytes, RunSettings settings, RunRegion? outer)
     {
-        if (settings.IsNested) settings.Budget.Shrink(schedule.Memory.ArenaBytes);
+        if (outer is not null) outer.GiveBackArena(schedule.Memory.ArenaBytes);
         else settings.Budget.GiveBack(schedule.Memory.ArenaBytes + regionBytes);
     }
 
-    internal void Return(RunState run, RunSettings settings)
+    internal void Return(RunState run, RunSettings settings, RunRegion? outer)
     {
-        GiveBack(run.Schedule, run.RegionBytes, settings);
+        GiveBack(run.Schedule, run.RegionBytes, settings, outer);
         lock (idle)
             if (idle.Count < MaxIdle)
             {
@@ -150,9 +152,9 @@ internal sealed class ExecutionPlan : IDisposable
 
     /// <summary>The schedule for the budget of the moment; one is made where none of those at hand is known to be the best for it.</summary>
     /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
-    internal Schedule ScheduleFor(RunSettings settings)
+    internal Schedule ScheduleFor(RunSettings settings, RunRegion? outer = null)
     {
-        long idleBytes = IdleBytes(), budget = settings.IsNested ? settings.Budget.RoomInside(idleBytes) : settings.Budget.Room(idleBytes);
+        long idleBytes = IdleBytes(), budget = outer?.RoomForArena(idleBytes) ?? settings.Budget.Room(idleBytes);
         lock (schedules)
         {
             if (narrowest is not null && budget < narrowest.Memory.ArenaBytes)

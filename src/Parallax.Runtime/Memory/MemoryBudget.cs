@@ -10,6 +10,7 @@ internal sealed class MemoryBudget(long? fixedBytes, double margin)
     private readonly Lock gate = new();
     private long held;
     private int runs, growing;
+    private bool isExclusive;
 
     /// <summary>What one more arena should take at most now.</summary>
     /// <param name="reusable">Bytes of idle arenas, which a new one may replace: they count as free, so that they are given back as memory gets scarce.</param>
@@ -23,26 +24,30 @@ internal sealed class MemoryBudget(long? fixedBytes, double margin)
         return free > long.MaxValue - reusable ? free : free + reusable;
     }
 
-    /// <summary>What the body of a loop or a branch, inside of a run that holds its own, may take at most now.</summary>
-    /// <param name="reusable">As for <see cref="Room"/>.</param>
-    internal long RoomInside(long reusable)
+    /// <summary>What is left of a fixed budget; null where it is none.</summary>
+    internal long? Left
     {
-        if (fixedBytes is not { } number) return Room(reusable);
-        lock (gate) return number - held;
+        get
+        {
+            if (fixedBytes is not { } number) return null;
+            lock (gate) return number - held;
+        }
     }
 
     /// <summary>Takes what a run is known to need from a fixed budget; waits while other runs hold too much of it.</summary>
-    internal void Take(long bytes, CancellationToken cancellation)
+    /// <param name="exclusive">Whether no other run may hold anything meanwhile, because nobody knows what this one will need.</param>
+    internal void Take(long bytes, bool exclusive, CancellationToken cancellation)
     {
         if (fixedBytes is not { } number) return;
         var spinner = new SpinWait();
         while (true)
         {
             lock (gate)
-                if (held == 0 || held + bytes <= number)
+                if (runs == 0 || (!exclusive && !isExclusive && held + bytes <= number))
                 {
                     held += bytes;
                     runs++;
+                    isExclusive = exclusive;
                     return;
                 }
             cancellation.ThrowIfCancellationRequested();
@@ -58,6 +63,7 @@ internal sealed class MemoryBudget(long? fixedBytes, double margin)
         {
             held -= bytes;
             runs--;
+            isExclusive = false;
         }
     }
 

@@ -26,7 +26,7 @@ internal sealed unsafe class RunRegion
     private readonly HashSet<RunBlock> separate = [];
     private readonly nint start;
     private readonly long reserved;
-    private long committed, top, live, separateBytes, peak, prepaid, granted;
+    private long committed, top, live, separateBytes, arenaBytes, peak, prepaid, granted;
     private int run;
     private MemoryBudget? budget;
     private CancellationToken cancellation;
@@ -49,7 +49,7 @@ internal sealed unsafe class RunRegion
     /// <summary>Bytes of the blocks that are held now.</summary>
     internal long LiveBytes => Interlocked.Read(ref live);
 
-    /// <summary>The most bytes that the blocks of this run took at once, free ones between them included.</summary>
+    /// <summary>The most bytes that the blocks of this run, free ones between them included, and the arenas of its bodies took at once.</summary>
     internal long PeakBytes
     {
         get
@@ -100,7 +100,7 @@ internal sealed unsafe class RunRegion
             if (free[sizeClass] is { } list && list.TryPop(out long offset)) block = new RunBlock(this, start + (nint)offset, bytes, run);
             else
             {
-                Grant(top + size + separateBytes);
+                Grant(size);
                 if (top + size <= reserved && TryCommit(top + size))
                 {
                     block = new RunBlock(this, start + (nint)top, bytes, run);
@@ -147,6 +147,30 @@ internal sealed unsafe class RunRegion
         return log == SmallestLog ? (int)steps : (log - SmallestLog) * ClassesPerDouble + (int)steps;
     }
 
+    /// <summary>What the arena of a body may take at most now.</summary>
+    /// <param name="reusable">As for <see cref="MemoryBudget.Room"/>.</param>
+    internal long RoomForArena(long reusable)
+    {
+        lock (gate) return budget!.Left is { } left ? left + granted - InUse : budget.Room(reusable);
+    }
+
+    /// <summary>The arena of a body counts with the run around it.</summary>
+    internal void TakeArena(long bytes)
+    {
+        lock (gate)
+        {
+            Grant(bytes);
+            arenaBytes += bytes;
+        }
+    }
+
+    internal void GiveBackArena(long bytes)
+    {
+        lock (gate) arenaBytes -= bytes;
+    }
+
+    private long InUse => top + separateBytes + arenaBytes;
+
     private void Begin(MemoryBudget newBudget, long newPrepaid, CancellationToken newCancellation)
     {
         lock (gate)
@@ -156,9 +180,10 @@ internal sealed unsafe class RunRegion
         }
     }
 
-    /// <summary>Asks the budget for what goes beyond everything that this run had at once so far.</summary>
-    private void Grant(long bytes)
+    /// <summary>Before so many bytes more are in use: asks the budget for what goes beyond everything that this run had at once so far.</summary>
+    private void Grant(long more)
     {
+        long bytes = InUse + more;
         if (budget is not null && bytes > granted)
         {
             budget.Grow(bytes - granted, cancellation);
@@ -188,7 +213,7 @@ internal sealed unsafe class RunRegion
             foreach (Stack<long>? list in free) list?.Clear();
             budget?.Shrink(granted - prepaid);
             (budget, cancellation) = (null, default);
-            top = live = separateBytes = peak = granted = prepaid = 0;
+            top = live = separateBytes = arenaBytes = peak = granted = prepaid = 0;
             if (committed <= KeptBytes) return;
             AddressSpace.Decommit(start + (nint)KeptBytes, committed - KeptBytes);
             committed = KeptBytes;
