@@ -153,13 +153,14 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
         private readonly NativeStorage? own;
         private readonly long[] offsets;
         private readonly ManualResetEventSlim done = new(true);
+        private readonly Action compute; // made once: a run allocates nothing on the caller's thread
         private DeviceException? failure;
         private bool isCopied;
 
         internal Call(Compiled compiled, Storage arena, long[] offsets)
         {
             Interlocked.Increment(ref compiled.Device.live);
-            (this.compiled, this.arena, this.offsets) = (compiled, arena, offsets);
+            (this.compiled, this.arena, this.offsets, compute) = (compiled, arena, offsets, Compute);
             if (!compiled.Device.SharesMemory) own = new NativeStorage(arena.ByteCount);
             ImmutableArray<RegionPlace> places = compiled.Region.Places;
             for (int i = 0; i < places.Length; i++)
@@ -193,7 +194,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
             failure = null;
             isCopied = false;
             done.Reset();
-            device.queue.Add(Compute);
+            device.queue.Add(compute);
         }
 
         public void Wait()

@@ -1,3 +1,4 @@
+using Parallax.Suite;
 using Parallax.Onnx;
 using Parallax.Planning;
 using Parallax.Runtime;
@@ -57,10 +58,10 @@ public sealed class DynamicModelTests
         for (int run = 0; run < 200; run++)
         {
             CheckGrowing(session, random.Next(1, 600), random.Next(1, 600), random.Next(1, 2000));
-            if (run == 99) half = WorkingSet();
+            if (run == 99) half = ProcessMemory.ResidentBytes();
         }
         Assert.InRange(session.PlanCount, 1, CompiledGraph.MaxPlans);
-        Assert.InRange(WorkingSet() - half, long.MinValue, 48 << 20);
+        Assert.InRange(ProcessMemory.ResidentBytes() - half, long.MinValue, 48 << 20);
     }
 
     [Fact]
@@ -92,14 +93,6 @@ public sealed class DynamicModelTests
         {
             for (int run = 0; run < 5; run++) CheckGrowing(session, 20, 30, 40_000 + caller);
         });
-    }
-
-    private static long WorkingSet()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        GC.Collect();
-        return Environment.WorkingSet;
     }
 
     /// <summary>Dims of different ranks cannot share a plan: the oldest plans go, and come again when they are needed.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Parallax.OpenCL;
 using Parallax.Suite;
 using Xunit;
@@ -19,7 +18,7 @@ public sealed class LifeTests
         long early = 0;
         for (int i = 0; i < 1000; i++)
         {
-            if (i == 300) early = ResidentBytes();
+            if (i == 300) early = ProcessMemory.ResidentBytes();
             api.Reset();
             using (var context = new ClContext(device, modes[i % modes.Length]))
             using (var scaling = new Scaling(context, i, 64))
@@ -29,7 +28,7 @@ public sealed class LifeTests
             }
             Assert.Equal(0, api.LiveObjects);
         }
-        Assert.InRange(ResidentBytes() - early, long.MinValue, 16 << 20);
+        Assert.InRange(ProcessMemory.ResidentBytes() - early, long.MinValue, 16 << 20);
     }
 
     [ClFact]
@@ -55,21 +54,13 @@ public sealed class LifeTests
                         Assert.Empty(session.Warnings);
                     }
                     if (i == 0) idle = api.LiveObjects;
-                    if (i == 100) early = ResidentBytes();
+                    if (i == 100) early = ProcessMemory.ResidentBytes();
                     Assert.Equal(idle, api.LiveObjects);
                     api.Reset();
                 }
-                Assert.InRange(ResidentBytes() - early, long.MinValue, 16 << 20);
+                Assert.InRange(ProcessMemory.ResidentBytes() - early, long.MinValue, 16 << 20);
             }
             Assert.Equal(0, api.LiveObjects);
         }
-    }
-
-    private static long ResidentBytes()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        using var self = Process.GetCurrentProcess();
-        return self.WorkingSet64;
     }
 }

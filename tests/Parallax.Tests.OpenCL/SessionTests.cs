@@ -137,13 +137,7 @@ public sealed class SessionTests
             using RunResult first = session.Run(inputs);
             Dictionary<string, Tensor> outputs = first.ToDictionary(o => o.Key, o => ((Tensor)o.Value).Clone());
             for (int i = 0; i < 100; i++) session.Run(inputs, outputs);
-            long least = long.MaxValue;
-            for (int sample = 0; sample < 50 && least > 0; sample++)
-            {
-                long before = GC.GetAllocatedBytesForCurrentThread();
-                session.Run(inputs, outputs);
-                least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
-            }
+            long least = ProcessMemory.LeastAllocated(50, () => session.Run(inputs, outputs));
             Assert.True(least == 0, $"{least} bytes a run under {backend.Sharing}");
             Assert.Empty(session.Warnings);
         }

@@ -63,13 +63,7 @@ internal static class BenchCommand
             Tables.Print(output, BenchResult.Columns(withEnergy), results.Select(b => b.Row(withEnergy)));
             if (library is not null) Tables.Print(output, Baseline.Columns, results.SelectMany(r => r.Baselines.Select(b => b.Row(r))));
         }
-        if (settings.Json is { } target)
-            JsonOutput.Write(target, output, json =>
-            {
-                json.WriteStartArray();
-                foreach (BenchResult result in results) result.Write(json);
-                json.WriteEndArray();
-            });
+        WriteJson(settings, output, results, (result, json) => result.Write(json));
         BenchResult[] wrong = [.. results.Where(r => r.Baselines.Any(b => !(b.Difference <= Baseline.Tolerance)))];
         foreach (BenchResult result in wrong) parsed.InvocationConfiguration.Error.WriteLine($"parallax: {result.Model}: the outputs differ by more than {Baseline.Tolerance:0.###} of their largest magnitude");
         return wrong.Length == 0 ? ExitCode.Done : ExitCode.WorkFailed;
@@ -111,13 +105,18 @@ internal static class BenchCommand
     {
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (settings.Json is not { Path: null }) Tables.Print(output, columns, rows.Select(cells));
-        if (settings.Json is { } target)
-            JsonOutput.Write(target, output, json =>
-            {
-                json.WriteStartArray();
-                foreach (T row in rows) write(row, json);
-                json.WriteEndArray();
-            });
+        WriteJson(settings, output, rows, write);
         return ExitCode.Done;
+    }
+
+    private static void WriteJson<T>(CommonSettings settings, TextWriter output, IEnumerable<T> rows, Action<T, Utf8JsonWriter> write)
+    {
+        if (settings.Json is not { } target) return;
+        JsonOutput.Write(target, output, json =>
+        {
+            json.WriteStartArray();
+            foreach (T row in rows) write(row, json);
+            json.WriteEndArray();
+        });
     }
 }

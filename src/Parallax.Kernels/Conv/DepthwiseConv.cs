@@ -9,34 +9,23 @@ namespace Parallax.Kernels;
 internal sealed unsafe class DepthwiseConv : Kernel
 {
     private const int TileElements = 1 << 15;
-    private const long BlockWork = 1 << 18;
 
     private readonly ConvProblem problem;
     private readonly PackedMatrix? weights;
-    private readonly PaddedInput padded;
+    private readonly DepthwiseTiling tiling;
     private readonly Epilogue epilogue;
-    private readonly int[] tapOffsets;
-    private readonly int taps, planes, rows, rowLength, rowsPerTile, paddedRowsPerTile, tilesPerChannel, channelsPerBlock;
+    private readonly int taps;
     private readonly delegate*<float*, int*, float*, int, float*, int, void> slide;
 
     internal DepthwiseConv(ConvProblem problem, PackedMatrix? weights, VecWidth width)
     {
         this.problem = problem;
         this.weights = weights?.AddReference();
-        WindowAxis[] axes = problem.ThreeAxes;
-        padded = PaddedInput.For(axes);
         epilogue = problem.EpilogueFor(width);
-        (planes, rows, rowLength) = ((int)axes[0].Output, (int)axes[1].Output, (int)axes[2].Output);
-        int halo = padded.Rows - rows;
-        rowsPerTile = planes > 1 ? Math.Max(1, rows) : Math.Clamp(TileElements / Math.Max(1, padded.ChannelElements(1)) - halo, 1, Math.Max(1, rows));
-        paddedRowsPerTile = rowsPerTile + halo;
-        tilesPerChannel = (rows + rowsPerTile - 1) / rowsPerTile;
-        tapOffsets = padded.TapOffsets(axes, paddedRowsPerTile);
-        taps = tapOffsets.Length;
-        long work = Math.Max(1, (long)problem.OutputPlane * (taps + 8));
-        channelsPerBlock = tilesPerChannel > 1 ? 1 : (int)Math.Clamp(BlockWork / work, 1, Math.Max(1, problem.OutputChannels));
+        tiling = new DepthwiseTiling(problem, TileElements);
+        taps = tiling.TapOffsets.Length;
         Name = width == VecWidth.Scalar ? "conv_f32_depthwise_scalar" : $"conv_f32_depthwise_v{32 * (int)width}";
-        slide = (VecWidth)Math.Min((int)width, rowLength >= 16 ? 16 : rowLength >= 8 ? 8 : rowLength >= 4 ? 4 : 1) switch
+        slide = (VecWidth)Math.Min((int)width, tiling.RowLength >= 16 ? 16 : tiling.RowLength >= 8 ? 8 : tiling.RowLength >= 4 ? 4 : 1) switch
         {
             VecWidth.V512 => &Slide<Vec512>,
             VecWidth.V256 => &Slide<Vec256>,
@@ -47,19 +36,14 @@ internal sealed unsafe class DepthwiseConv : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => sizeof(float) * ((long)padded.ChannelElements(paddedRowsPerTile) + PaddedInput.Slack * 4);
+    public override long WorkerScratchBytes => sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + PaddedInput.Slack * 4);
 
-    private int Channels => problem.Batch * problem.OutputChannels;
-
-    public override int BlockCount(int phase) =>
-        problem.OutputPlane == 0 ? 0 : (Channels + channelsPerBlock - 1) / channelsPerBlock * tilesPerChannel;
+    public override int BlockCount(int phase) => tiling.BlockCount;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        (int first, int tile) = Math.DivRem(block, tilesPerChannel);
-        int end = Math.Min(Channels, (first + 1) * channelsPerBlock);
-        for (int channel = first * channelsPerBlock; channel < end; channel++)
-            RunTile(channel, tile * rowsPerTile, args);
+        (int first, int end, int firstRow) = tiling.Block(block);
+        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, args);
     }
 
     public override void Dispose()
@@ -73,23 +57,23 @@ internal sealed unsafe class DepthwiseConv : Kernel
         (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
         float* filter = weights is null ? args.Input<float>(1) + (nint)output * taps : weights.Slab(output, 0);
         float* copy = (float*)args.WorkerScratch;
-        padded.Copy(args.Input<float>(0) + problem.InputAt(image, output / problem.GroupOutputs), copy, firstRow, paddedRowsPerTile);
-        int count = Math.Min(rowsPerTile, rows - firstRow);
-        nint result = problem.OutputAt(image, output) + firstRow * rowLength;
+        tiling.Padded.Copy(args.Input<float>(0) + problem.InputAt(image, output / problem.GroupOutputs), copy, firstRow, tiling.PaddedRowsPerTile);
+        int count = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow);
+        nint result = problem.OutputAt(image, output) + firstRow * tiling.RowLength;
         float* c = args.Output<float>(0) + result;
-        fixed (int* offsets = tapOffsets)
+        fixed (int* offsets = tiling.TapOffsets)
         {
-            for (int plane = 0; plane < planes; plane++)
+            for (int plane = 0; plane < tiling.Planes; plane++)
                 for (int row = 0; row < count; row++)
-                    slide(copy + plane * padded.PlaneStride(paddedRowsPerTile) + row * padded.RowStride, offsets, filter, taps,
-                        c + (plane * rows + row) * rowLength, rowLength);
+                    slide(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile) + row * tiling.Padded.RowStride, offsets, filter, taps,
+                        c + (plane * tiling.Rows + row) * tiling.RowLength, tiling.RowLength);
         }
         epilogue.Apply(new EpilogueTile
         {
             Sums = c,
             C = c,
             Rows = 1,
-            Columns = planes * count * rowLength,
+            Columns = tiling.Planes * count * tiling.RowLength,
             Bias = problem.HasBias ? args.Input<float>(2) + output : null,
             Residual = problem.HasResidual ? args.Input<float>(3) + result : null,
         });

@@ -10,29 +10,17 @@ namespace Parallax.Kernels;
 internal sealed unsafe class QuantizedDepthwise : Kernel
 {
     private const int TileElements = 1 << 13, MaxTaps = (1 << 24) / (255 * 255);
-    private const long BlockWork = 1 << 18;
 
     private readonly ConvProblem problem;
     private readonly QuantizedTypes types;
-    private readonly PaddedInput padded;
-    private readonly int[] tapOffsets;
-    private readonly int planes, rows, rowLength, rowsPerTile, paddedRowsPerTile, tilesPerChannel, channelsPerBlock;
+    private readonly DepthwiseTiling tiling;
     private readonly delegate*<float*, int*, float*, int, int*, int, void> slide;
 
     internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth width)
     {
         this.problem = problem;
         this.types = types;
-        WindowAxis[] axes = problem.ThreeAxes;
-        padded = PaddedInput.For(axes);
-        (planes, rows, rowLength) = ((int)axes[0].Output, (int)axes[1].Output, (int)axes[2].Output);
-        int halo = padded.Rows - rows;
-        rowsPerTile = planes > 1 ? Math.Max(1, rows) : Math.Clamp(TileElements / Math.Max(1, padded.ChannelElements(1)) - halo, 1, Math.Max(1, rows));
-        paddedRowsPerTile = rowsPerTile + halo;
-        tilesPerChannel = (rows + rowsPerTile - 1) / rowsPerTile;
-        tapOffsets = padded.TapOffsets(axes, paddedRowsPerTile);
-        long work = Math.Max(1, (long)problem.OutputPlane * (tapOffsets.Length + 8));
-        channelsPerBlock = tilesPerChannel > 1 ? 1 : (int)Math.Clamp(BlockWork / work, 1, Math.Max(1, problem.OutputChannels));
+        tiling = new DepthwiseTiling(problem, TileElements);
         Name = width == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)width}";
         slide = width switch
         {
@@ -50,26 +38,22 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override long WorkerScratchBytes => FilterBytes + PaddedBytes + SumBytes + RowStrideOfAll;
 
-    private int Channels => problem.Batch * problem.OutputChannels;
-
-    private int FilterBytes => (sizeof(float) * tapOffsets.Length + 63) / 64 * 64;
+    private int FilterBytes => (sizeof(float) * tiling.TapOffsets.Length + 63) / 64 * 64;
 
     /// <summary>With space for whole vectors behind the last result's place.</summary>
-    private long PaddedBytes => (sizeof(float) * ((long)padded.ChannelElements(paddedRowsPerTile) + 4 * PaddedInput.Slack) + 63) / 64 * 64;
+    private long PaddedBytes => (sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + 4 * PaddedInput.Slack) + 63) / 64 * 64;
 
     /// <summary>With space for whole vectors behind the last sum.</summary>
     private long SumBytes => sizeof(int) * (RowStrideOfAll + 64);
 
-    private long RowStrideOfAll => (long)rowsPerTile * padded.RowStride;
+    private long RowStrideOfAll => (long)tiling.RowsPerTile * tiling.Padded.RowStride;
 
-    public override int BlockCount(int phase) => problem.OutputPlane == 0 ? 0 : (Channels + channelsPerBlock - 1) / channelsPerBlock * tilesPerChannel;
+    public override int BlockCount(int phase) => tiling.BlockCount;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        (int first, int tile) = Math.DivRem(block, tilesPerChannel);
-        int end = Math.Min(Channels, (first + 1) * channelsPerBlock);
-        for (int channel = first * channelsPerBlock; channel < end; channel++)
-            RunTile(channel, tile * rowsPerTile, args);
+        (int first, int end, int firstRow) = tiling.Block(block);
+        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, args);
     }
 
     private void RunTile(int channel, int firstRow, in KernelArgs args)
@@ -81,28 +65,28 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         int* sums = (int*)(args.WorkerScratch + FilterBytes + PaddedBytes);
         byte* results = (byte*)sums + SumBytes;
         ReadFilter(output, filter, args);
-        padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, paddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
-        int count = Math.Min(rowsPerTile, rows - firstRow), length = (count - 1) * padded.RowStride + rowLength;
-        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * rowLength;
+        tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
+        int count = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow), length = (count - 1) * tiling.Padded.RowStride + tiling.RowLength;
+        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * tiling.RowLength;
         double scale = types.ProductScale(args, output, 0), yScale = types.YScale(args), bias = types.Bias(args, output, scale);
         Requantizer requantizer = types.Requantizer(args);
-        fixed (int* offsets = tapOffsets)
+        fixed (int* offsets = tiling.TapOffsets)
         {
-            for (int plane = 0; plane < planes; plane++)
+            for (int plane = 0; plane < tiling.Planes; plane++)
             {
-                slide(copy + plane * padded.PlaneStride(paddedRowsPerTile), offsets, filter, tapOffsets.Length, sums, length);
+                slide(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile), offsets, filter, tiling.TapOffsets.Length, sums, length);
                 requantizer.Row(sums, 0, scale / yScale, bias / yScale, results, length);
                 for (int row = 0; row < count; row++)
-                    new ReadOnlySpan<byte>(results + row * padded.RowStride, rowLength).CopyTo(new Span<byte>(y + (plane * rows + row) * rowLength, rowLength));
+                    new ReadOnlySpan<byte>(results + row * tiling.Padded.RowStride, tiling.RowLength).CopyTo(new Span<byte>(y + (plane * tiling.Rows + row) * tiling.RowLength, tiling.RowLength));
             }
         }
     }
 
     private void ReadFilter(int output, float* filter, in KernelArgs args)
     {
-        byte* weights = args.Input<byte>(types.Inputs.A) + (nint)output * tapOffsets.Length;
+        byte* weights = args.Input<byte>(types.Inputs.A) + (nint)output * tiling.TapOffsets.Length;
         int flip = types.ASigned ? 0x80 : 0, zero = types.Inputs.AZero < 0 ? flip : args.Input<byte>(types.Inputs.AZero)[types.AZeroPerRow ? output : 0] ^ flip;
-        for (int tap = 0; tap < tapOffsets.Length; tap++) filter[tap] = (weights[tap] ^ flip) - zero;
+        for (int tap = 0; tap < tiling.TapOffsets.Length; tap++) filter[tap] = (weights[tap] ^ flip) - zero;
     }
 
     private static int Zero(in KernelArgs args, int input, int lane) => input < 0 ? 0 : args.Input<byte>(input)[lane];
