@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
@@ -80,20 +81,30 @@ public static unsafe class GemmCatalog
     public static IReadOnlyList<GemmMicroKernel> Entries { get; } =
     [
         new("gemm_f32_14x32_v512", VecWidth.V512, Vec512.IsSupported, [1, 2, 4, 8, 14],
-            [&GemmTiles.Rows1<Vec512, PackedLeft>, &GemmTiles.Rows2<Vec512, PackedLeft>, &GemmTiles.Rows4<Vec512, PackedLeft>, &GemmTiles.Rows8<Vec512, PackedLeft>, &GemmTiles.Rows14<Vec512, PackedLeft>],
-            [&GemmTiles.Rows1<Vec512, PlainLeft>, &GemmTiles.Rows2<Vec512, PlainLeft>, &GemmTiles.Rows4<Vec512, PlainLeft>, &GemmTiles.Rows8<Vec512, PlainLeft>, &GemmTiles.Rows14<Vec512, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums512, Vector512<float>, PackedLeft>, &GemmTiles.Rows2<Sums512, Vector512<float>, PackedLeft>,
+             &GemmTiles.Rows4<Sums512, Vector512<float>, PackedLeft>, &GemmTiles.Rows8<Sums512, Vector512<float>, PackedLeft>,
+             &GemmTiles.Rows14<Sums512, Vector512<float>, PackedLeft>],
+            [&GemmTiles.Rows1<Sums512, Vector512<float>, PlainLeft>, &GemmTiles.Rows2<Sums512, Vector512<float>, PlainLeft>,
+             &GemmTiles.Rows4<Sums512, Vector512<float>, PlainLeft>, &GemmTiles.Rows8<Sums512, Vector512<float>, PlainLeft>,
+             &GemmTiles.Rows14<Sums512, Vector512<float>, PlainLeft>]),
         new("gemm_f32_6x16_v256fma", VecWidth.V256, Vec256.IsSupported && Fma.IsSupported, [1, 2, 4, 6],
-            [&GemmTiles.Rows1<Vec256, PackedLeft>, &GemmTiles.Rows2<Vec256, PackedLeft>, &GemmTiles.Rows4<Vec256, PackedLeft>, &GemmTiles.Rows6<Vec256, PackedLeft>],
-            [&GemmTiles.Rows1<Vec256, PlainLeft>, &GemmTiles.Rows2<Vec256, PlainLeft>, &GemmTiles.Rows4<Vec256, PlainLeft>, &GemmTiles.Rows6<Vec256, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums256, Vector256<float>, PackedLeft>, &GemmTiles.Rows2<Sums256, Vector256<float>, PackedLeft>,
+             &GemmTiles.Rows4<Sums256, Vector256<float>, PackedLeft>, &GemmTiles.Rows6<Sums256, Vector256<float>, PackedLeft>],
+            [&GemmTiles.Rows1<Sums256, Vector256<float>, PlainLeft>, &GemmTiles.Rows2<Sums256, Vector256<float>, PlainLeft>,
+             &GemmTiles.Rows4<Sums256, Vector256<float>, PlainLeft>, &GemmTiles.Rows6<Sums256, Vector256<float>, PlainLeft>]),
         new("gemm_f32_8x8_v128neon", VecWidth.V128, Vec128.IsSupported && AdvSimd.IsSupported, [1, 2, 4, 8],
-            [&GemmTiles.Rows1<Vec128, PackedLeft>, &GemmTiles.Rows2<Vec128, PackedLeft>, &GemmTiles.Rows4<Vec128, PackedLeft>, &GemmTiles.Rows8<Vec128, PackedLeft>],
-            [&GemmTiles.Rows1<Vec128, PlainLeft>, &GemmTiles.Rows2<Vec128, PlainLeft>, &GemmTiles.Rows4<Vec128, PlainLeft>, &GemmTiles.Rows8<Vec128, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums128, Vector128<float>, PackedLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PackedLeft>,
+             &GemmTiles.Rows4<Sums128, Vector128<float>, PackedLeft>, &GemmTiles.Rows8<Sums128, Vector128<float>, PackedLeft>],
+            [&GemmTiles.Rows1<Sums128, Vector128<float>, PlainLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PlainLeft>,
+             &GemmTiles.Rows4<Sums128, Vector128<float>, PlainLeft>, &GemmTiles.Rows8<Sums128, Vector128<float>, PlainLeft>]),
         new("gemm_f32_4x8_v128", VecWidth.V128, Vec128.IsSupported, [1, 2, 4],
-            [&GemmTiles.Rows1<Vec128, PackedLeft>, &GemmTiles.Rows2<Vec128, PackedLeft>, &GemmTiles.Rows4<Vec128, PackedLeft>],
-            [&GemmTiles.Rows1<Vec128, PlainLeft>, &GemmTiles.Rows2<Vec128, PlainLeft>, &GemmTiles.Rows4<Vec128, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums128, Vector128<float>, PackedLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PackedLeft>,
+             &GemmTiles.Rows4<Sums128, Vector128<float>, PackedLeft>],
+            [&GemmTiles.Rows1<Sums128, Vector128<float>, PlainLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PlainLeft>,
+             &GemmTiles.Rows4<Sums128, Vector128<float>, PlainLeft>]),
         new("gemm_f32_4x2_scalar", VecWidth.Scalar, true, [1, 2, 4],
-            [&GemmTiles.Rows1<Vec1, PackedLeft>, &GemmTiles.Rows2<Vec1, PackedLeft>, &GemmTiles.Rows4<Vec1, PackedLeft>],
-            [&GemmTiles.Rows1<Vec1, PlainLeft>, &GemmTiles.Rows2<Vec1, PlainLeft>, &GemmTiles.Rows4<Vec1, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums1, float, PackedLeft>, &GemmTiles.Rows2<Sums1, float, PackedLeft>, &GemmTiles.Rows4<Sums1, float, PackedLeft>],
+            [&GemmTiles.Rows1<Sums1, float, PlainLeft>, &GemmTiles.Rows2<Sums1, float, PlainLeft>, &GemmTiles.Rows4<Sums1, float, PlainLeft>]),
     ];
 
     /// <summary>The first supported entry.</summary>

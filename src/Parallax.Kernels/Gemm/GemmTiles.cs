@@ -29,21 +29,22 @@ internal readonly struct PlainLeft : ILeftOperand
 }
 
 /// <summary>
-/// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V.
+/// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V, whose vectors are T.
 /// A lies as <see cref="ILeftOperand"/> says. B has <c>bStride</c> elements between steps of depth, 2V of them read
 /// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. At each step of depth, what <c>ahead</c> points
 /// at is fetched for later and <c>ahead</c> moves on by <c>aheadStep</c>: memory works while the sums are made. The accumulators are named
-/// one by one: that is what makes the JIT keep them in registers.
+/// one by one: that is what makes the JIT keep them in registers. They are plain vectors
+/// for the same reason, see <see cref="ISums{T}"/>.
 /// </summary>
 internal static unsafe class GemmTiles
 {
     /// <summary>1 row; 4 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V> where A : struct, ILeftOperand
+    internal static void Rows1<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
     {
-        V c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
-        V b0, b1, x;
+        T c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
+        T b0, b1, x;
         nint k = depth;
         for (; k >= 4; k -= 4)
         {
@@ -72,18 +73,18 @@ internal static unsafe class GemmTiles
             b += bStride;
             a += A.Step(1);
         }
-        Finish(c, (c000 + c001) + (c002 + c003), accumulate);
-        Finish(c + V.Count, (c010 + c011) + (c012 + c013), accumulate);
+        Finish<V, T>(c, V.Add(V.Add(c000, c001), V.Add(c002, c003)), accumulate);
+        Finish<V, T>(c + V.Count, V.Add(V.Add(c010, c011), V.Add(c012, c013)), accumulate);
     }
 
     /// <summary>2 rows; 2 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V> where A : struct, ILeftOperand
+    internal static void Rows2<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
     {
-        V c000 = default, c010 = default, c001 = default, c011 = default;
-        V c100 = default, c110 = default, c101 = default, c111 = default;
-        V b0, b1, x;
+        T c000 = default, c010 = default, c001 = default, c011 = default;
+        T c100 = default, c110 = default, c101 = default, c111 = default;
+        T b0, b1, x;
         nint k = depth;
         for (; k >= 2; k -= 2)
         {
@@ -107,22 +108,22 @@ internal static unsafe class GemmTiles
             b += bStride;
             a += A.Step(2);
         }
-        Finish(c, c000 + c001, accumulate);
-        Finish(c + V.Count, c010 + c011, accumulate);
+        Finish<V, T>(c, V.Add(c000, c001), accumulate);
+        Finish<V, T>(c + V.Count, V.Add(c010, c011), accumulate);
         c += cStride;
-        Finish(c, c100 + c101, accumulate);
-        Finish(c + V.Count, c110 + c111, accumulate);
+        Finish<V, T>(c, V.Add(c100, c101), accumulate);
+        Finish<V, T>(c + V.Count, V.Add(c110, c111), accumulate);
     }
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V> where A : struct, ILeftOperand
+    internal static void Rows4<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
     {
-        V c00 = default, c01 = default;
-        V c10 = default, c11 = default;
-        V c20 = default, c21 = default;
-        V c30 = default, c31 = default;
+        T c00 = default, c01 = default;
+        T c10 = default, c11 = default;
+        T c20 = default, c21 = default;
+        T c30 = default, c31 = default;
         if (accumulate)
         {
             float* row = c;
@@ -134,7 +135,7 @@ internal static unsafe class GemmTiles
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
             x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
@@ -150,15 +151,15 @@ internal static unsafe class GemmTiles
 
     /// <summary>6 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V> where A : struct, ILeftOperand
+    internal static void Rows6<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
     {
-        V c00 = default, c01 = default;
-        V c10 = default, c11 = default;
-        V c20 = default, c21 = default;
-        V c30 = default, c31 = default;
-        V c40 = default, c41 = default;
-        V c50 = default, c51 = default;
+        T c00 = default, c01 = default;
+        T c10 = default, c11 = default;
+        T c20 = default, c21 = default;
+        T c30 = default, c31 = default;
+        T c40 = default, c41 = default;
+        T c50 = default, c51 = default;
         if (accumulate)
         {
             float* row = c;
@@ -172,7 +173,7 @@ internal static unsafe class GemmTiles
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
             x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
@@ -192,17 +193,17 @@ internal static unsafe class GemmTiles
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V> where A : struct, ILeftOperand
+    internal static void Rows8<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
     {
-        V c00 = default, c01 = default;
-        V c10 = default, c11 = default;
-        V c20 = default, c21 = default;
-        V c30 = default, c31 = default;
-        V c40 = default, c41 = default;
-        V c50 = default, c51 = default;
-        V c60 = default, c61 = default;
-        V c70 = default, c71 = default;
+        T c00 = default, c01 = default;
+        T c10 = default, c11 = default;
+        T c20 = default, c21 = default;
+        T c30 = default, c31 = default;
+        T c40 = default, c41 = default;
+        T c50 = default, c51 = default;
+        T c60 = default, c61 = default;
+        T c70 = default, c71 = default;
         if (accumulate)
         {
             float* row = c;
@@ -218,7 +219,7 @@ internal static unsafe class GemmTiles
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
             x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
@@ -242,23 +243,23 @@ internal static unsafe class GemmTiles
 
     /// <summary>14 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows14<V, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, IVec<V> where A : struct, ILeftOperand
+    internal static void Rows14<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
     {
-        V c00 = default, c01 = default;
-        V c10 = default, c11 = default;
-        V c20 = default, c21 = default;
-        V c30 = default, c31 = default;
-        V c40 = default, c41 = default;
-        V c50 = default, c51 = default;
-        V c60 = default, c61 = default;
-        V c70 = default, c71 = default;
-        V c80 = default, c81 = default;
-        V c90 = default, c91 = default;
-        V cA0 = default, cA1 = default;
-        V cB0 = default, cB1 = default;
-        V cC0 = default, cC1 = default;
-        V cD0 = default, cD1 = default;
+        T c00 = default, c01 = default;
+        T c10 = default, c11 = default;
+        T c20 = default, c21 = default;
+        T c30 = default, c31 = default;
+        T c40 = default, c41 = default;
+        T c50 = default, c51 = default;
+        T c60 = default, c61 = default;
+        T c70 = default, c71 = default;
+        T c80 = default, c81 = default;
+        T c90 = default, c91 = default;
+        T cA0 = default, cA1 = default;
+        T cB0 = default, cB1 = default;
+        T cC0 = default, cC1 = default;
+        T cD0 = default, cD1 = default;
         if (accumulate)
         {
             float* row = c;
@@ -280,7 +281,7 @@ internal static unsafe class GemmTiles
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
-            V b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
+            T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
             x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
             x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
@@ -315,6 +316,6 @@ internal static unsafe class GemmTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<V>(float* c, V sum, bool accumulate) where V : struct, IVec<V> =>
-        V.Store(c, accumulate ? V.Load(c) + sum : sum);
+    private static void Finish<V, T>(float* c, T sum, bool accumulate) where V : struct, ISums<T> where T : struct =>
+        V.Store(c, accumulate ? V.Add(V.Load(c), sum) : sum);
 }
