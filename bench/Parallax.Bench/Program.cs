@@ -4,18 +4,21 @@ using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Parallax.Bench;
+using Parallax.Bench.CoExecution;
 
 if (args is ["chain"])
 {
     ChainOverhead.Print(Console.Out);
-    return;
+    return 0;
 }
 
 if (args is ["devices", ..])
 {
     DeviceComparison.Run(args.ElementAtOrDefault(1));
-    return;
+    return 0;
 }
+
+if (args is ["coexecution", .. var coExecution]) return CoExecutionEvaluation.Run(coExecution);
 
 // In process: nothing is generated and built, and the kernels are those that were built with this program.
 IConfig config = DefaultConfig.Instance
@@ -24,3 +27,4 @@ IConfig config = DefaultConfig.Instance
     .WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(60))
     .HideColumns("Error", "StdDev", "RatioSD");
 BenchmarkSwitcher.FromAssembly(typeof(KernelBenchmark).Assembly).Run(args, config);
+return 0;

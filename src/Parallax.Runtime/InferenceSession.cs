@@ -63,7 +63,7 @@ public sealed class InferenceSession : IDisposable
             WorkerPool.Shared.EnsureWorkers(workers - 1);
             var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin))
             {
-                Policy = Options.Policy, PlansJointly = Options.JointPlanning, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
+                Policy = Options.Policy, PlansJointly = Options.JointPlanning, EachForItself = Options.EachForItself, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
             };
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.Stages(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
@@ -210,7 +210,7 @@ public sealed class InferenceSession : IDisposable
     public PlanSummary Summarize(Dictionary<string, Datum> inputs)
     {
         ExecutionPlan plan = PlanFor(inputs);
-        return PlanSummary.Of(plan, plan.ScheduleFor(compiled.Settings), compiled.Graph);
+        return PlanSummary.Of(plan, plan.ScheduleFor(compiled.Settings), compiled.Graph, compiled.Settings.CostModel);
     }
 
     /// <summary>Plans that the session keeps for the shapes met so far, those of loop bodies not counted.</summary>

@@ -31,13 +31,13 @@ public sealed record PlanSummary(
     /// </summary>
     public long? DynamicBytes { get; init; }
 
-    internal static PlanSummary Of(ExecutionPlan plan, Schedule schedule, Graph graph) => new(
+    internal static PlanSummary Of(ExecutionPlan plan, Schedule schedule, Graph graph, CostModel cpu) => new(
         plan.Steps.Count(), schedule.Mode, schedule.Workers, schedule.Memory.Width, schedule.Memory.ArenaBytes, schedule.Memory.NoReuseBytes, schedule.Memory.LowerBoundBytes,
         ConstantBytes(graph), plan.Macs)
     {
         DynamicBytes = plan.RegionPeak,
         Joint = PlanJoint.Of(plan.Partition.Joint),
-        Splits = [.. plan.Partition.Branches.Select(b => PlanReporter.SplitOf(plan.Partition, b, plan.Branches[b.Id.Index])).OfType<PlanSplit>()],
+        Splits = [.. plan.Partition.Branches.Select(b => PlanReporter.SplitOf(plan.Partition, b, plan.Branches[b.Id.Index], cpu)).OfType<PlanSplit>()],
     };
 
     private static long ConstantBytes(Graph graph) =>

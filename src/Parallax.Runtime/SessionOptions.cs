@@ -74,6 +74,12 @@ public sealed record SessionOptions
     /// </summary>
     public bool JointPlanning { get; init; } = true;
 
+    /// <summary>
+    /// Where <see cref="JointPlanning"/> decides: puts every operator where it alone is predicted to be fastest, be that the CPU, the device or both, whatever that costs the rest
+    /// of the graph. To be compared with.
+    /// </summary>
+    public bool EachForItself { get; init; }
+
     /// <summary>Nodes, and operators such as "Conv", that no backend gets. Names as the plan shows them.</summary>
     public ImmutableArray<string> Exclude { get; init; } = [];
 

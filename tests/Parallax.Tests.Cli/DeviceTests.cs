@@ -38,7 +38,7 @@ public sealed class DeviceTests : IDisposable
     {
         CliRun run = CliRun.Of("bench", Model, "--side-by-side", "devices", "--device", "opencl", "--warmup", "0", "--runs", "1", "--json");
         Assert.Equal((0, ""), (run.Code, run.Error));
-        Assert.Equal(["cpu", "device", "split", "joint"], JsonDocument.Parse(run.Output).RootElement.EnumerateArray().Select(r => r.GetProperty("way").GetString()));
+        Assert.Equal(["cpu", "device", "split", "each", "joint"], JsonDocument.Parse(run.Output).RootElement.EnumerateArray().Select(r => r.GetProperty("way").GetString()));
     }
 
     [ClFact]

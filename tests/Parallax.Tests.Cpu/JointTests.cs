@@ -112,6 +112,24 @@ public sealed class JointTests
     }
 
     [Fact]
+    public void Each_operator_for_itself_splits_whatever_that_costs_the_rest_and_the_bits_are_the_CPUs()
+    {
+        byte[] model = SplitNetwork.Build(size: 40);
+        Dictionary<string, Datum> given = new() { ["x"] = SplitNetwork.Image(size: 40) };
+        byte[] expected;
+        using (var session = new InferenceSession(model, new SessionOptions { Threads = 1 })) expected = Bytes(session.Run(given));
+        using var device = new CpuDevice();
+        using var each = new InferenceSession(model, With(new Measured(device, Costs(2, 5))) with { EachForItself = true });
+        Assert.Equal(expected, Bytes(each.Run(given)));
+        PlanJoint joint = each.Summarize(given).Joint!;
+        Assert.Equal((joint.EachForItselfUs, joint.EachForItselfUs), (joint.PredictedUs, joint.JointUs));
+        PlanSplit[] splits = [.. each.Summarize(given).Splits];
+        Assert.Equal(joint.Operators.Where(o => o.Side == Side.Both).Select(o => (o.Name, o.Cut)).Order(), splits.Select(s => (s.Node, (long?)s.Cut)).Order());
+        Assert.NotEmpty(splits);
+        Assert.All(splits, s => Assert.True(s is { PredictedCpuUs: > 0, PredictedDeviceUs: > 0 } && s.Why.StartsWith("split axis", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void A_device_that_fails_is_left_alone_and_the_answer_is_finished()
     {
         byte[] expected = OnCpu();

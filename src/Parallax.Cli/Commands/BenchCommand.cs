@@ -4,6 +4,7 @@ using Parallax.Cli.Measuring;
 using Parallax.Cli.Measuring.Peers;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
+using Parallax.Cli.Report;
 using Parallax.OrtPeer;
 using Parallax.Runtime.Cpu;
 
@@ -61,6 +62,7 @@ internal static class BenchCommand
         {
             bool withEnergy = results.Exists(r => r.JoulesPerRun is not null);
             Tables.Print(output, BenchResult.Columns(withEnergy), results.Select(b => b.Row(withEnergy)));
+            foreach (BenchResult result in results) SplitTable.Print(output, result.Model, result.Plan.Splits);
             if (library is not null) Tables.Print(output, Baseline.Columns, results.SelectMany(r => r.Baselines.Select(b => b.Row(r))));
         }
         WriteJson(settings, output, results, (result, json) => result.Write(json));
@@ -98,7 +100,8 @@ internal static class BenchCommand
         };
         SideBySideRow[] rows = [.. parsed.GetValue(Models)!.SelectMany(name => SideBySide.Measure(name, ways, warmup, runs, progress.Report, cancellation))];
         progress.Clear();
-        return Print(parsed, settings, rows, SideBySideRow.Columns, r => r.Row(), (r, json) => r.Write(json));
+        string[] names = [.. ways.Select(w => w.Way)];
+        return Print(parsed, settings, rows, SideBySideRow.Columns(names), r => r.Row(names), (r, json) => r.Write(json));
     }
 
     private static int Print<T>(ParseResult parsed, CommonSettings settings, T[] rows, string[] columns, Func<T, string[]> cells, Action<T, Utf8JsonWriter> write)

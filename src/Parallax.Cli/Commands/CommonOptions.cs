@@ -28,7 +28,7 @@ internal sealed record CommonSettings(int Threads, ScheduleMode Mode, int Seed, 
     internal SessionOptions Session(IReadOnlyDictionary<string, long> dimensions) => new()
     {
         Threads = Threads, Mode = Mode, MemoryBudgetBytes = MemoryBudgetBytes, MemoryMargin = Margin, Dimensions = dimensions, Policy = Policy, DeviceProfile = DeviceProfile,
-        Precision = Precision, Backends = Devices.Backends, OffloadAll = Devices.OffloadAll, Exclude = Devices.Exclude, Splits = Devices.Splits,
+        Precision = Precision, Backends = Devices.Backends, OffloadAll = Devices.OffloadAll, Exclude = Devices.Exclude, Splits = Devices.Splits, EachForItself = Devices.EachForItself,
     };
 
     /// <summary>Closes the devices, after all sessions.</summary>

@@ -12,6 +12,9 @@ internal sealed record DeviceSettings(ImmutableArray<IBackend> Backends, bool Of
     internal static DeviceSettings CpuOnly { get; } = new([], false, []);
 
     internal ImmutableArray<LayerSplit> Splits { get; init; } = [];
+
+    /// <summary>As <see cref="SessionOptions.EachForItself"/>.</summary>
+    internal bool EachForItself { get; init; }
 }
 
 /// <summary>Declares and reads the options that say where work is done, and opens the devices. OpenCL is not touched unless the call asks for it.</summary>

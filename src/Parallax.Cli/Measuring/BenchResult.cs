@@ -120,6 +120,21 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         foreach (Baseline baseline in Baselines) baseline.Write(json, this);
         json.WriteEndArray();
         json.Strings("devices", ["cpu", .. Devices]);
+        json.WriteStartArray("splits");
+        foreach (PlanSplit split in Plan.Splits)
+        {
+            json.WriteStartObject();
+            json.WriteString("node", split.Node);
+            json.WriteNumber("cut", split.Cut);
+            json.WriteNumber("extent", split.Extent);
+            json.Finite("predictedCpuUs", split.PredictedCpuUs, 2);
+            json.Finite("predictedDeviceUs", split.PredictedDeviceUs, 2);
+            if (split.MeasuredCpuUs is { } cpuUs) json.Finite("measuredCpuUs", cpuUs, 2);
+            if (split.MeasuredWaitUs is { } waitUs) json.Finite("measuredWaitUs", waitUs, 2);
+            json.WriteString("why", split.Why);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
         json.Strings("warnings", Warnings);
         json.WriteEndObject();
     }

@@ -8,13 +8,16 @@ namespace Parallax.Cli.Measuring;
 
 /// <summary>One of the ways to run a model that were measured in turns.</summary>
 /// <param name="Way">What the caller calls it.</param>
-/// <param name="OverBestOther">Its time over that of the fastest other way: the median of the ratios of turns that followed each other, which a drift of the machine leaves alone.</param>
-internal sealed record SideBySideRow(string Model, string Way, int Threads, string Ran, Latencies Times, string BestOther, double OverBestOther)
+/// <param name="Splits">Layers that the CPU and a device computed together.</param>
+/// <param name="Over">By every other way, its own time over that one's: the median of the ratios of turns that followed each other, which a drift of the machine leaves alone.</param>
+/// <param name="BestOther">The fastest other way.</param>
+internal sealed record SideBySideRow(string Model, string Way, int Threads, string Ran, int Splits, Latencies Times, IReadOnlyDictionary<string, double> Over, string BestOther)
 {
-    internal static readonly string[] Columns = ["model", ">threads", "way", "ran", ">min ms", ">p50 ms", ">p90 ms", ">over best other", "best other"];
+    /// <param name="ways">All of them, in the order of <see cref="Row"/>.</param>
+    internal static string[] Columns(IEnumerable<string> ways) => ["model", ">threads", "way", "ran", ">split", ">min ms", ">p50 ms", ">p90 ms", .. ways.Select(w => $">over {w}"), "best other"];
 
-    internal string[] Row() =>
-        [Model, $"{Threads}", Way, Ran, Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)), Numbers.Fixed(OverBestOther, 3), BestOther];
+    internal string[] Row(IEnumerable<string> ways) =>
+        [Model, $"{Threads}", Way, Ran, $"{Splits}", Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)), .. ways.Select(w => w == Way ? "" : Numbers.Fixed(Over[w], 3)), BestOther];
 
     internal void Write(Utf8JsonWriter json)
     {
@@ -23,11 +26,15 @@ internal sealed record SideBySideRow(string Model, string Way, int Threads, stri
         json.WriteNumber("threads", Threads);
         json.WriteString("way", Way);
         json.WriteString("ran", Ran);
+        json.WriteNumber("splits", Splits);
         json.Finite("minMs", Times.Min, 4);
         json.Finite("p50Ms", Times.Percentile(50), 4);
         json.Finite("p90Ms", Times.Percentile(90), 4);
         json.WriteString("bestOther", BestOther);
-        json.Finite("overBestOther", OverBestOther, 4);
+        json.Finite("overBestOther", Over[BestOther], 4);
+        json.WriteStartObject("over");
+        foreach ((string way, double ratio) in Over) json.Finite(way, ratio, 4);
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 }
@@ -43,8 +50,8 @@ internal static class SideBySide
         [.. Enum.GetValues<ScheduleMode>().Select(mode => (AblationRow.Name(mode), settings with { Mode = mode }))];
 
     /// <summary>
-    /// The CPU alone, the device with all that it can compute, every layer split that can be (in halves, or as the settings say), and what the planner makes of
-    /// both; all else as the settings say, which have a device.
+    /// The CPU alone, the device with all that it can compute, every layer split that can be (in halves, or as the settings say), every layer where it alone is predicted
+    /// to be fastest, and what the planner makes of both; all else as the settings say, which have a device.
     /// </summary>
     internal static (string Way, CommonSettings Settings)[] Devices(CommonSettings settings)
     {
@@ -54,6 +61,7 @@ internal static class SideBySide
             ("cpu", settings with { Devices = devices with { Backends = [], Splits = [] } }),
             ("device", settings with { Devices = devices with { OffloadAll = true, Splits = [] } }),
             ("split", settings with { Devices = devices with { OffloadAll = false, Splits = devices.Splits.IsEmpty ? [new LayerSplit(LayerSplit.All, 0.5)] : devices.Splits } }),
+            ("each", settings with { Devices = devices with { OffloadAll = false, Splits = [], EachForItself = true } }),
             ("joint", settings with { Devices = devices with { OffloadAll = false, Splits = [] } }),
         ];
     }
@@ -80,7 +88,7 @@ internal static class SideBySide
                     cancellation.ThrowIfCancellationRequested();
                     next.Run();
                 }
-            return [.. contestants.Select(c => c.Result(contestants.Where(other => other != c).MinBy(other => other.Median)!))];
+            return [.. contestants.Select(c => c.Result([.. contestants.Where(other => other != c)]))];
         }
         finally
         {
@@ -127,12 +135,14 @@ internal static class SideBySide
             usage.Add(run, Turn);
         }
 
-        internal SideBySideRow Result(Contestant other)
+        internal SideBySideRow Result(Contestant[] others)
         {
             PlanSummary plan = model.Session.Summarize(model.Inputs);
-            return new SideBySideRow(model.Name, Way, BenchResult.ThreadsOf(model), plan.Mode.ToString().ToLowerInvariant(), new Latencies(usage.TimesMs), other.Way,
-                new Latencies(Turns().Zip(other.Turns(), (own, others) => own / others)).Percentile(50));
+            return new SideBySideRow(model.Name, Way, BenchResult.ThreadsOf(model), plan.Mode.ToString().ToLowerInvariant(), plan.Splits.Length, new Latencies(usage.TimesMs),
+                others.ToDictionary(other => other.Way, Over), others.MinBy(other => other.Median)!.Way);
         }
+
+        private double Over(Contestant other) => new Latencies(Turns().Zip(other.Turns(), (own, others) => own / others)).Percentile(50);
 
         private IEnumerable<double> Turns() => usage.TimesMs.Chunk(Turn).Select(turn => new Latencies(turn).Percentile(50));
 

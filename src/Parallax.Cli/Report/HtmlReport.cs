@@ -29,7 +29,7 @@ internal static class HtmlReport
     }
 
     private static XElement Plan(PlanReport plan, int index, bool named) => Tag("section.plan", At("id", $"plan{index}"),
-        named ? Tag("h2.model", plan.Model) : null, Tiles(plan), Legend(plan), Schedule(plan), Graph(plan), Memory(plan), Joint(plan.Joint), Regions(plan), Branches(plan), Passes(plan));
+        named ? Tag("h2.model", plan.Model) : null, Tiles(plan), Legend(plan), Schedule(plan), Graph(plan), Memory(plan), Joint(plan.Joint), Splits(plan), Regions(plan), Branches(plan), Passes(plan));
 
     private static XElement Tiles(PlanReport plan)
     {
@@ -80,6 +80,20 @@ internal static class HtmlReport
             Tag("div.bars", bars.Select(b => Tag("div", Tag("span", b.Label), Tag("span.track", Tag("i", At("style", $"width:{Number(100 * b.Us / most)}%"))), Tag("b", $"{Numbers.Ms(b.Us / 1000)} ms")))),
             Tag("details", Tag("summary", $"All {joint.Operators.Length} operators"), Table([">from us", ">to us", "operator", "side", "why"], joint.Operators.OrderBy(o => o.StartUs).Select(o => (object?[])
                 [Numbers.Fixed(o.StartUs), Numbers.Fixed(o.EndUs), o.Name, o.Side == Side.Both ? "both" : o.Side == Side.Cpu ? "CPU" : joint.Device, o.Why]))));
+    }
+
+    private static XElement? Splits(PlanReport plan)
+    {
+        PlanSplit[] splits = [.. plan.Branches.Select(b => b.Split).OfType<PlanSplit>()];
+        if (splits.Length == 0) return null;
+        bool isMeasured = splits.Any(s => s.MeasuredCpuUs is not null);
+        return Tag("section", Tag("h2", "Split layers"),
+            Tag("p", $"{Numbers.Count(splits.Length, "layer")} that the CPU and a device compute together, cut along the output channels. Times are predicted{(isMeasured ? "; measured are the CPU's part and what it then waited for the device" : "")}."),
+            Table(["layer", ">CPU's part", ">CPU us", ">device us", .. isMeasured ? [">measured us"] : (string[])[], "why", "kernels"], splits.Select(s => (object?[])
+            [
+                Tag("span.name", s.Node), $"{s.Cut} of {s.Extent}", Numbers.Fixed(s.PredictedCpuUs), Numbers.Fixed(s.PredictedDeviceUs),
+                .. isMeasured ? [s.MeasuredCpuUs is { } us ? $"{Numbers.Fixed(us)} + {Numbers.Fixed(s.MeasuredWaitUs!.Value)}" : ""] : (object?[])[], Tag("span.why", s.Why), Tag("span.name", $"{s.CpuKernel} | {s.DeviceKernel}"),
+            ])));
     }
 
     private static XElement? Regions(PlanReport plan) => plan.Regions.IsEmpty && plan.Unsupported.IsEmpty && plan.Devices.IsEmpty ? null : Tag("section", Tag("h2", "Delegate regions"),

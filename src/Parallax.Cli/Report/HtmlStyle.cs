@@ -31,6 +31,7 @@ internal static class HtmlStyle
         [data-tip] { cursor: pointer; } .picked rect { stroke: var(--fg); stroke-width: 2; }
         .scroll table { border-collapse: collapse; font-size: 13px; width: 100%; } th { text-align: left; color: var(--soft); font-weight: 600; white-space: nowrap; } th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
         td { min-width: max-content; } .r { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+        .name { display: block; min-width: 9em; overflow-wrap: anywhere; } .why { display: block; min-width: 20em; }
         .nodes { white-space: pre; font: 12px/1.45 ui-monospace, monospace; color: var(--soft); } summary { cursor: pointer; font-weight: 600; }
         .bars div { display: grid; grid-template-columns: minmax(96px, 190px) 1fr 84px; gap: 10px; align-items: center; font-size: 13px; margin: 5px 0; }
         .bars b { text-align: right; font-variant-numeric: tabular-nums; } .track { background: var(--row); border-radius: 4px; } .track i { display: block; height: 14px; min-width: 2px; border-radius: 4px; background: var(--product); }

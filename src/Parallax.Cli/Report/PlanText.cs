@@ -26,7 +26,7 @@ internal static class PlanText
 
         Joint(output, plan.Joint);
         Regions(output, plan);
-        Splits(output, plan);
+        SplitTable.Print(output, plan.Model, [.. plan.Branches.Select(b => b.Split).OfType<PlanSplit>()]);
         Branches(output, plan);
     }
 
@@ -55,22 +55,6 @@ internal static class PlanText
                 [$"B{b.Id}", b.Device, Numbers.Fixed(b.PredictedUs), b.MeasuredUs is { } us ? Numbers.Fixed(us) : "", string.Join(", ", b.Kernels!.Value)]));
         foreach (PlanDevice device in plan.Devices) output.WriteLine($"device {device.Name}: {device.Description}; {device.Costs}{(device.Lost is null ? "" : $"; lost: {device.Lost}")}");
         foreach ((string reason, int count) in plan.Unsupported) output.WriteLine($"not supported: {count} x {reason}");
-    }
-
-    private static void Splits(TextWriter output, PlanReport plan)
-    {
-        PlanBranch[] split = [.. plan.Branches.Where(b => b.Split is not null)];
-        if (split.Length == 0) return;
-        Head(output, $"Layers that the CPU and a device compute together: {split.Length}");
-        Tables.Print(output, ["branch", "layer", ">CPU's channels", ">of", ">predicted us", ">measured us", ">CPU us", ">waited us", "CPU's kernel", "device's kernel"],
-            split.OrderByDescending(b => b.Macs).Take(MaxRows).Select(b => (string[])
-            [
-                $"B{b.Id}", b.Nodes[0], $"{b.Split!.Cut}", $"{b.Split.Extent}", Numbers.Fixed(b.PredictedUs), Us(b.MeasuredUs), Us(b.Split.MeasuredCpuUs), Us(b.Split.MeasuredWaitUs),
-                b.Split.CpuKernel, b.Split.DeviceKernel,
-            ]));
-        More(output, split.Length, "layers");
-
-        static string Us(double? us) => us is { } known ? Numbers.Fixed(known) : "";
     }
 
     private static void Branches(TextWriter output, PlanReport plan)

@@ -18,6 +18,7 @@ namespace Parallax.Planning;
 /// <param name="Predictors">Learned from measurements on the device, by kind of operator; they speak before R_acc where they cover a step.</param>
 /// <param name="Sync">What it costs that the CPU and the device work on one network; null where that was not measured.</param>
 /// <param name="Units">Compute units, as the predictors were told.</param>
+/// <param name="MemoryBytesPerSecond">What an operator on the device reads and writes of the memory that it sees; null where that was not measured.</param>
 public sealed record AcceleratorModel(
     string Name,
     double LatencyUs,
@@ -29,7 +30,8 @@ public sealed record AcceleratorModel(
     double MaxBytesPerMac = double.PositiveInfinity,
     ImmutableArray<LatencyPredictor> Predictors = default,
     SyncCosts? Sync = null,
-    int Units = 1)
+    int Units = 1,
+    double? MemoryBytesPerSecond = null)
 {
     public ImmutableArray<LatencyPredictor> Predictors { get; init; } = Predictors.IsDefault ? [] : Predictors;
 
@@ -49,12 +51,12 @@ public sealed record AcceleratorModel(
     /// <summary>Which device was measured, so that the numbers are not used for another of the same name; null where they are of none in particular.</summary>
     public string? Device { get; init; }
 
-    /// <summary>Predicted microseconds of a region.</summary>
+    /// <summary>Predicted microseconds of a region; where the device was not measured, its operators wait for nothing but multiply-accumulates, as in the formula.</summary>
     /// <param name="steps">The work of each node, and what is known of its kernel.</param>
     public double PredictUs(IEnumerable<(StepWork Work, KernelFacts Kernel)> steps, long boundaryBytes)
     {
         double us = LatencyUs + TransferUs(boundaryBytes);
-        foreach ((StepWork work, KernelFacts kernel) in steps) us += PredictorFor(work)?.WorkUs(work, Units, kernel) ?? work.Macs / MacsPerSecond * 1e6;
+        foreach ((StepWork work, KernelFacts kernel) in steps) us += MemoryBytesPerSecond is null && PredictorFor(work) is null ? work.Macs / MacsPerSecond * 1e6 : StepUs(work, kernel);
         return us;
     }
 
@@ -69,14 +71,14 @@ public sealed record AcceleratorModel(
     public double StepUs(in StepWork work, in KernelFacts kernel = default)
     {
         if (work.Class == OpClass.View) return 0;
-        return PredictorFor(work)?.WorkUs(work, Units, kernel) ?? Math.Max(work.Macs / MacsPerSecond, work.Bytes / BytesPerSecond) * 1e6;
+        return PredictorFor(work)?.WorkUs(work, Units, kernel) ?? Math.Max(work.Macs / MacsPerSecond, work.Bytes / (MemoryBytesPerSecond ?? BytesPerSecond)) * 1e6;
     }
 
     /// <summary>Why the numbers cannot be used; null where they can.</summary>
     internal string? Fault()
     {
         if (Name is null) return "an accelerator has no name";
-        bool isSound = LatencyUs >= 0 && MacsPerSecond > 0 && BytesPerSecond > 0 && Units > 0 && CpuMacsPerSecond is null or > 0 && !double.IsNaN(MaxBytesPerMac) && Sync is null or { IsSound: true };
+        bool isSound = LatencyUs >= 0 && MacsPerSecond > 0 && BytesPerSecond > 0 && MemoryBytesPerSecond is null or > 0 && Units > 0 && CpuMacsPerSecond is null or > 0 && !double.IsNaN(MaxBytesPerMac) && Sync is null or { IsSound: true };
         return isSound ? LatencyPredictor.FaultOf(Predictors) : $"{Name} has rates, compute units or costs of synchronization that are none";
     }
 }

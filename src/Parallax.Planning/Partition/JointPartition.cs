@@ -48,9 +48,11 @@ internal sealed class JointPartition
     internal (Layout Chosen, JointOutcome Outcome) Decide()
     {
         JointProblem problem = graph.Problem;
-        JointPlan plan = JointPlanner.Plan(problem, options.Joint);
         Layout cpu = Lay(JointStarts.OnCpu(problem), asPlanned: false), device = Lay(JointStarts.OnDevice(problem), asPlanned: false);
-        Layout each = Lay(JointStarts.EachForItself(problem), asPlanned: true), joint = Lay(plan);
+        Layout each = Lay(JointStarts.EachForItself(problem), asPlanned: true);
+        if (options.Joint is { EachForItself: true }) return (each, Outcome(each, each, evaluations: 0, "each operator is where it alone is predicted to be fastest"));
+        JointPlan plan = JointPlanner.Plan(problem, options.Joint);
+        Layout joint = Lay(plan);
         double margin = Math.Max(MinMargin, graph.DeviceError());
         int evaluations = plan.Evaluations;
         if (each.Us < joint.Us) joint = each;
@@ -65,7 +67,10 @@ internal sealed class JointPartition
         string why = string.Create(CultureInfo.InvariantCulture,
             $"the CPU alone is predicted to take {cpu.Us:0.#} us, {backend.Name} {device.Us:0.#} us, each operator for itself {each.Us:0.#} us, both together {joint.Us:0.#} us: "
             + $"{(chosen == single ? $"{alone} alone, for both together do not save {100 * margin:0.#} %" : $"both together, which saves {100 * margin:0.#} % or more over {alone} alone")}");
-        return (chosen, new JointOutcome(backend.Name, chosen.Us, cpu.Us, device.Us, each.Us, joint.Us, evaluations, why, JointPlanner.Place(problem, chosen.Choices)));
+        return (chosen, Outcome(chosen, joint, evaluations, why));
+
+        JointOutcome Outcome(Layout taken, Layout found, int evaluations, string why) =>
+            new(backend.Name, taken.Us, cpu.Us, device.Us, each.Us, found.Us, evaluations, why, JointPlanner.Place(problem, taken.Choices));
     }
 
     private Layout Lay(JointPlan plan)

@@ -28,12 +28,14 @@ internal static class AcceleratorProbe
         var time = TimeSpan.FromSeconds(seconds / (products.Length + 3));
         if (Shortest(Chain(1, 8)) is not { } empty) return null;
         double bytesPerSecond = assumed.BytesPerSecond;
+        double? memoryBytesPerSecond = null;
         if (Shortest(Chain(1, Elements)) is { } once && Shortest(Chain(ChainLength, Elements)) is { } often)
         {
             double operatorUs = Math.Max(0, (often.AllUs - once.AllUs) / (ChainLength - 1)), transferUs = once.AllUs - operatorUs - empty.AllUs;
+            if (operatorUs > 0) memoryBytesPerSecond = 2 * sizeof(float) * Elements / operatorUs * 1e6;
             bytesPerSecond = transferUs < LeastTransfer * operatorUs ? SharedBytesPerSecond : 2 * sizeof(float) * Elements / transferUs * 1e6;
         }
-        var model = new AcceleratorModel(assumed.Name, empty.AllUs, assumed.MacsPerSecond, bytesPerSecond, Units: assumed.Units) { Device = backend.Description };
+        var model = new AcceleratorModel(assumed.Name, empty.AllUs, assumed.MacsPerSecond, bytesPerSecond, Units: assumed.Units, MemoryBytesPerSecond: memoryBytesPerSecond) { Device = backend.Description };
         var rates = new List<double>();
         foreach (CalibrationProblem problem in products)
         {

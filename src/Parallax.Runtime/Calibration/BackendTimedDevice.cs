@@ -4,12 +4,17 @@ using Parallax.Planning;
 
 namespace Parallax.Runtime.Calibration;
 
-/// <summary>A device beside the CPU, an operator at a time in a region of its own.</summary>
+/// <summary>
+/// A device beside the CPU, an operator at a time in a region of its own. As on the CPU, constants are put out of the caches before each run; what the operator reads
+/// beside them was last touched by the CPU.
+/// </summary>
 /// <param name="measured">Its constants: what they say of dispatch and transfer is no part of an operator's time.</param>
-internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel measured) : ITimedDevice
+internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel measured) : ITimedDevice, IDisposable
 {
     /// <summary>A region cannot take less than its dispatch: what is left when noise says so.</summary>
     private const double LeastUs = 0.05;
+
+    private readonly CacheSweep sweep = new(backend);
 
     public string Name { get; } = NameOf(measured);
 
@@ -23,16 +28,26 @@ internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel meas
         Node node = graph.Nodes.Single();
         if (StepWork.ClassOf(graph, node) == OpClass.View || TimedRegion.TryCompile(backend, graph) is not { } region) return null;
         // What a region's compilation tells of its kernels is not known yet when a region is judged.
-        return new Operator(region, backend.KernelOf(graph, node), measured.LatencyUs + measured.TransferUs(region.BoundaryBytes));
+        return new Operator(region, backend.KernelOf(graph, node), measured.LatencyUs + measured.TransferUs(region.BoundaryBytes), CacheSweep.Matters(StepWork.Of(graph, node)) ? sweep : null);
     }
 
-    private sealed class Operator(TimedRegion region, KernelFacts kernel, double aroundUs) : ITimedOperator
+    public void Dispose() => sweep.Dispose();
+
+    private sealed class Operator(TimedRegion region, KernelFacts kernel, double aroundUs, CacheSweep? sweep) : ITimedOperator
     {
         public KernelFacts Kernel => kernel;
 
         public bool Occupies(int units) => true; // how its units share the work is the device's affair
 
-        public double RunUs(int units) => Math.Max(LeastUs, region.Run().AllUs - aroundUs);
+        public double RunUs(int units)
+        {
+            if (sweep is not null)
+            {
+                sweep.Run(1);
+                region.TouchInputs();
+            }
+            return Math.Max(LeastUs, region.Run().AllUs - aroundUs);
+        }
 
         public void Dispose() => region.Dispose();
     }
@@ -41,10 +56,14 @@ internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel meas
 /// <summary>A whole graph as one region of a device, in memory of its own.</summary>
 internal sealed class TimedRegion : IDisposable
 {
+    /// <summary>Long enough for a driver to go to sleep: waking it is a part of a dispatch.</summary>
+    private static readonly TimeSpan Idle = TimeSpan.FromMicroseconds(100);
+
     private readonly Cpu.WeightCache weights = new(Precision.Standard);
     private readonly Dictionary<ValueId, int> placeOf = [];
     private readonly List<RegionPlace> places = [];
     private readonly Graph graph;
+    private long[] offsets = [];
     private Storage? arena;
     private ICompiledRegion? compiled;
     private IRegionCall? call;
@@ -76,15 +95,32 @@ internal sealed class TimedRegion : IDisposable
 
     internal long BoundaryBytes => places.Where(p => p.IsInput || p.IsOutput).Sum(p => p.ByteCount);
 
-    /// <summary>Runs the region once, the CPU asking for its end without pause.</summary>
+    /// <summary>Runs the region once, the CPU asking for its end without pause. The device had nothing to do for a while before, as in a network where the CPU works too.</summary>
     /// <returns>The time to hand it over, and the time from then to its end, which includes that.</returns>
     internal (double SubmitUs, double AllUs) Run()
     {
         long start = Stopwatch.GetTimestamp();
-        call!.Enqueue();
+        while (Stopwatch.GetElapsedTime(start) < Idle) Thread.SpinWait(8);
+        start = Stopwatch.GetTimestamp();
+        Begin();
         long handedOver = Stopwatch.GetTimestamp();
-        while (!call.IsDone) Thread.SpinWait(1);
+        End();
         return (Stopwatch.GetElapsedTime(start, handedOver).TotalMicroseconds, Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+    }
+
+    internal void Begin() => call!.Enqueue();
+
+    /// <summary>Waits for the region, asking for its end without pause.</summary>
+    internal void End()
+    {
+        while (!call!.IsDone) Thread.SpinWait(1);
+    }
+
+    /// <summary>Brings what the region reads into the CPU's caches, as an operator that wrote it just before would have.</summary>
+    internal void TouchInputs()
+    {
+        for (int i = 0; i < places.Count; i++)
+            if (places[i].IsInput) CacheSweep.Touch(arena!.Address + (nint)offsets[i], places[i].ByteCount);
     }
 
     private void Compile(IBackend backend, Node[] nodes)
@@ -95,7 +131,7 @@ internal sealed class TimedRegion : IDisposable
             if (!output.IsNone) AddPlace(output, isInput: false, outputs.Contains(output));
         var described = nodes.Select(n => new RegionNode(n, [.. n.Inputs.Select(OperandOf)], [.. n.Outputs.Select(OperandOf)]));
         compiled = backend.Compile(new DeviceRegion("calibration", graph, [.. described], [.. places], weights));
-        var offsets = new long[places.Count];
+        offsets = new long[places.Count];
         long end = 0;
         for (int i = 0; i < offsets.Length; i++, end += MemoryProblem.Align(places[i - 1].ByteCount)) offsets[i] = end;
         arena = backend.Allocator is { } allocator ? allocator.Allocate(end) : new Memory.NativeStorage(end);

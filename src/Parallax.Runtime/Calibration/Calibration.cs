@@ -48,22 +48,28 @@ public static class Calibration
             seconds -= constantsSeconds;
         }
         using var cpuDevice = new CpuTimedDevice(options.Workers);
-        var devices = new List<ITimedDevice> { cpuDevice };
-        foreach (IBackend backend in options.Backends)
+        var accelerators = new List<BackendTimedDevice>();
+        try
         {
-            AcceleratorModel? model = log.Accelerator(backend.Name, backend.Description);
-            if (model is null)
+            foreach (IBackend backend in options.Backends)
             {
-                model = AcceleratorProbe.Measure(backend, constantsSeconds, report, cancellation);
-                if (model is null) continue;
-                log.Add(new Measurement(Accelerator: model));
-                seconds -= constantsSeconds;
+                AcceleratorModel? model = log.Accelerator(backend.Name, backend.Description);
+                if (model is null)
+                {
+                    model = AcceleratorProbe.Measure(backend, constantsSeconds, report, cancellation);
+                    if (model is null) continue;
+                    log.Add(new Measurement(Accelerator: model));
+                    seconds -= constantsSeconds;
+                }
+                accelerators.Add(new BackendTimedDevice(backend, model));
             }
-            devices.Add(new BackendTimedDevice(backend, model));
+            SamplingResult sampling = new LatencySampler([cpuDevice, .. accelerators], log, report, cancellation).Measure(Problems(options), seconds);
+            return new CalibrationResult(Train(options, log, cpu, report, cancellation), sampling);
         }
-        IReadOnlyList<LatencyProblem> problems = Problems(options);
-        SamplingResult sampling = new LatencySampler(devices, log, report, cancellation).Measure(problems, seconds);
-        return new CalibrationResult(Train(options, log, cpu, report, cancellation), sampling);
+        finally
+        {
+            foreach (BackendTimedDevice device in accelerators) device.Dispose();
+        }
     }
 
     private static IReadOnlyList<LatencyProblem> Problems(CalibrationOptions options) =>

@@ -15,15 +15,12 @@ namespace Parallax.Runtime.Calibration;
 /// </summary>
 internal sealed class CpuTimedDevice(int workers) : ITimedDevice, IDisposable
 {
-    /// <summary>Fewer bytes of constants take no time worth the trouble.</summary>
-    private const long ColdFrom = 1 << 16;
-
     /// <summary>What takes less is run several times between two looks at the clock.</summary>
     private const double ClockUs = 5;
 
     private const int MaxRepeats = 64;
 
-    private readonly CacheSweep sweep = new();
+    private readonly CacheSweep sweep = new(null);
 
     public string Name => Placement.Cpu;
 
@@ -37,7 +34,7 @@ internal sealed class CpuTimedDevice(int workers) : ITimedDevice, IDisposable
         if (binding.UsesHost(graph.InputFacts(node).AsSpan(), [.. node.Outputs.Select(o => o.IsNone ? null : graph.Fact(o))])) return null;
         var weights = new WeightCache(Precision.Standard);
         Kernel kernel = prepare(node.Op, new PrepareContext([.. node.Inputs.Select(graph.TensorFact)], [.. node.Outputs.Select(graph.TensorFact)], weights));
-        return new Operator(kernel, weights, graph, node, StepWork.Of(graph, node).ColdBytes >= ColdFrom ? sweep : null);
+        return new Operator(kernel, weights, graph, node, CacheSweep.Matters(StepWork.Of(graph, node)) ? sweep : null);
     }
 
     public void Dispose() => sweep.Dispose();
@@ -76,7 +73,7 @@ internal sealed class CpuTimedDevice(int workers) : ITimedDevice, IDisposable
             if (sweep is not null)
             {
                 sweep.Run(units);
-                foreach (Tensor tensor in warm) CacheSweep.Touch((byte*)tensor.Address, tensor.ByteCount);
+                foreach (Tensor tensor in warm) CacheSweep.Touch(tensor.Address, tensor.ByteCount);
             }
             var args = new KernelArgs(table, inputs.Length, table + inputs.Length, outputs.Length, scratch is null ? null : (byte*)scratch.Address, null);
             long start = Stopwatch.GetTimestamp();
@@ -95,41 +92,6 @@ internal sealed class CpuTimedDevice(int workers) : ITimedDevice, IDisposable
             scratch?.Dispose();
             NativeMemory.Free(table);
             foreach (Tensor tensor in warm) tensor.Dispose();
-        }
-    }
-
-    /// <summary>Reads so much memory that little else stays in the caches of the workers.</summary>
-    private sealed unsafe class CacheSweep : Kernel
-    {
-        private const int Blocks = 64, BlockBytes = 1 << 19, LineBytes = 64;
-
-        private readonly NativeStorage memory = new((long)Blocks * BlockBytes);
-        private readonly BlockJob job = new();
-
-        internal CacheSweep() => NativeMemory.Clear((void*)memory.Address, (nuint)memory.ByteCount);
-
-        public override string Name => "sweep";
-
-        internal void Run(int workers) => WorkerPool.Shared.Run(this, default, workers, job);
-
-        public override int BlockCount(int phase) => Blocks;
-
-        public override void RunBlock(int phase, int block, in KernelArgs args) => Touch((byte*)memory.Address + (long)block * BlockBytes, BlockBytes);
-
-        internal static void Touch(byte* data, long bytes)
-        {
-            int sum = 0;
-            for (long i = 0; i < bytes; i += LineBytes) sum += data[i];
-            Volatile.Write(ref sink, sum);
-        }
-
-        /// <summary>Makes the reads worth something to the compiler.</summary>
-        private static int sink;
-
-        public override void Dispose()
-        {
-            memory.Dispose();
-            base.Dispose();
         }
     }
 }

@@ -257,7 +257,10 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
     /// <summary>Whether the time of the whole graph decides what a device computes, where branches may run side by side.</summary>
     internal bool PlansJointly { get; init; } = true;
 
-    internal JointOptions? Joint => PlansJointly && Mode is ScheduleMode.Auto or ScheduleMode.Parallel ? new JointOptions() : null;
+    /// <summary>Whether that decision is made operator by operator instead, to be compared with.</summary>
+    internal bool EachForItself { get; init; }
+
+    internal JointOptions? Joint => PlansJointly && Mode is ScheduleMode.Auto or ScheduleMode.Parallel ? new JointOptions { EachForItself = EachForItself } : null;
 
     internal SchedulePolicy Policy { get; init; }
 

@@ -35,11 +35,14 @@ public sealed record PlanBranch(
 }
 
 /// <summary>A node that is split between the CPU and a device.</summary>
+/// <param name="Node">Its name.</param>
 /// <param name="Axis">Of the result.</param>
 /// <param name="Cut">The CPU computes what lies before it along the axis, the device the rest.</param>
 /// <param name="Extent">Of the axis.</param>
-/// <param name="PredictedDeviceUs">For the device's part.</param>
-public sealed record PlanSplit(int Axis, long Cut, long Extent, string CpuKernel, string DeviceKernel, double PredictedDeviceUs)
+/// <param name="PredictedCpuUs">For the CPU's part, with one worker.</param>
+/// <param name="PredictedDeviceUs">For the device's part, with all that it costs to start it and to see that it has ended.</param>
+/// <param name="Why">Whose decision it was, in words or numbers.</param>
+public sealed record PlanSplit(string Node, int Axis, long Cut, long Extent, string CpuKernel, string DeviceKernel, double PredictedCpuUs, double PredictedDeviceUs, string Why)
 {
     /// <summary>Of the fastest run so far: from the start until the CPU had computed its part; null before the first.</summary>
     public double? MeasuredCpuUs { get; init; }

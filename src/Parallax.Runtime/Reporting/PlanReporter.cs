@@ -50,15 +50,16 @@ internal static class PlanReporter
             Kernels = region is { Device.Lost: null } ? [.. region.Compiled.Kernels.Distinct()] : null,
             MeasuredUs = region?.Fastest?.Us,
             Prices = Prices(graph, branch, steps, split, settings),
-            Split = SplitOf(partition, branch, steps),
+            Split = SplitOf(partition, branch, steps, settings.CostModel),
         };
     }
 
     /// <summary>The split node that a branch is; null where it is none, or the CPU computes all of it.</summary>
-    internal static PlanSplit? SplitOf(Partition partition, Branch branch, Step[] steps)
+    internal static PlanSplit? SplitOf(Partition partition, Branch branch, Step[] steps, CostModel cpu)
     {
         if (steps is not [RegionStep { CpuPart: { } part } step] || partition.Regions[branch.Region!.Value].Split is not { } split) return null;
-        return new PlanSplit(split.Axis, split.Cut, OutputChannels.CountOf(partition.Graph, step.Node)!.Value, part.Implementation, step.Compiled.Kernels[0], split.DeviceUs)
+        double cpuUs = cpu.PredictUs(split.CpuWork(partition.Graph, step.Node), 1, part.Facts);
+        return new PlanSplit(step.Node.Name, split.Axis, split.Cut, OutputChannels.CountOf(partition.Graph, step.Node)!.Value, part.Implementation, step.Compiled.Kernels[0], cpuUs, split.DeviceUs, split.Why)
         {
             MeasuredCpuUs = step.Fastest?.CpuUs,
             MeasuredWaitUs = step.Fastest is { } time ? time.Us - time.CpuUs : null,

@@ -79,6 +79,10 @@ public class CostTests
         Assert.Equal(1000, model.StepUs(new StepWork(OpClass.Dense, 1_000_000, 100)), 6);
         Assert.Equal(100, model.StepUs(new StepWork(OpClass.Elementwise, 10_000, 1_000_000)), 6);
         Assert.Equal(0, model.StepUs(new StepWork(OpClass.View, 0, 1_000_000)));
+        AcceleratorModel shared = model with { BytesPerSecond = 1e15, MemoryBytesPerSecond = 5e9 }; // nothing is transferred, but memory is not free
+        Assert.Equal(200, shared.StepUs(new StepWork(OpClass.Elementwise, 10_000, 1_000_000)), 6);
+        Assert.Equal(50 + 200, shared.PredictUs([(new StepWork(OpClass.Elementwise, 10_000, 1_000_000), default)], 1_000), 3);
+        Assert.NotNull((model with { MemoryBytesPerSecond = 0 }).Fault());
 
         string json = new DeviceProfile("this", 2, Model, [model]).ToJson();
         Assert.Equal((model.Sync, 4), (DeviceProfile.FromJson(json).Accelerators[0].Sync, DeviceProfile.FromJson(json).Accelerators[0].Units));

@@ -12,6 +12,9 @@ internal sealed class JointGraph
     /// <summary>The relative error of a prediction of which none is known.</summary>
     private const double UsualError = 0.1;
 
+    /// <summary>The greater of two normally distributed errors is 0.56 standard deviations above zero in the mean, and their mean magnitude is 0.8 of one.</summary>
+    private const double SlowerOfTwo = 0.56 / 0.8;
+
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
     private readonly CostModel cpu;
@@ -39,17 +42,20 @@ internal sealed class JointGraph
     /// <summary>By operator.</summary>
     internal int[] PositionOf { get; }
 
-    /// <summary>The mean relative error of the accelerator's predictions, each weighted by its time.</summary>
+    /// <summary>
+    /// The relative error to be expected of the sum of the accelerator's predictions, each being as wrong as its predictor usually is, and none because another is: the more operators
+    /// share the time, the less.
+    /// </summary>
     internal double DeviceError()
     {
-        double sum = 0, all = 0;
+        double squares = 0, all = 0;
         for (int op = 0; op < PositionOf.Length; op++)
         {
             if (!Problem.Operators[op].FitsDevice) continue;
             all += Problem.Operators[op].DeviceUs;
-            sum += Problem.Operators[op].DeviceUs * ErrorOf(backend.Model.PredictorFor(nodes.Work[PositionOf[op]]));
+            squares += Math.Pow(Problem.Operators[op].DeviceUs * ErrorOf(backend.Model.PredictorFor(nodes.Work[PositionOf[op]])), 2);
         }
-        return all > 0 ? sum / all : UsualError;
+        return all > 0 ? Math.Sqrt(squares) / all : UsualError;
     }
 
     private static double ErrorOf(LatencyPredictor? predictor) => predictor?.Accuracy is { HeldOut: > 0 and var _, Mape: var error } ? error : UsualError;
@@ -89,12 +95,15 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    /// <summary>A split ends when the slower side does, and either may be slower than predicted: so both are taken to be, by the error of their predictions.</summary>
+    /// <summary>
+    /// A split ends when the slower side does, and either may be slower than predicted. Of two sides that are predicted to take equally long, the slower one is to be expected to take
+    /// <see cref="SlowerOfTwo"/> of their usual error longer: so both are taken to.
+    /// </summary>
     private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts kernel, int workers)
     {
         if (OutputChannels.AxisOf(nodes.Graph, node) is not { } axis || OutputChannels.CountOf(nodes.Graph, node) is not { } extent) return [];
         if (work.Extents.Columns != extent || backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return [];
-        double slowCpu = 1 + ErrorOf(cpu.PredictorFor(work)), slowDevice = 1 + ErrorOf(backend.Model.PredictorFor(work));
+        double slowCpu = 1 + SlowerOfTwo * ErrorOf(cpu.PredictorFor(work)), slowDevice = 1 + SlowerOfTwo * ErrorOf(backend.Model.PredictorFor(work));
         return [new SplitAxis(axis, extent, granule, workers,
             (columns, count) => slowCpu * cpu.PredictUs(work.Part(columns), count), columns => slowDevice * DeviceUs(work.Part(columns), kernel.Part(columns, extent)))];
     }

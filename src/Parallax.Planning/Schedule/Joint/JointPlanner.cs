@@ -9,7 +9,11 @@ namespace Parallax.Planning;
 /// <param name="StepsPerOperator">What trials may cost in all, at most about: so often an operator is placed in one, for each operator; <paramref name="MinSteps"/> where they are few.</param>
 /// <param name="MinGain">The part of the time that a change must save.</param>
 public sealed record JointOptions(
-    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int StepsPerOperator = 100, int MinSteps = 30_000, double MinGain = 1e-3, int Seed = 1);
+    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int StepsPerOperator = 100, int MinSteps = 30_000, double MinGain = 1e-3, int Seed = 1)
+{
+    /// <summary>Whether nothing is searched: every operator goes where it alone is predicted to be fastest, whatever that costs the whole. To be compared with.</summary>
+    public bool EachForItself { get; init; }
+}
 
 /// <summary>
 /// Places operators on the workers of a CPU and on one device, and splits some between both, so that the whole ends early. Starts from the best of three unsplit
