@@ -10,6 +10,33 @@ public interface IActivationOp<TSelf> where TSelf : struct, IActivationOp<TSelf>
     V Apply<V>(V x) where V : struct, IVec<V>;
 }
 
+/// <summary>What to take for an activation whose code is known.</summary>
+internal interface IActivationChoice<TResult>
+{
+    TResult For<TOp>() where TOp : struct, IActivationOp<TOp>;
+}
+
+internal static class ActivationOps
+{
+    /// <summary>The choice for the operation of an activation.</summary>
+    internal static TResult Select<TResult, TChoice>(ActivationKind kind, TChoice choice) where TChoice : struct, IActivationChoice<TResult> => kind switch
+    {
+        ActivationKind.None => choice.For<IdentityOp>(),
+        ActivationKind.Relu => choice.For<ReluOp>(),
+        ActivationKind.Clip => choice.For<ClipOp>(),
+        ActivationKind.LeakyRelu => choice.For<LeakyReluOp>(),
+        ActivationKind.Sigmoid => choice.For<SigmoidOp>(),
+        ActivationKind.Tanh => choice.For<TanhOp>(),
+        ActivationKind.Silu => choice.For<SiluOp>(),
+        ActivationKind.HardSwish => choice.For<HardSwishOp>(),
+        ActivationKind.HardSigmoid => choice.For<HardSigmoidOp>(),
+        ActivationKind.GeluErf => choice.For<GeluErfOp>(),
+        ActivationKind.GeluTanh => choice.For<GeluTanhOp>(),
+        ActivationKind.QuickGelu => choice.For<QuickGeluOp>(),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+}
+
 public readonly struct IdentityOp : IActivationOp<IdentityOp>
 {
     public static IdentityOp Create(Activation activation) => default;

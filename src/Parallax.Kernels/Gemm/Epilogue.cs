@@ -64,22 +64,8 @@ internal unsafe struct EpilogueTile
 
 internal static unsafe class EpilogueCode
 {
-    internal static delegate*<in Epilogue, in EpilogueTile, void> Select<V>(ActivationKind kind) where V : struct, IVec<V> => kind switch
-    {
-        ActivationKind.None => &Run<V, IdentityOp>,
-        ActivationKind.Relu => &Run<V, ReluOp>,
-        ActivationKind.Clip => &Run<V, ClipOp>,
-        ActivationKind.LeakyRelu => &Run<V, LeakyReluOp>,
-        ActivationKind.Sigmoid => &Run<V, SigmoidOp>,
-        ActivationKind.Tanh => &Run<V, TanhOp>,
-        ActivationKind.Silu => &Run<V, SiluOp>,
-        ActivationKind.HardSwish => &Run<V, HardSwishOp>,
-        ActivationKind.HardSigmoid => &Run<V, HardSigmoidOp>,
-        ActivationKind.GeluErf => &Run<V, GeluErfOp>,
-        ActivationKind.GeluTanh => &Run<V, GeluTanhOp>,
-        ActivationKind.QuickGelu => &Run<V, QuickGeluOp>,
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
-    };
+    internal static delegate*<in Epilogue, in EpilogueTile, void> Select<V>(ActivationKind kind) where V : struct, IVec<V> =>
+        (delegate*<in Epilogue, in EpilogueTile, void>)ActivationOps.Select<nint, Runs<V>>(kind, default);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<V, TOp>(in Epilogue epilogue, in EpilogueTile tile) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
@@ -116,24 +102,29 @@ internal static unsafe class EpilogueCode
         new RowEpilogue<Vec1, TOp>(epilogue).Finish(bias, sums, c, columnBias, before, after, start, end);
     }
 
-    /// <summary>What happens to the elements of one row.</summary>
-    private readonly struct RowEpilogue<V, TOp>(in Epilogue epilogue) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+    private readonly struct Runs<V> : IActivationChoice<nint> where V : struct, IVec<V>
     {
-        private readonly TOp op = TOp.Create(epilogue.Activation);
-        private readonly V alpha = V.Create(epilogue.Alpha), beta = V.Create(epilogue.Beta);
+        public nint For<TOp>() where TOp : struct, IActivationOp<TOp> => (nint)(delegate*<in Epilogue, in EpilogueTile, void>)&Run<V, TOp>;
+    }
+}
 
-        /// <summary>Columns [start, end): whole vectors. The constant bias, already scaled, is added where there is none per column.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal void Finish(float constantBias, float* sums, float* c, float* columnBias, float* before, float* after, int start, int end)
+/// <summary>What happens to the elements of one row.</summary>
+internal readonly unsafe struct RowEpilogue<V, TOp>(in Epilogue epilogue) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
+{
+    private readonly TOp op = TOp.Create(epilogue.Activation);
+    private readonly V alpha = V.Create(epilogue.Alpha), beta = V.Create(epilogue.Beta);
+
+    /// <summary>Columns [start, end): whole vectors. The constant bias, already scaled, is added where there is none per column.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Finish(float constantBias, float* sums, float* c, float* columnBias, float* before, float* after, int start, int end)
+    {
+        V constant = V.Create(constantBias);
+        for (int i = start; i < end; i += V.Count)
         {
-            V constant = V.Create(constantBias);
-            for (int i = start; i < end; i += V.Count)
-            {
-                V v = V.MultiplyAdd(alpha, V.Load(sums + i), columnBias == null ? constant : beta * V.Load(columnBias + i));
-                if (before != null) v += V.Load(before + i);
-                v = op.Apply(v);
-                V.Store(c + i, after == null ? v : v + V.Load(after + i));
-            }
+            V v = V.MultiplyAdd(alpha, V.Load(sums + i), columnBias == null ? constant : beta * V.Load(columnBias + i));
+            if (before != null) v += V.Load(before + i);
+            v = op.Apply(v);
+            V.Store(c + i, after == null ? v : v + V.Load(after + i));
         }
     }
 }

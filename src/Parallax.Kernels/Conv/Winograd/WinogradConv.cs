@@ -91,8 +91,8 @@ internal sealed unsafe class WinogradConv : Kernel
         int row = chunk * tiling.RowsPerChunk, rows = Math.Min(tiling.RowsPerChunk, problem.GroupOutputs - row);
         for (int element = 0; element < tiling.Elements; element++)
             MultiplyElement(group * tiling.Elements + element, row, rows, tiling.TilesOf(block), input.Matrix(transformed, element), scratch + element * output.MatrixStride);
-        int channel = group * problem.GroupOutputs + row;
-        output.Finish(scratch, block, image, channel, rows, args, scratch + output.ProductElements);
+        var finished = new WinogradChunk { Block = block, Image = image, Channel = group * problem.GroupOutputs + row, Rows = rows };
+        output.Finish(scratch, finished, args, scratch + output.ProductElements);
     }
 
     private void MultiplyElement(int matrix, int row, int rows, int tiles, float* right, float* result)

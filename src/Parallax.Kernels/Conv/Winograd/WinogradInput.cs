@@ -11,8 +11,10 @@ internal sealed unsafe class WinogradInput
     /// <summary>Elements between arrays, for vectors that reach too far.</summary>
     private const int Slack = 64;
 
+    private const int LineElements = 16;
+
     private readonly WinogradTiling tiling;
-    private readonly int channels, height, width, padTop, padLeft, panelLanes, stagedStride, next, rowStride;
+    private readonly int channels, height, width, padTop, padLeft, panelLanes, next, rowStride;
     private readonly delegate*<WinogradInput, float*, int, int, int, float*, float*, void> transform;
 
     internal WinogradInput(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry)
@@ -22,7 +24,7 @@ internal sealed unsafe class WinogradInput
         (height, width) = ((int)problem.Axes[0].Input, (int)problem.Axes[1].Input);
         (padTop, padLeft) = ((int)problem.Axes[0].PadBegin, (int)problem.Axes[1].PadBegin);
         panelLanes = entry.NR;
-        stagedStride = next = tiling.Results * tiling.Lanes + Slack;
+        next = tiling.Results * tiling.Lanes + Slack;
         rowStride = 2 * next;
         // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
         MatrixStride = (nint)channels * tiling.Lanes + 16;
@@ -41,7 +43,7 @@ internal sealed unsafe class WinogradInput
     /// <summary>Elements of the transformed input of a block.</summary>
     internal long BlockElements => tiling.Elements * MatrixStride;
 
-    internal long ScratchElements => (long)tiling.Tile * (stagedStride + rowStride);
+    internal long ScratchElements => width + (long)tiling.Tile * rowStride;
 
     /// <summary>First panel of a matrix; the next panels follow at <c>channels * NR</c>.</summary>
     internal float* Matrix(float* transformed, int element) => transformed + element * MatrixStride;
@@ -59,16 +61,18 @@ internal sealed unsafe class WinogradInput
     {
         int m = TTransform.Results, tile = m + 2, lanes = self.panelLanes;
         TileRun* runs = stackalloc TileRun[self.tiling.Lanes];
+        float** sources = stackalloc float*[tile];
         Vector128<float>* keep = stackalloc Vector128<float>[tile];
         int runCount = self.tiling.FindRuns(block, runs), tiles = self.tiling.TilesOf(block), padded = (tiles + lanes - 1) / lanes * lanes;
-        int stagedStride = self.stagedStride, next = self.next, rowStride = self.rowStride;
+        int next = self.next, rowStride = self.rowStride;
         nint matrixStride = self.MatrixStride;
-        float* staged = scratch, rows = scratch + tile * stagedStride;
+        float* zeros = scratch, rows = scratch + self.width;
+        new Span<float>(zeros, self.width).Clear();
         for (int channel = first; channel < end; channel++)
         {
             float* plane = source + (nint)channel * self.height * self.width;
             for (TileRun* run = runs; run < runs + runCount; run++)
-                self.TransformRows<TTransform, V>(plane, run, staged, rows, keep);
+                self.TransformRows<TTransform, V>(plane, run, channel + 1 < end, zeros, sources, rows, keep);
             for (int row = 0; row < tile; row++)
             {
                 self.ClearUnused(rows + row * rowStride, m * tiles);
@@ -87,34 +91,51 @@ internal sealed unsafe class WinogradInput
     /// time m elements earlier, so that the elements that a tile shares with its right neighbour lie where its own first elements lie in the first copy.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void TransformRows<TTransform, V>(float* plane, TileRun* run, float* staged, float* rows, Vector128<float>* keep)
+    private void TransformRows<TTransform, V>(float* plane, TileRun* run, bool hasNext, float* zeros, float** from, float* rows, Vector128<float>* keep)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
         int m = TTransform.Results, tile = m + 2, columns = m * run->Count + 2;
-        Stage(plane, run->TileY * m - padTop, run->TileX * m - padLeft, columns, staged);
+        int x = m * run->TileX - padLeft, y = m * run->TileY - padTop;
+        int left = Math.Clamp(-x, 0, columns), right = Math.Clamp(width - x, left, columns);
         float* to = rows + m * run->Lane, kept = to + next - Vector128<float>.Count;
-        // The second copy begins in the place of the last tile of the run before.
-        for (int row = 0; row < tile; row++) keep[row] = Vector128.Load(kept + row * rowStride);
-        for (int x = 0; x < columns; x += V.Count)
-            TTransform.InputRows<V>(staged + x, stagedStride, to + x, rowStride, next - m);
-        for (int row = 0; row < tile; row++) Vector128.Store(keep[row], kept + row * rowStride);
+        for (int i = 0; i < tile; i++, y++)
+        {
+            from[i] = (uint)y < (uint)height ? plane + (nint)y * width + x : zeros - left;
+            if (hasNext) Fetch(from[i] + (nint)height * width + left, right - left);
+            // The second copy begins in the place of the last tile of the run before.
+            keep[i] = Vector128.Load(kept + i * rowStride);
+            Clear(to + i * rowStride, left);
+            Clear(to + i * rowStride + right, columns - right);
+        }
+        if (right - left >= V.Count) TransformRows<TTransform, V>(from, left, right, to);
+        else if (V.Count > Vec128.Count && right - left >= Vec128.Count) TransformRows<TTransform, Vec128>(from, left, right, to);
+        else TransformRows<TTransform, Vec1>(from, left, right, to);
+        for (int i = 0; i < tile; i++) Vector128.Store(keep[i], kept + i * rowStride);
     }
 
-    /// <summary>Copies rows [y, y + t) of a channel, columns [x, x + count), with zeros around the image.</summary>
-    private void Stage(float* plane, int y, int x, int count, float* staged)
+    /// <summary>Columns [start, end), a vector or more; the last ones overlap those before them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void TransformRows<TTransform, V>(float** from, int start, int end, float* to) where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
-        int left = Math.Clamp(-x, 0, count), inside = Math.Max(0, Math.Min(width - x, count) - left);
-        for (int row = 0; row < tiling.Tile; row++, y++, staged += stagedStride)
+        for (int x = start; x < end; x += V.Count)
         {
-            if ((uint)y >= (uint)height)
-            {
-                new Span<float>(staged, count).Clear();
-                continue;
-            }
-            for (int i = 0; i < left; i++) staged[i] = 0;
-            VectorCopy.Copy(plane + (nint)y * width + x + left, staged + left, inside);
-            for (int i = left + inside; i < count; i++) staged[i] = 0;
+            int at = Math.Min(x, end - V.Count);
+            TTransform.InputRows<V>(from, at, to + at, rowStride, next - TTransform.Results);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* row, int count)
+    {
+        for (int x = 0; x < count; x += LineElements) Vec.Prefetch(row + x);
+    }
+
+    /// <summary>Columns beside the image, in both copies.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Clear(float* row, int count)
+    {
+        float* echo = row + (next - tiling.Results);
+        for (int x = 0; x < count; x++) row[x] = echo[x] = 0;
     }
 
     /// <summary>Lanes without a tile are multiplied too: they must hold numbers that multiply as fast as others.</summary>

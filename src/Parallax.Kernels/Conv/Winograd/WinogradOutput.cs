@@ -2,23 +2,27 @@ using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
-/// <summary>Transforms products back into results, adds what follows a convolution, and writes what lies inside the image.</summary>
+/// <summary>
+/// Transforms products back into results, adds what follows a convolution, and writes what lies inside the image. Where the tiles of a
+/// vector lie side by side within the image their results go straight there, otherwise through a piece of scratch.
+/// </summary>
 internal sealed unsafe class WinogradOutput
 {
+    private const int LineElements = 16;
+
     private readonly ConvProblem problem;
     private readonly WinogradTiling tiling;
     private readonly Epilogue epilogue;
-    private readonly int rowElements;
-    private readonly delegate*<WinogradOutput, float*, int, float*, float*, void> transform;
+    private readonly delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish;
 
     internal WinogradOutput(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry)
     {
         this.problem = problem;
         this.tiling = tiling;
         epilogue = problem.EpilogueFor(entry.Width);
-        rowElements = tiling.Results * tiling.Lanes;
-        MatrixStride = (nint)tiling.RowsPerChunk * tiling.Lanes + 16;
-        transform = entry.Width switch
+        // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
+        MatrixStride = ((nint)tiling.RowsPerChunk * tiling.Lanes + LineElements - 1) / LineElements * LineElements | LineElements;
+        finish = entry.Width switch
         {
             VecWidth.V512 => Select<Vec512>(),
             VecWidth.V256 => Select<Vec256>(),
@@ -32,74 +36,119 @@ internal sealed unsafe class WinogradOutput
 
     internal long ProductElements => tiling.Elements * MatrixStride;
 
-    /// <summary>Tiles being transformed, results, residuals.</summary>
-    internal long ScratchElements => tiling.Results * (16L * tiling.Tile + 2L * rowElements);
+    /// <summary>A vector of tiles: between the two dimensions, its results, its residuals.</summary>
+    internal long ScratchElements => (long)LineElements * tiling.Results * (tiling.Tile + 2 * tiling.Results);
 
-    /// <summary>Finishes rows of the products of a block: output channels from <paramref name="channel"/> on, of one image.</summary>
-    internal void Finish(float* products, int block, int image, int channel, int rows, in KernelArgs args, float* scratch)
-    {
-        TileRun* runs = stackalloc TileRun[tiling.Lanes];
-        int runCount = tiling.FindRuns(block, runs), tiles = tiling.TilesOf(block);
-        float* results = scratch + 16 * tiling.Tile * tiling.Results, residuals = results + tiling.Results * rowElements;
-        for (int row = 0; row < rows; row++)
-        {
-            transform(this, products + (nint)row * tiling.Lanes, tiles, results, scratch);
-            nint at = problem.OutputAt(image, channel + row);
-            if (problem.HasResidual)
-                for (int i = 0; i < runCount; i++) Gather(args.Input<float>(3) + at, runs[i], residuals);
-            epilogue.Apply(new EpilogueTile
-            {
-                Sums = results,
-                SumsStride = rowElements,
-                C = results,
-                Stride = rowElements,
-                Rows = tiling.Results,
-                Columns = Math.Min(rowElements, (tiling.Results * tiles + 15) / 16 * 16),
-                Bias = problem.HasBias ? args.Input<float>(2) + channel + row : null,
-                Residual = problem.HasResidual ? residuals : null,
-                ResidualStride = rowElements,
-            });
-            for (int i = 0; i < runCount; i++) Scatter(results, runs[i], args.Output<float>(0) + at);
-        }
-    }
+    /// <summary>Finishes the products of a chunk.</summary>
+    internal void Finish(float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch) => finish(this, products, chunk, args, scratch);
 
-    private delegate*<WinogradOutput, float*, int, float*, float*, void> Select<V>() where V : struct, IVec<V> =>
-        tiling.Results == WinogradF2.Results ? &Run<WinogradF2, V> : &Run<WinogradF4, V>;
+    private delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> Select<V>() where V : struct, IVec<V> =>
+        (delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)(tiling.Results == WinogradF2.Results
+            ? ActivationOps.Select<nint, Runs<WinogradF2, V>>(problem.Activation.Kind, default)
+            : ActivationOps.Select<nint, Runs<WinogradF4, V>>(problem.Activation.Kind, default));
 
-    /// <summary>A' x A of one channel: rows of results of tiles that lie side by side.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TTransform, V>(WinogradOutput self, float* products, int tiles, float* results, float* scratch)
-        where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
+    private static void Run<TTransform, V, TOp>(WinogradOutput self, float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch)
+        where TTransform : struct, IWinogradTransform where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
     {
-        int m = TTransform.Results, tile = m + 2, rowElements = self.rowElements;
+        ConvProblem problem = self.problem;
+        WinogradTiling tiling = self.tiling;
+        int m = TTransform.Results, tile = m + 2, lanes = tiling.Lanes, tiles = tiling.TilesOf(chunk.Block);
+        float* sums = scratch + m * tile * V.Count, residuals = sums + m * m * V.Count;
+        var finish = new RowEpilogue<V, TOp>(self.epilogue);
         nint stride = self.MatrixStride;
-        for (int lane = 0; lane < tiles; lane += V.Count)
+        TileRun* runs = stackalloc TileRun[lanes];
+        tiling.FindRuns(chunk.Block, runs);
+        for (int row = 0; row < chunk.Rows; row++, products += lanes)
         {
-            for (int column = 0; column < tile; column++)
-                TTransform.ResultRows<V>(products + column * stride + lane, tile * stride, scratch + column * V.Count, tile * V.Count);
-            for (int row = 0; row < m; row++)
-                TTransform.ResultColumns<V>(scratch + row * tile * V.Count, V.Count, results + row * rowElements + m * lane);
+            float bias = problem.HasBias ? args.Input<float>(2)[chunk.Channel + row] : 0;
+            nint at = problem.OutputAt(chunk.Image, chunk.Channel + row);
+            float* plane = args.Output<float>(0) + at, residual = problem.HasResidual ? args.Input<float>(3) + at : null;
+            TileRun* run = runs;
+            for (int lane = 0; lane < tiles; lane += V.Count)
+            {
+                while (run->Lane + run->Count <= lane) run++;
+                for (int column = 0; column < tile; column++)
+                    TTransform.ResultRows<V>(products + column * stride + lane, tile * stride, scratch + column * V.Count, tile * V.Count);
+                for (int i = 0; i < m; i++)
+                    TTransform.ResultColumns<V>(scratch + i * tile * V.Count, V.Count, sums + i * m * V.Count);
+                if (self.IsWhole(run, lane, V.Count, out nint place))
+                    self.Finish<V, TOp>(finish, bias, sums, residual == null ? null : residual + place, plane + place, tiling.Width);
+                else
+                {
+                    int end = Math.Min(lane + V.Count, tiles);
+                    if (residual != null) self.Gather(residual, run, lane, end, residuals, m * V.Count);
+                    self.Finish<V, TOp>(finish, bias, sums, residual == null ? null : residuals, sums, m * V.Count);
+                    self.Scatter(sums, m * V.Count, run, lane, end, plane);
+                }
+            }
         }
     }
 
-    private void Gather(float* plane, in TileRun run, float* staged)
+    /// <summary>What follows: m rows of m results of each tile of a vector; residuals lie as results do.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Finish<V, TOp>(in RowEpilogue<V, TOp> finish, float bias, float* sums, float* residual, float* to, nint toStride)
+        where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
     {
-        (int x, int y, int columns, int rows) = Place(run);
-        for (int row = 0; row < rows; row++)
-            VectorCopy.Copy(plane + (nint)(y + row) * tiling.Width + x, staged + row * rowElements + tiling.Results * run.Lane, columns);
+        int count = tiling.Results * V.Count;
+        for (int row = 0; row < tiling.Results; row++, sums += count, to += toStride)
+        {
+            finish.Finish(bias, sums, to, null, problem.ResidualAfterActivation ? null : residual, problem.ResidualAfterActivation ? residual : null, 0, count);
+            if (residual != null) residual += toStride;
+        }
     }
 
-    private void Scatter(float* staged, in TileRun run, float* plane)
+    /// <summary>Whether a vector of tiles that begins in a run lies side by side within the image, and where.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsWhole(TileRun* run, int lane, int lanes, out nint place)
     {
-        (int x, int y, int columns, int rows) = Place(run);
-        for (int row = 0; row < rows; row++)
-            VectorCopy.Copy(staged + row * rowElements + tiling.Results * run.Lane, plane + (nint)(y + row) * tiling.Width + x, columns);
+        int m = tiling.Results, x = m * (run->TileX + lane - run->Lane), y = m * run->TileY;
+        place = (nint)y * tiling.Width + x;
+        return run->Lane + run->Count >= lane + lanes && x + m * lanes <= tiling.Width && y + m <= tiling.Height;
     }
 
-    /// <summary>Where the results of a run lie, without what lies outside of the image.</summary>
-    private (int X, int Y, int Columns, int Rows) Place(in TileRun run)
+    private void Gather(float* plane, TileRun* run, int lane, int end, float* staged, nint stride)
     {
-        int m = tiling.Results, x = m * run.TileX, y = m * run.TileY;
-        return (x, y, Math.Min(m * run.Count, tiling.Width - x), Math.Min(m, tiling.Height - y));
+        for (int at = lane; at < end; at = run->Lane + run->Count, run++)
+        {
+            Piece piece = Place(run, at, end);
+            for (int row = 0; row < piece.Rows; row++)
+                VectorCopy.Copy(plane + piece.At + (nint)row * tiling.Width, staged + row * stride + tiling.Results * (at - lane), piece.Columns);
+        }
     }
+
+    private void Scatter(float* staged, nint stride, TileRun* run, int lane, int end, float* plane)
+    {
+        for (int at = lane; at < end; at = run->Lane + run->Count, run++)
+        {
+            Piece piece = Place(run, at, end);
+            for (int row = 0; row < piece.Rows; row++)
+                VectorCopy.Copy(staged + row * stride + tiling.Results * (at - lane), plane + piece.At + (nint)row * tiling.Width, piece.Columns);
+        }
+    }
+
+    /// <summary>Where the results of lanes [lane, end) of a run lie, without what lies outside of the image.</summary>
+    private Piece Place(TileRun* run, int lane, int end)
+    {
+        int m = tiling.Results, x = m * (run->TileX + lane - run->Lane), y = m * run->TileY, count = Math.Min(run->Lane + run->Count, end) - lane;
+        return new Piece { At = (nint)y * tiling.Width + x, Columns = Math.Min(m * count, tiling.Width - x), Rows = Math.Min(m, tiling.Height - y) };
+    }
+
+    private struct Piece
+    {
+        internal nint At;
+        internal int Columns, Rows;
+    }
+
+    private readonly struct Runs<TTransform, V> : IActivationChoice<nint> where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
+    {
+        public nint For<TOp>() where TOp : struct, IActivationOp<TOp> =>
+            (nint)(delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)&Run<TTransform, V, TOp>;
+    }
+}
+
+/// <summary>Output channels whose products are transformed back together: rows from a channel on, for the tiles of one block of one image.</summary>
+internal struct WinogradChunk
+{
+    internal int Block, Image, Channel, Rows;
 }

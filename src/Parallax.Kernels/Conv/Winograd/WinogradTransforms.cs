@@ -13,8 +13,11 @@ internal unsafe interface IWinogradTransform
     /// <summary>m.</summary>
     static abstract int Results { get; }
 
-    /// <summary>B' d of t rows; result i is stored at <c>to + i * toStride</c> and once more <paramref name="echo"/> elements behind.</summary>
-    static abstract void InputRows<V>(float* from, nint fromStride, float* to, nint toStride, nint echo) where V : struct, IVec<V>;
+    /// <summary>
+    /// B' d of t rows, element <paramref name="at"/> of each and those behind it; result i is stored at <c>to + i * toStride</c> and once more
+    /// <paramref name="echo"/> elements behind.
+    /// </summary>
+    static abstract void InputRows<V>(float** from, nint at, float* to, nint toStride, nint echo) where V : struct, IVec<V>;
 
     /// <summary>B' d where the first m elements of lane i lie at <c>from + m i</c> and the other two at <c>next + m i</c>.</summary>
     static abstract void InputColumns<V>(float* from, float* next, float* to, nint toStride) where V : struct, IVec<V>;
@@ -37,9 +40,9 @@ internal readonly unsafe struct WinogradF2 : IWinogradTransform
     public static int Results => 2;
 
     [MethodImpl(Inline)]
-    public static void InputRows<V>(float* from, nint fromStride, float* to, nint toStride, nint echo) where V : struct, IVec<V>
+    public static void InputRows<V>(float** from, nint at, float* to, nint toStride, nint echo) where V : struct, IVec<V>
     {
-        V d0 = V.Load(from), d1 = V.Load(from + fromStride), d2 = V.Load(from + 2 * fromStride), d3 = V.Load(from + 3 * fromStride);
+        V d0 = V.Load(from[0] + at), d1 = V.Load(from[1] + at), d2 = V.Load(from[2] + at), d3 = V.Load(from[3] + at);
         Input(ref d0, ref d1, ref d2, ref d3);
         Store4(to, toStride, d0, d1, d2, d3);
         Store4(to + echo, toStride, d0, d1, d2, d3);
@@ -111,10 +114,10 @@ internal readonly unsafe struct WinogradF4 : IWinogradTransform
     public static int Results => 4;
 
     [MethodImpl(Inline)]
-    public static void InputRows<V>(float* from, nint fromStride, float* to, nint toStride, nint echo) where V : struct, IVec<V>
+    public static void InputRows<V>(float** from, nint at, float* to, nint toStride, nint echo) where V : struct, IVec<V>
     {
-        V d0 = V.Load(from), d1 = V.Load(from + fromStride), d2 = V.Load(from + 2 * fromStride);
-        V d3 = V.Load(from + 3 * fromStride), d4 = V.Load(from + 4 * fromStride), d5 = V.Load(from + 5 * fromStride);
+        V d0 = V.Load(from[0] + at), d1 = V.Load(from[1] + at), d2 = V.Load(from[2] + at);
+        V d3 = V.Load(from[3] + at), d4 = V.Load(from[4] + at), d5 = V.Load(from[5] + at);
         Input(ref d0, ref d1, ref d2, ref d3, ref d4, ref d5);
         Store6(to, toStride, d0, d1, d2, d3, d4, d5);
         Store6(to + echo, toStride, d0, d1, d2, d3, d4, d5);
