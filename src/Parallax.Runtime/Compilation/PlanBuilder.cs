@@ -24,6 +24,7 @@ internal sealed class PlanBuilder
     private readonly List<(int Position, Slot Slot)> datumOutputs = [];
     private readonly List<CopyStep> finalCopies = [];
     private readonly List<Step> made = [];
+    private KernelPreparation? prepared;
     private SessionDevice? compiling;
 
     private PlanBuilder(Graph graph, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
@@ -70,6 +71,7 @@ internal sealed class PlanBuilder
     {
         PlaceInputsAndConstants();
         PlaceOutputs();
+        PrepareKernels(settings);
         var branches = new Step[partition.Branches.Length][];
         foreach (Branch branch in partition.Branches) branches[branch.Id.Index] = DeviceOf(branch) is { } device ? [BuildRegion(branch, device)] : BuildBranch(branch);
         CollectOutputs();
@@ -142,6 +144,13 @@ internal sealed class PlanBuilder
         }
     }
 
+    private void PrepareKernels(RunSettings settings)
+    {
+        Node[] nodes = [.. partition.Branches.Where(b => DeviceOf(b) is null).SelectMany(b => b.Nodes).Select(id => graph[id]).Where(n => KernelBinding(n) is not null)];
+        prepared = new KernelPreparation(nodes, n => n.Inputs.Sum(i => graph.Constant(i)?.ByteCount ?? 0), n => Prepare(n, KernelBinding(n)!));
+        prepared.Run(settings.Pool, settings.Workers);
+    }
+
     private long ByteCount(ValueId id) => CostOf.Bytes(graph.Fact(id)).Value;
 
     private Step[] BuildBranch(Branch branch)
@@ -156,7 +165,7 @@ internal sealed class PlanBuilder
                 slots[node.Outputs[0]] = slots[node.Inputs[0]];
                 continue;
             }
-            Step step = KernelBinding(node) is { } binding ? NewKernelStep(node, binding) : NewDynamicStep(node);
+            Step step = KernelBinding(node) is not null ? NewKernelStep(node) : NewDynamicStep(node);
             foreach (Operand? operand in step.Inputs.Concat(step.Outputs))
                 if (operand is { Slot: { Kind: SlotKind.Arena } slot }) slots.Buffers.Touch(slot.Buffer, branch.Id, steps.Count);
             if (step is KernelStep { Scratch: { } scratch }) slots.Buffers.Touch(scratch.Buffer, branch.Id, steps.Count);
@@ -169,6 +178,7 @@ internal sealed class PlanBuilder
     private void Discard()
     {
         foreach (Step step in made) step.Dispose();
+        prepared?.Dispose();
     }
 
     private SessionDevice? DeviceOf(Branch branch) => branch.Region is null ? null : devices.FirstOrDefault(d => d.Name == branch.Placement.Backend);
@@ -205,10 +215,10 @@ internal sealed class PlanBuilder
         return new DynamicStep(node, inputs, [.. node.Outputs.Select(slots.OperandOf)], binding, [.. node.Op.Bodies.Select(compileBody)], weights);
     }
 
-    private KernelStep NewKernelStep(Node node, Binding binding)
+    private KernelStep NewKernelStep(Node node)
     {
         Operand?[] inputs = [.. node.Inputs.Select(slots.OperandOf)];
-        Kernel kernel = Prepare(node, binding);
+        Kernel kernel = prepared!.Take(node);
         for (int i = 0; i < node.Outputs.Length; i++)
         {
             ValueId output = node.Outputs[i];

@@ -1,0 +1,81 @@
+using System.Runtime.ExceptionServices;
+using Parallax.Graphs;
+using Parallax.Kernels;
+using Parallax.Runtime.Execution;
+
+namespace Parallax.Runtime.Compilation;
+
+/// <summary>Prepares the kernels of many nodes on all workers, those with the most constant bytes first: packing them takes most of the time.</summary>
+internal sealed class KernelPreparation : PoolJob, IDisposable
+{
+    private readonly Node[] nodes;
+    private readonly int[] order;
+    private readonly Func<Node, Kernel> prepare;
+    private readonly Dictionary<int, Kernel> kernels = [];
+    private int next, firstFailed = int.MaxValue;
+    private Exception? error;
+
+    /// <param name="nodes">Each is prepared once.</param>
+    /// <param name="prepare">Called by several threads at once.</param>
+    internal KernelPreparation(Node[] nodes, Func<Node, long> constantBytes, Func<Node, Kernel> prepare)
+    {
+        this.nodes = nodes;
+        this.prepare = prepare;
+        order = new int[nodes.Length];
+        var keys = new long[nodes.Length];
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            order[i] = i;
+            keys[i] = -constantBytes(nodes[i]);
+        }
+        Array.Sort(keys, order);
+    }
+
+    internal override bool HasWork => Volatile.Read(ref next) < nodes.Length;
+
+    /// <summary>One who waits in a run should not be kept by the packing of another model.</summary>
+    internal override bool IsLeaf => false;
+
+    /// <exception cref="ParallaxException">What the first node that failed, in the order given, says.</exception>
+    internal void Run(WorkerPool pool, int workers)
+    {
+        MaxHelpers = Math.Min(workers, nodes.Length) - 1;
+        if (MaxHelpers <= 0) Help();
+        else
+        {
+            int slot = pool.Publish(this);
+            Help();
+            pool.Withdraw(this, slot);
+        }
+        if (error is not null) ExceptionDispatchInfo.Throw(error);
+    }
+
+    internal override void Help()
+    {
+        while (Interlocked.Increment(ref next) - 1 is var taken && taken < nodes.Length) Prepare(order[taken]);
+    }
+
+    private void Prepare(int index)
+    {
+        try
+        {
+            Kernel kernel = prepare(nodes[index]);
+            lock (kernels) kernels.Add(nodes[index].Id.Index, kernel);
+        }
+        catch (Exception e)
+        {
+            lock (kernels)
+                if (index < firstFailed) (firstFailed, error) = (index, e);
+        }
+    }
+
+    /// <summary>Hands over the kernel of a node, once.</summary>
+    internal Kernel Take(Node node) => kernels.Remove(node.Id.Index, out Kernel? kernel) ? kernel : throw new InvalidOperationException($"{node} was not prepared");
+
+    /// <summary>Frees what nobody took.</summary>
+    public void Dispose()
+    {
+        foreach (Kernel kernel in kernels.Values) kernel.Dispose();
+        kernels.Clear();
+    }
+}
