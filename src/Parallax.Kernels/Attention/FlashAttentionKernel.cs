@@ -1,14 +1,17 @@
 namespace Parallax.Kernels.Attention;
 
 /// <summary>
-/// Float32 attention by tiles of queries and keys: the softmax is kept up to date while keys stream by (running maximum and sum per query),
-/// so that only one tile of scores exists, which stays in the first-level cache. Both products run on the GEMM tiles: K is packed into panels, once
-/// for all queries of a head; probabilities and values are multiplied where they lie. A few queries take dot products instead. What causality, windows
+/// Float32 attention by tiles of queries and keys: the softmax is kept up to date while keys stream by (sum, and a shift near the running maximum, per query),
+/// so that only one tile of scores exists, which stays in the first-level cache. Both products run on the GEMM tiles: K and V are packed into panels, once
+/// for all queries of a head, where these are several blocks; probabilities are multiplied where they lie. A few queries take dot products instead. What causality, windows
 /// and lengths hide from all queries of a tile is not computed. The result depends on the order of key tiles, which is fixed.
 /// </summary>
 internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> where V : struct, IVec<V>
 {
     private const int KeysPerTile = 128, TilesPerPack = 4, FewQueries = 3;
+
+    /// <summary>Exponentials grow to e^16 before what was summed is scaled anew: most tiles of keys then leave it as it is.</summary>
+    private const float ShiftSlack = 16;
 
     private readonly GemmMicroKernel entry;
     private readonly int headSize, valueSize, paddedValue, paddedQueries;
@@ -31,7 +34,9 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * KeysPerTile - 1) / (TilesPerPack * KeysPerTile) : 0;
 
-    protected override long PackedElements => Lines((long)entry.PaddedColumns(Problem.Keys) * headSize);
+    protected override long PackedElements => KeyElements + Lines((long)paddedValue * Problem.Keys);
+
+    private long KeyElements => Lines((long)entry.PaddedColumns(Problem.Keys) * headSize);
 
     private static int QueriesPerBlock(GemmMicroKernel entry) => entry.MR * Math.Max(1, 64 / entry.MR);
 
@@ -39,20 +44,22 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     private struct Tile
     {
-        internal float* Query, Keys, Scores, Result, Values, Largest, Sum, Factors, Seen;
+        internal float* Query, Keys, Scores, Result, Values, Shift, Sum, Factors, Seen;
     }
 
     protected override void Pack(int part, in KeyRows rows)
     {
-        int first = part * TilesPerPack * KeysPerTile;
-        PackKeys(rows.Packed + (long)first * headSize, rows, first, Math.Min(TilesPerPack * KeysPerTile, Problem.Keys - first));
+        int first = part * TilesPerPack * KeysPerTile, count = Math.Min(TilesPerPack * KeysPerTile, Problem.Keys - first);
+        PackKeys(rows.Packed + (long)first * headSize, rows, first, count);
+        for (int column = 0; column < valueSize; column += entry.NR)
+            PackValues(PackedValues(rows, column) + (long)first * entry.NR, rows, column, first, count);
     }
 
     protected override void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args)
     {
         Tile tile = Carve((float*)args.WorkerScratch);
         new Span<float>(tile.Result, paddedQueries * paddedValue).Clear();
-        new Span<float>(tile.Largest, block.Count).Fill(float.NegativeInfinity);
+        new Span<float>(tile.Shift, block.Count).Fill(float.NegativeInfinity);
         new Span<float>(tile.Sum, block.Count).Clear();
         LoadQueries(block, args, tile);
         (int begin, int end) = Seen(block, args, 0, block.Count);
@@ -73,8 +80,8 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         tile.Scores = tile.Keys + (packsOnce ? 0 : Lines(KeysPerTile * headSize));
         tile.Result = tile.Scores + Lines(entry.MR * PlainLeft.Row);
         tile.Values = tile.Result + Lines(paddedQueries * paddedValue);
-        tile.Largest = tile.Values + Lines(KeysPerTile * entry.NR);
-        tile.Sum = tile.Largest + Lines(paddedQueries);
+        tile.Shift = tile.Values + Lines(KeysPerTile * entry.NR);
+        tile.Sum = tile.Shift + Lines(paddedQueries);
         tile.Factors = tile.Sum + Lines(paddedQueries);
         tile.Seen = tile.Factors + Lines(paddedQueries);
         return tile;
@@ -125,14 +132,18 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
             FlashRows.Normalize<V>(target + (long)(j / entry.NR) * entry.NR * headSize + j % entry.NR, headSize, entry.NR, (float)least);
     }
 
+    private void PackValues(float* target, in KeyRows rows, int column, int first, int count) =>
+        PanelPacking.Pack(target, entry.NR, rows.Values + first * rows.ValueStride + column, Math.Min(entry.NR, valueSize - column), count, 1, (nint)rows.ValueStride);
+
+    private float* PackedValues(in KeyRows rows, int column) => rows.Packed + KeyElements + (long)column * Problem.Keys;
+
     // What all queries of the block have in common on one tile of keys.
     private void LoadKeys(in QueryBlock block, in KeyRows rows, in KernelArgs args, ref Tile tile, int key, int count)
     {
         if (packsOnce) tile.Keys = rows.Packed + (long)key * headSize;
         else if (block.Count > FewQueries) PackKeys(tile.Keys, rows, key, count);
         int column = valueSize / entry.NR * entry.NR;
-        if (column < valueSize && block.Count > FewQueries)
-            PanelPacking.Pack(tile.Values, entry.NR, rows.Values + key * rows.ValueStride + column, valueSize - column, count, 1, (nint)rows.ValueStride);
+        if (!packsOnce && column < valueSize && block.Count > FewQueries) PackValues(tile.Values, rows, column, key, count);
         if (Problem.Mask is { IsBool: true, Query: 0 } mask)
             FlashRows.Widen(args.Input<byte>(3) + mask.Offset(block.Batch, block.Head, 0) + key, tile.Seen, count);
     }
@@ -178,22 +189,20 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         if (Problem.SoftCap > 0) FlashRows.Cap<V>(scores, padded, (float)Problem.SoftCap);
         if (Problem.Mask is not null) Mask(block, args, tile, scores, block.First + query, key + first, first, count);
         Hide(block, args, scores, block.First + query, key + first, count, padded);
-        float before = tile.Largest[query], largest = Math.Max(before, FlashRows.Largest<V>(scores, padded));
+        float shift = tile.Shift[query], largest = FlashRows.Largest<V>(scores, padded);
         if (float.IsNegativeInfinity(largest))
         {
             new Span<float>(scores, padded).Clear();
             return;
         }
-        float sum = FlashRows.Exponentials<V>(scores, padded, largest);
-        if (before == largest)
+        if (!(largest <= shift + ShiftSlack))
         {
-            tile.Sum[query] += sum;
-            return;
+            float keep = MathF.Exp(shift - largest);
+            tile.Shift[query] = shift = largest;
+            tile.Sum[query] *= keep;
+            FlashRows.Scale<V>(tile.Result + (nint)query * paddedValue, paddedValue, keep);
         }
-        float keep = MathF.Exp(before - largest);
-        tile.Sum[query] = tile.Sum[query] * keep + sum;
-        tile.Largest[query] = largest;
-        FlashRows.Scale<V>(tile.Result + (nint)query * paddedValue, paddedValue, keep);
+        tile.Sum[query] += FlashRows.Exponentials<V>(scores, padded, shift);
     }
 
     private void Mask(in QueryBlock block, in KernelArgs args, in Tile tile, float* scores, int query, int key, int first, int count)
@@ -230,9 +239,9 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         var run = entry.PlainTileFor(height);
         for (int column = 0; column < valueSize; column += entry.NR)
         {
-            bool isWhole = valueSize - column >= entry.NR;
-            nint stride = isWhole ? (nint)rows.ValueStride : entry.NR;
-            float* values = isWhole ? rows.Values + key * rows.ValueStride + column : tile.Values;
+            bool readsRows = !packsOnce && valueSize - column >= entry.NR;
+            nint stride = readsRows ? (nint)rows.ValueStride : entry.NR;
+            float* values = readsRows ? rows.Values + key * rows.ValueStride + column : packsOnce ? PackedValues(rows, column) + (nint)key * entry.NR : tile.Values;
             run(last - first, tile.Scores + first, values + first * stride, stride, tile.Result + (nint)row * paddedValue + column, paddedValue, true, tile.Scores, 0);
         }
     }

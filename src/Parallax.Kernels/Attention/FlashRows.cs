@@ -135,14 +135,14 @@ internal static unsafe class FlashRows
         return V.Largest(largest);
     }
 
-    /// <summary>Replaces x by e^(x - largest) and gives the sum.</summary>
+    /// <summary>Replaces x by e^(x - shift), which must not be above e^88, and gives the sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static float Exponentials<V>(float* data, int n, float largest) where V : struct, IVec<V>
+    internal static float Exponentials<V>(float* data, int n, float shift) where V : struct, IVec<V>
     {
-        V sum = default, shift = V.Create(largest);
+        V sum = default, by = V.Create(shift);
         for (int i = 0; i < n; i += V.Count)
         {
-            V e = FloatMath.ExpOrZero(V.Load(data + i) - shift);
+            V e = FloatMath.ExpOrZero(V.Load(data + i) - by);
             V.Store(data + i, e);
             sum += e;
         }

@@ -35,7 +35,7 @@ public static class FloatMath
     }
 
     /// <summary>
-    /// e^x for x up to 0, and 0 where that is below the normal range: for weights that are summed beside 1, where a subnormal changes nothing and costs
+    /// e^x for x up to 88, and 0 where that is below the normal range: for weights that are summed beside 1, where a subnormal changes nothing and costs
     /// a hundred times as much to compute with.
     /// </summary>
     [MethodImpl(Inline)]

@@ -36,7 +36,8 @@ public readonly unsafe struct Vec256 : IVec<Vec256>
     [MethodImpl(Inline)] public static Vec256 SubtractBits(Vec256 a, Vec256 b) => new((a.v.AsInt32() - b.v.AsInt32()).AsSingle());
     [MethodImpl(Inline)] public static Vec256 ShiftLeftBits(Vec256 a, int count) => new((a.v.AsInt32() << count).AsSingle());
     [MethodImpl(Inline)] public static Vec256 ShiftRightBits(Vec256 a, int count) => new((a.v.AsInt32() >> count).AsSingle());
-    [MethodImpl(Inline)] public static float Sum(Vec256 a) => Vector256.Sum(a.v);
+    [MethodImpl(Inline)] public static float Sum(Vec256 a) => Sum(a.v);
+    [MethodImpl(Inline)] internal static float Sum(Vector256<float> a) => Vector128.Sum(a.GetLower() + a.GetUpper());
     [MethodImpl(Inline)] public static float Largest(Vec256 a) => Largest(a.v);
     [MethodImpl(Inline)] internal static float Largest(Vector256<float> a) => Vec128.Largest(Vector128.MaxNative(a.GetLower(), a.GetUpper()));
 

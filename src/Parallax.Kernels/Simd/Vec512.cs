@@ -36,7 +36,7 @@ public readonly unsafe struct Vec512 : IVec<Vec512>
     [MethodImpl(Inline)] public static Vec512 SubtractBits(Vec512 a, Vec512 b) => new((a.v.AsInt32() - b.v.AsInt32()).AsSingle());
     [MethodImpl(Inline)] public static Vec512 ShiftLeftBits(Vec512 a, int count) => new((a.v.AsInt32() << count).AsSingle());
     [MethodImpl(Inline)] public static Vec512 ShiftRightBits(Vec512 a, int count) => new((a.v.AsInt32() >> count).AsSingle());
-    [MethodImpl(Inline)] public static float Sum(Vec512 a) => Vector512.Sum(a.v);
+    [MethodImpl(Inline)] public static float Sum(Vec512 a) => Vec256.Sum(a.v.GetLower() + a.v.GetUpper());
     [MethodImpl(Inline)] public static float Largest(Vec512 a) => Vec256.Largest(Vector256.MaxNative(a.v.GetLower(), a.v.GetUpper()));
 
     // Only x86 has vectors of this width.
