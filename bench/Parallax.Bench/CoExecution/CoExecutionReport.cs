@@ -5,8 +5,8 @@ namespace Parallax.Bench.CoExecution;
 /// <summary>The evaluation as tables.</summary>
 internal static class CoExecutionReport
 {
-    /// <summary>A layer is large from here on: what it costs that two sides compute it is little beside the rest.</summary>
-    internal const long LargeMacs = 100_000_000;
+    /// <summary>What it costs that two sides compute a layer weighs the less the more work it is: from so many million multiply-accumulates to the next number.</summary>
+    private static readonly long[] SizesMmac = [0, 30, 100, 300];
 
     /// <summary>Regret that the mean is to stay within.</summary>
     private const double RegretBar = 0.06;
@@ -40,8 +40,7 @@ internal static class CoExecutionReport
 
     private static void Summarize(TextWriter output, LayerFamily family, LayerTimes[] layers)
     {
-        LayerTimes[] large = [.. layers.Where(l => l.Macs >= LargeMacs)];
-        output.WriteLine($"{family}: {layers.Length} layers, {large.Length} of them of {LargeMacs / 1_000_000} MMAC or more, {layers.Count(l => l.Chosen > 0 && l.Chosen < l.Channels)} split");
+        output.WriteLine($"{family}: {layers.Length} layers, {layers.Count(l => l.Chosen > 0 && l.Chosen < l.Channels)} split");
         output.WriteLine($"  {"",-44} {"shortest",10} {"median",10}");
         Line("regret of the chosen cut, geometric mean", of => Percent(Mean(layers, l => 1 + l.Regret(of)) - 1));
         Line("regret, nine in ten within", of => Percent(Quantile(layers, l => l.Regret(of), 0.9)));
@@ -51,10 +50,14 @@ internal static class CoExecutionReport
         Line("speed-up, best", of => Ratio(layers.Max(l => l.Speedup(of))));
         Line("speed-up of the grid's best, geometric mean", of => Ratio(Mean(layers, l => l.BestSpeedup(of))));
         Line("speed-up of the grid's best, best", of => Ratio(layers.Max(l => l.BestSpeedup(of))));
-        if (large.Length > 0)
+        for (int size = 0; size < SizesMmac.Length; size++)
         {
-            Line("large: of the ideal reached, geometric mean", of => Percent(Mean(large, l => l.Speedup(of) / l.Ideal(of))));
-            Line("large: of the ideal reached by the grid's best", of => Percent(Mean(large, l => l.BestSpeedup(of) / l.Ideal(of))));
+            long from = SizesMmac[size], to = size + 1 < SizesMmac.Length ? SizesMmac[size + 1] : long.MaxValue;
+            LayerTimes[] some = [.. layers.Where(l => l.Macs / 1_000_000 >= from && l.Macs / 1_000_000 < to)];
+            if (some.Length == 0) continue;
+            string which = $"{some.Length} {(to == long.MaxValue ? $"of {from} MMAC or more" : $"of {from} to {to} MMAC")}";
+            Line($"of the ideal reached, {which}", of => Percent(Mean(some, l => l.Speedup(of) / l.Ideal(of))));
+            Line($"by the grid's best, {which}", of => Percent(Mean(some, l => l.BestSpeedup(of) / l.Ideal(of))));
         }
         Error("CPU alone", l => [l.Cpu]);
         Error("device alone", l => [l.Device]);

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Parallax.Bench.CoExecution;
 
 /// <summary>The shortest and the middle time of many runs, in microseconds.</summary>
@@ -20,13 +18,10 @@ internal sealed record CutTimes(long Cut, Timing Measured, double PredictedCpuUs
 /// <param name="OnGrid">By cut, whether the exhaustive grid has it.</param>
 internal sealed record LayerTimes(string Network, LayerFamily Family, string Shape, long Macs, long Channels, long Chosen, CutTimes[] Cuts, bool[] OnGrid, int Runs)
 {
-    [JsonIgnore]
     internal CutTimes Device => Cuts[0];
 
-    [JsonIgnore]
     internal CutTimes Cpu => Cuts[^1];
 
-    [JsonIgnore]
     internal CutTimes ChosenCut => Cuts.Single(c => c.Cut == Chosen);
 
     /// <summary>The faster of the two sides alone.</summary>

@@ -12,13 +12,24 @@ internal static class LatencyFeatures
     /// <summary>What that is where the kernel is not known.</summary>
     internal const float NoImplementation = -1;
 
-    internal const int Count = 21;
+    /// <summary>The number of the feature that is the sum of the amounts at their costs.</summary>
+    internal const int SumOfCosts = 21;
+
+    internal const int Count = 22;
+
+    private const double LeastUs = 1e-3;
 
     /// <summary>Writes the features; NaN stands for what is not known.</summary>
     /// <param name="units">Workers, or a device's compute units, that share the groups of the kernel.</param>
     /// <param name="implementation">The kernel's place in the predictor's list; NaN where it is not there.</param>
-    internal static void Write(in StepWork work, int units, in KernelFacts kernel, float implementation, Span<float> features)
+    /// <param name="costs">Of the amounts of <see cref="WorkAmounts"/>, in microseconds.</param>
+    internal static void Write(in StepWork work, int units, in KernelFacts kernel, float implementation, ReadOnlySpan<double> costs, Span<float> features)
     {
+        Span<double> amounts = stackalloc double[WorkAmounts.Count];
+        WorkAmounts.Write(work, units, kernel, amounts);
+        double us = 0;
+        for (int i = 0; i < amounts.Length; i++) us += costs[i] * amounts[i];
+        features[SumOfCosts] = (float)Math.Log2(Math.Max(LeastUs, us));
         WorkShape shape = work.Extents;
         double parts = Math.Max(1, kernel.Groups), waves = Math.Ceiling(parts / units);
         double tiles = Tiles(shape.Rows, kernel.TileRows) * Tiles(shape.Columns, kernel.TileColumns);

@@ -3,9 +3,9 @@ using System.Text.Json.Serialization;
 
 namespace Parallax.Planning;
 
-/// <summary>How well a predictor does on problems that it never saw.</summary>
+/// <summary>How well a predictor does on problems that it never saw: one that was made as it was, but without some problems that were kept apart.</summary>
 /// <param name="Samples">That it was trained with, those for early stopping included.</param>
-/// <param name="HeldOut">Samples of problems that were kept apart.</param>
+/// <param name="HeldOut">Samples of problems that were kept apart to judge.</param>
 /// <param name="Mape">Mean of |predicted - measured| / measured over those.</param>
 /// <param name="P90">The error that nine in ten of those stay within.</param>
 /// <param name="AssumedMape">As <paramref name="Mape"/>, for the prediction without a predictor.</param>
@@ -20,6 +20,7 @@ public sealed record PredictorAccuracy(int Samples, int HeldOut, double Mape, do
 /// <param name="Implementations">Kernels that were seen, the ones that were faster for their work first.</param>
 /// <param name="MinUnits">The least work that was measured.</param>
 /// <param name="Typical">By feature, what stands in where it is not known.</param>
+/// <param name="Costs">Of the amounts of work, in microseconds: their sum is a feature.</param>
 public sealed record LatencyPredictor(
     OpClass Kind,
     double DispatchUs,
@@ -29,16 +30,17 @@ public sealed record LatencyPredictor(
     double Base,
     [property: JsonConverter(typeof(FloatsOnOneLine))] ImmutableArray<float> Weights,
     [property: JsonConverter(typeof(FloatsOnOneLine))] ImmutableArray<float> Typical,
+    ImmutableArray<double> Costs,
     BoostedTrees Trees,
     PredictorAccuracy Accuracy)
 {
     /// <summary>How far beyond the least and the most work that was measured a prediction is worth having.</summary>
     private const double Reach = 2;
 
-    /// <summary>The kind of work that shares a predictor: products whatever their rows, convolutions whatever their taps and groups, each other class for itself.</summary>
+    /// <summary>The kind of work that shares a predictor: products whatever their rows, convolutions whatever their taps but for depthwise ones, each other class for itself.</summary>
     public static OpClass KindOf(in StepWork work) => work switch
     {
-        { Extents.Taps: > 0 } => OpClass.Convolution,
+        { Extents.Taps: > 0, Class: not OpClass.Depthwise } => OpClass.Convolution,
         { Class: OpClass.FewRows } => OpClass.Dense,
         _ => work.Class,
     };
@@ -77,7 +79,7 @@ public sealed record LatencyPredictor(
     internal void Write(in StepWork work, int units, in KernelFacts kernel, Span<float> features)
     {
         int place = kernel.Implementation is null ? -1 : Implementations.IndexOf(kernel.Implementation);
-        LatencyFeatures.Write(work, units, kernel, place < 0 ? float.NaN : place, features);
+        LatencyFeatures.Write(work, units, kernel, place < 0 ? float.NaN : place, Costs.AsSpan(), features);
         for (int i = 0; i < features.Length; i++)
             if (float.IsNaN(features[i])) features[i] = Typical[i];
     }
@@ -90,9 +92,10 @@ public sealed record LatencyPredictor(
     private string? Fault()
     {
         string name = $"the predictor of {Kind}";
-        if (Implementations.IsDefault || Weights.IsDefault || Typical.IsDefault || Trees is null || Accuracy is null) return $"{name} is not complete";
+        if (Implementations.IsDefault || Weights.IsDefault || Typical.IsDefault || Costs.IsDefault || Trees is null || Accuracy is null) return $"{name} is not complete";
         if (Weights.Length != LatencyFeatures.Count || Typical.Length != LatencyFeatures.Count) return $"{name} has not {LatencyFeatures.Count} features";
-        if (!double.IsFinite(Base) || !(DispatchUs >= 0) || !double.IsFinite(DispatchUs) || !Weights.All(float.IsFinite) || !Typical.All(float.IsFinite)) return $"{name} has numbers that are none";
+        if (Costs.Length != WorkAmounts.Count) return $"{name} has not {WorkAmounts.Count} costs";
+        if (!double.IsFinite(Base) || !(DispatchUs >= 0) || !double.IsFinite(DispatchUs) || !Weights.All(float.IsFinite) || !Typical.All(float.IsFinite) || !Costs.All(c => double.IsFinite(c) && c >= 0)) return $"{name} has numbers that are none";
         return Trees.IsSound(LatencyFeatures.Count) ? null : $"{name} has trees that lead nowhere";
     }
 }

@@ -14,7 +14,7 @@ public static class PredictorTrainer
     /// <summary>One in so many problems is kept apart to tell the accuracy.</summary>
     private const int HeldOutPart = 5;
 
-    /// <summary>Parts into which the other problems are cut. Each part is once what tells the trees when to stop; their mean is the result.</summary>
+    /// <summary>Parts into which the problems are cut. Each part is once what tells the trees when to stop; their mean is the result.</summary>
     private const int Folds = 3;
 
     /// <summary>The predictors of one device: one for each kind of operator that has enough samples, where it is better than what is assumed without it.</summary>
@@ -28,28 +28,34 @@ public static class PredictorTrainer
             .Where(p => p.Accuracy.Mape < Math.Min(MaxMape, p.Accuracy.AssumedMape)),
     ];
 
-    /// <summary>The predictor of one kind of operator.</summary>
+    /// <summary>The predictor of one kind of operator: made of all samples, with the accuracy that one made of the others has on the problems that were kept apart.</summary>
     /// <param name="samples">All of one kind.</param>
     public static LatencyPredictor TrainKind(IReadOnlyList<LatencySample> samples, double dispatchUs, Func<LatencySample, double> assumedUs, TreeOptions options)
     {
         string[] problems = [.. samples.Select(s => s.Problem).Distinct().Order(StringComparer.Ordinal)];
         new Random(options.Seed).Shuffle(problems);
-        HashSet<string> apart = [.. problems[..Math.Max(1, problems.Length / HeldOutPart)]];
-        LatencySample[] seen = [.. samples.Where(s => !apart.Contains(s.Problem))], heldOut = [.. samples.Where(s => apart.Contains(s.Problem))];
+        int apart = Math.Max(1, problems.Length / HeldOutPart);
+        HashSet<string> kept = [.. problems[..apart]];
+        LatencySample[] seen = [.. samples.Where(s => !kept.Contains(s.Problem))], heldOut = [.. samples.Where(s => kept.Contains(s.Problem))];
+        LatencyPredictor judged = Fit(seen, problems[apart..], dispatchUs, options);
+        double[] errors = Errors(heldOut, s => judged.WorkUs(s.Work, s.Units, s.Kernel));
+        return Fit(samples, problems, dispatchUs, options) with
+        {
+            Accuracy = new PredictorAccuracy(samples.Count, heldOut.Length, errors.Average(), errors[(int)Math.Ceiling(0.9 * errors.Length) - 1], Errors(heldOut, assumedUs).Average()),
+        };
+    }
+
+    /// <param name="problems">Of the samples, in the order in which they are dealt out.</param>
+    private static LatencyPredictor Fit(IReadOnlyList<LatencySample> samples, string[] problems, double dispatchUs, TreeOptions options)
+    {
         // A region is judged before it is known which kernels will run: each sample counts a second time without its kernel.
-        LatencySample[] taught = [.. seen, .. seen.Where(s => s.Kernel != default).Select(s => s with { Kernel = default })];
+        LatencySample[] taught = [.. samples, .. samples.Where(s => s.Kernel != default).Select(s => s with { Kernel = default })];
         LatencyPredictor fitted = FitLine(taught, dispatchUs);
         float[][] rows = [.. taught.Select(s => Row(fitted, s))];
         double[] left = [.. taught.Select((s, i) => Math.Log(s.Us) - fitted.Linear(rows[i]))];
-        string[] known = [.. problems.Where(p => !apart.Contains(p))];
-        LatencyPredictor trained = fitted with
+        return fitted with
         {
-            Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(taught, known, fold), options with { Seed = options.Seed + fold }))]),
-        };
-        double[] errors = Errors(heldOut, s => trained.WorkUs(s.Work, s.Units, s.Kernel));
-        return trained with
-        {
-            Accuracy = new PredictorAccuracy(seen.Length, heldOut.Length, errors.Average(), errors[(int)Math.Ceiling(0.9 * errors.Length) - 1], Errors(heldOut, assumedUs).Average()),
+            Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(taught, problems, fold), options with { Seed = options.Seed + fold }))]),
         };
     }
 
@@ -58,11 +64,11 @@ public static class PredictorTrainer
         string[] implementations = [.. samples.Where(s => s.Kernel.Implementation is not null).GroupBy(s => s.Kernel.Implementation!)
             .OrderBy(g => g.Average(s => Math.Log(s.Us / Math.Max(1, s.Work.Units)))).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => g.Key)];
         var line = new LatencyPredictor(KindOf(samples[0]), dispatchUs, samples.Min(s => s.Work.Units), samples.Max(s => s.Work.Units), [.. implementations], 0,
-            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0, 0));
+            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], FitCosts(samples), new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0, 0));
         float[][] raw = [.. samples.Select(s =>
         {
             var row = new float[LatencyFeatures.Count];
-            LatencyFeatures.Write(s.Work, s.Units, s.Kernel, s.Kernel.Implementation is { } name ? line.Implementations.IndexOf(name) : float.NaN, row);
+            LatencyFeatures.Write(s.Work, s.Units, s.Kernel, s.Kernel.Implementation is { } name ? line.Implementations.IndexOf(name) : float.NaN, line.Costs.AsSpan(), row);
             return row;
         })];
         line = line with { Typical = [.. Enumerable.Range(0, LatencyFeatures.Count).Select(f => TypicalOf(raw, f))] };
@@ -70,6 +76,13 @@ public static class PredictorTrainer
         (double origin, double[] weights) = LinearFit.Fit(rows, [.. samples.Select(s => Math.Log(s.Us))], line.Typical);
         return line with { Base = origin, Weights = [.. weights.Select(w => (float)w)] };
     }
+
+    private static ImmutableArray<double> FitCosts(LatencySample[] samples) => [.. CostFit.Fit([.. samples.Select(s =>
+    {
+        var amounts = new double[WorkAmounts.Count];
+        WorkAmounts.Write(s.Work, s.Units, s.Kernel, amounts);
+        return amounts;
+    })], [.. samples.Select(s => s.Us)])];
 
     private static OpClass KindOf(LatencySample sample) => LatencyPredictor.KindOf(sample.Work);
 

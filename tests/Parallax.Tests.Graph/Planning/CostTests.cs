@@ -100,7 +100,7 @@ public class CostTests
         Assert.Equal(json, DeviceProfile.FromJson(json).ToJson());
         foreach (string bad in (string[])
             [
-                "", "nonsense", "[]", "null", "{}", "{\"machine\":\"this\",\"version\":2}", json[..^20], json.Replace("\"Dense\"", "\"Dence\""), json.Replace("\"memory\"", "\"memmory\""),
+                "", "nonsense", "[]", "null", "{}", $"{{\"machine\":\"this\",\"version\":{DeviceProfile.CurrentVersion}}}", json[..^20], json.Replace("\"Dense\"", "\"Dence\""), json.Replace("\"memory\"", "\"memmory\""),
                 Saying(Model with { ForkUs = double.NaN }), Saying(Model with { StepOverheadUs = -1 }), Saying(Model with { Memory = new ClassRate(0, 0.5) }),
                 Saying(Model with { Rates = Model.Rates.SetItem(OpClass.Softmax, new ClassRate(1e9, 0.5, [1, double.PositiveInfinity])) }),
                 Saying(Model with { Rates = Model.Rates.SetItem(OpClass.Softmax, null!) }),

@@ -46,7 +46,30 @@ public class PredictorTests
         Assert.InRange(mape, 0, 0.10);
         Assert.InRange(Predictor.Accuracy.Mape, mape / 2, mape * 2);
         Assert.InRange(Predictor.Accuracy.AssumedMape, 0.2, 100);
-        Assert.Equal((320, 80), (Predictor.Accuracy.Samples, Predictor.Accuracy.HeldOut));
+        Assert.Equal((400, 80), (Predictor.Accuracy.Samples, Predictor.Accuracy.HeldOut));
+    }
+
+    [Fact]
+    public void What_takes_a_time_of_its_own_is_told_apart_by_few_samples()
+    {
+        // Multiplying, and weights from memory one after the other: a sum, that no product of powers comes near.
+        var random = new Random(3);
+        LatencySample[] all = [.. Enumerable.Range(0, 140).Select(_ => Work(Log(1, 1024), Log(16, 2048), Log(16, 2048))).Select(w =>
+            new LatencySample("toy", $"{w.Extents}", w, 1, default, 2 + w.Macs / 6e4 + w.ColdBytes / 8e3))];
+        LatencyPredictor trained = PredictorTrainer.TrainKind(all[..100], 0, Assumed, new TreeOptions());
+        Assert.InRange(all[100..].Average(s => Math.Abs(trained.WorkUs(s.Work, 1, default) / s.Us - 1)), 0, 0.02);
+
+        long Log(double low, double high) => (long)(low * Math.Pow(high / low, random.NextDouble()));
+    }
+
+    [Fact]
+    public void Costs_are_found_and_none_is_below_zero()
+    {
+        double[][] amounts = [[1, 0, 5], [0, 2, 7], [3, 3, 1], [10, 1, 2], [4, 8, 9]];
+        double[] costs = CostFit.Fit(amounts, [.. amounts.Select(a => 2 * a[0] + 0.5 * a[1])]);
+        Assert.Equal([2, 0.5, 0], costs.Select(c => Math.Round(c, 3)));
+        costs = CostFit.Fit(amounts, [.. amounts.Select(a => 20 + 2 * a[0] - 0.5 * a[1])]);
+        Assert.All(costs, c => Assert.True(c >= 0));
     }
 
     [Fact]
@@ -150,7 +173,7 @@ public class PredictorTests
     public void A_profile_of_another_version_says_so()
     {
         string json = Json(Predictor);
-        foreach (string other in (string[])[json.Replace("\"version\"", "\"age\""), json.Replace("\"version\": 2", "\"version\": 3")])
+        foreach (string other in (string[])[json.Replace("\"version\"", "\"age\""), json.Replace($"\"version\": {DeviceProfile.CurrentVersion}", "\"version\": 99")])
             Assert.Contains("version", Assert.Throws<ProfileVersionException>(() => DeviceProfile.FromJson(other)).Message);
     }
 

@@ -12,9 +12,6 @@ internal sealed class JointGraph
     /// <summary>The relative error of a prediction of which none is known.</summary>
     private const double UsualError = 0.1;
 
-    /// <summary>The greater of two normally distributed errors is 0.56 standard deviations above zero in the mean, and their mean magnitude is 0.8 of one.</summary>
-    private const double SlowerOfTwo = 0.56 / 0.8;
-
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
     private readonly CostModel cpu;
@@ -95,16 +92,11 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    /// <summary>
-    /// A split ends when the slower side does, and either may be slower than predicted. Of two sides that are predicted to take equally long, the slower one is to be expected to take
-    /// <see cref="SlowerOfTwo"/> of their usual error longer: so both are taken to.
-    /// </summary>
     private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts kernel, int workers)
     {
         if (OutputChannels.AxisOf(nodes.Graph, node) is not { } axis || OutputChannels.CountOf(nodes.Graph, node) is not { } extent) return [];
         if (work.Extents.Columns != extent || backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return [];
-        double slowCpu = 1 + SlowerOfTwo * ErrorOf(cpu.PredictorFor(work)), slowDevice = 1 + SlowerOfTwo * ErrorOf(backend.Model.PredictorFor(work));
         return [new SplitAxis(axis, extent, granule, workers,
-            (columns, count) => slowCpu * cpu.PredictUs(work.Part(columns), count), columns => slowDevice * DeviceUs(work.Part(columns), kernel.Part(columns, extent)))];
+            (columns, count) => cpu.PredictUs(work.Part(columns), count), columns => DeviceUs(work.Part(columns), kernel.Part(columns, extent)))];
     }
 }
