@@ -12,6 +12,12 @@ if (args is ["chain"])
     return 0;
 }
 
+if (args is ["layers", .. var networks])
+{
+    ParallelLayers.Run(networks, Console.Out);
+    return 0;
+}
+
 if (args is ["devices", ..])
 {
     DeviceComparison.Run(args.ElementAtOrDefault(1));
