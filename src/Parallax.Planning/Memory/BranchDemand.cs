@@ -28,16 +28,26 @@ internal sealed class BranchDemand
     /// <summary>The peak of a branch on its own: its private buffers, and the others that it touches all the while.</summary>
     internal long PeakBytes(int branch) => ownPeak[branch] + buffersOf[branch].Where(b => !isPrivate[b]).Sum(b => bytes[b]);
 
-    /// <summary>The peak of live bytes when the branches run in an order.</summary>
+    /// <summary>The peak of live bytes, step by step, when the branches run in an order.</summary>
     internal long PeakBytes(int[] order)
     {
-        var replay = new Replay(this);
+        var start = new int[order.Length]; // by branch, its first step
+        int steps = 0;
         foreach (int branch in order)
         {
-            replay.Start(branch);
-            replay.Finish(branch);
+            start[branch] = steps;
+            steps += Math.Max(1, problem.StepCounts[branch]);
         }
-        return replay.PeakBytes;
+        var live = new long[steps + 1];
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            ArenaBuffer buffer = problem.Buffers[i];
+            if (buffer.Accesses.IsEmpty) continue;
+            live[buffer.LiveIn ? 0 : buffer.Accesses.Min(a => start[a.Branch.Index] + a.First)] += bytes[i];
+            live[buffer.LiveOut ? steps : buffer.Accesses.Max(a => start[a.Branch.Index] + a.Last) + 1] -= bytes[i];
+        }
+        for (int step = 1; step <= steps; step++) live[step] += live[step - 1];
+        return live.Max();
     }
 
     /// <summary>Of the branches that are ready, always the one that leaves the fewest bytes behind.</summary>

@@ -17,6 +17,13 @@ public static class MemoryPlanner
     /// <summary>The plan for branches that run one after another, in the order whose peak is the lowest of those tried.</summary>
     public static MemoryPlan Sequential(MemoryProblem problem) => new Planning(problem).Sequential();
 
+    /// <summary>All branches in the sequential order whose peak of live bytes is the lowest of those tried: that of <see cref="Sequential"/>.</summary>
+    public static ImmutableArray<BranchId> LeastMemoryOrder(MemoryProblem problem)
+    {
+        int[] place = BranchRanks.LeastMemory(problem, new BranchDemand(problem));
+        return [.. Enumerable.Range(0, place.Length).OrderBy(b => place[b]).Select(b => new BranchId(b))];
+    }
+
     /// <summary>The plan for any schedule that the dependencies allow.</summary>
     public static MemoryPlan Parallel(MemoryProblem problem) => new Planning(problem).Parallel();
 

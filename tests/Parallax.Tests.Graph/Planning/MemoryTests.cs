@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Planning;
 using Parallax.Suite;
@@ -33,6 +34,16 @@ public class MemoryTests
         };
         for (int run = 0; run < 4; run++)
             Assert.True(ToyProblems.Replay(problem, plan, random, workers: run == 0 ? 2 : int.MaxValue) <= plan.Width);
+    });
+
+    [Fact]
+    public void The_sequential_order_needs_no_more_at_once_than_the_one_that_is_given() => Property.Holds(300, 40, (random, size) =>
+    {
+        MemoryProblem problem = Draw(random, size);
+        ImmutableArray<int> given = problem.Branches.Order;
+        MemoryPlan sequential = MemoryPlanner.Sequential(problem), other = MemoryPlanner.WithEdges(problem, [.. given.Zip(given.Skip(1))], "as given");
+        Assert.True(sequential.Order.SequenceEqual(MemoryPlanner.LeastMemoryOrder(problem)));
+        Assert.True(sequential.LowerBoundBytes <= other.LowerBoundBytes);
     });
 
     [Fact]
