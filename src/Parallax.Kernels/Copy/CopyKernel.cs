@@ -6,12 +6,14 @@ public readonly record struct CopyPart(int Input, int Output, StridedCopy Copy);
 /// <summary>Several strided copies that write disjoint bytes, e.g. the operands of a Concat. Small ones share a block.</summary>
 public sealed unsafe class CopyKernel : Kernel
 {
+    private readonly string family;
     private readonly CopyPart[] parts;
     private readonly (int Part, int Block)[] pieces;
     private readonly int[] starts; // of each block among the pieces; one more than blocks
 
     public CopyKernel(string name, params ReadOnlySpan<CopyPart> copies)
     {
+        family = name;
         parts = copies.ToArray();
         Name = parts.Length == 1 ? $"{name}_{parts[0].Copy.Variant}" : name;
         var all = new List<(int, int)>();
@@ -41,6 +43,11 @@ public sealed unsafe class CopyKernel : Kernel
     public static CopyKernel Bytes(long count) => new("copy", new CopyPart(0, 0, StridedCopy.Bytes(count)));
 
     public override string Name { get; }
+
+    public ReadOnlySpan<CopyPart> Parts => parts;
+
+    /// <summary>A kernel of the same name that makes some of the copies.</summary>
+    public CopyKernel Only(IReadOnlyCollection<CopyPart> some) => new(family, [.. some]);
 
     public override int BlockCount(int phase) => pieces.Length == 0 ? 0 : starts.Length - 1;
 

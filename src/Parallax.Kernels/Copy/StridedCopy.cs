@@ -100,6 +100,9 @@ public sealed unsafe class StridedCopy
     /// <summary>Bytes in front of the box in the target.</summary>
     public long TargetStart => targetStart;
 
+    /// <summary>Whether the box is one run of bytes on both sides.</summary>
+    public bool IsRun => box.Length == 0 || box is [var axis] && axis.Source == axis.Target && axis.Target * axis.Count == TotalBytes;
+
     public int BlockCount => checked((int)((units + unitsPerBlock - 1) / unitsPerBlock));
 
     /// <summary>How the innermost axes are copied: rows, fill, tiles or elements.</summary>

@@ -97,7 +97,7 @@ public sealed record CostModel(
     /// <param name="kernel">The kernel that will run, where it is known; its blocks are the parts that workers can share.</param>
     public double PredictUs(in StepWork work, int workers = 1, KernelFacts? kernel = null)
     {
-        if (work.Class == OpClass.View) return 0;
+        if (work.Class == OpClass.View || kernel is { IsNone: true }) return 0;
         if (PredictorFor(work) is { } predictor) return predictor.PredictUs(work, kernel is { Groups: > 0 and var groups } ? (int)Math.Min(workers, groups) : workers, kernel ?? default);
         double alone = Us(work, 1);
         int parts = kernel is { Groups: > 0 } known ? (int)known.Groups : (int)Math.Clamp(alone / BlockUs, 1, int.MaxValue);

@@ -8,6 +8,11 @@ namespace Parallax.Planning;
 /// <param name="TileColumns">Columns likewise.</param>
 public readonly record struct KernelFacts(string? Implementation, long Groups, long GroupSize = 0, long TileRows = 0, long TileColumns = 0)
 {
+    /// <summary>Of a node that has nothing to do: its result lies where it was computed in the first place.</summary>
+    public static KernelFacts None { get; } = new("none", 0) { IsNone = true };
+
+    public bool IsNone { get; private init; }
+
     /// <summary>The same kernel where it computes only a part of the columns, or channels, of the result.</summary>
     public KernelFacts Part(long columns, long allColumns) => this with { Groups = (Groups * columns + allColumns - 1) / allColumns };
 }

@@ -69,6 +69,9 @@ internal sealed class KernelPreparation : PoolJob, IDisposable
         }
     }
 
+    /// <summary>The kernel of a node that nobody took yet; null where there is none.</summary>
+    internal Kernel? Find(Node node) => kernels.GetValueOrDefault(node.Id.Index);
+
     /// <summary>Hands over the kernel of a node, once.</summary>
     internal Kernel Take(Node node) => kernels.Remove(node.Id.Index, out Kernel? kernel) ? kernel : throw new InvalidOperationException($"{node} was not prepared");
 

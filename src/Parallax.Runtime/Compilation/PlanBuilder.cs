@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Graphs.Passes;
 using Parallax.Kernels;
+using Parallax.Kernels.Copy;
 using Parallax.Planning;
 using Parallax.Runtime.Cpu;
 using Parallax.Runtime.Execution;
@@ -18,13 +19,15 @@ internal sealed class PlanBuilder
     private readonly WeightCache weights;
     private readonly Func<Graph, CompiledGraph> compileBody;
     private readonly ImmutableArray<SessionDevice> devices;
+    private readonly HashSet<ValueId> data; // values that get a slot of their own as whole data
     private readonly SlotTable slots;
-    private readonly ValueLifetimes lifetimes;
     private readonly List<(Slot Slot, DType Type, long[] Dims)> outputSlots = [];
     private readonly List<(int Position, Slot Slot)> datumOutputs = [];
     private readonly List<CopyStep> finalCopies = [];
     private readonly List<Step> made = [];
     private KernelPreparation? prepared;
+    private CopyElision elision = null!; // these two from the kernels, when they are prepared
+    private ValueLifetimes lifetimes = null!;
     private SessionDevice? compiling;
 
     private PlanBuilder(Graph graph, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
@@ -33,6 +36,7 @@ internal sealed class PlanBuilder
         this.weights = weights;
         this.compileBody = compileBody;
         devices = settings.Devices;
+        data = FindData();
         ImmutableArray<IRegionBackend> present = [.. devices.Where(d => d.Lost is null).Select(d => d.For(WhyNotOnDevice))];
         var splits = new ForcedSplits(graph, present, settings.Splits);
         Partition found = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. present, .. settings.Accelerators])
@@ -41,7 +45,6 @@ internal sealed class PlanBuilder
         });
         partition = found with { Unsupported = found.Unsupported.AddRange(splits.Refused) };
         slots = new SlotTable(graph);
-        lifetimes = new ValueLifetimes(partition, IsStaticView);
     }
 
     internal static ExecutionPlan Build(Graph graph, IReadOnlyList<Fact> inputFacts, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
@@ -70,8 +73,10 @@ internal sealed class PlanBuilder
     private ExecutionPlan Build(RunSettings settings)
     {
         PlaceInputsAndConstants();
-        PlaceOutputs();
         PrepareKernels(settings);
+        elision = new CopyElision(partition, IsView, n => DeviceOf(partition[partition.BranchOf[n.Id.Index]]) is not null, prepared!.Find);
+        lifetimes = new ValueLifetimes(partition, elision);
+        PlaceOutputs();
         var branches = new Step[partition.Branches.Length][];
         foreach (Branch branch in partition.Branches) branches[branch.Id.Index] = DeviceOf(branch) is { } device ? [BuildRegion(branch, device)] : BuildBranch(branch);
         CollectOutputs();
@@ -100,15 +105,18 @@ internal sealed class PlanBuilder
     }
 
     /// <summary>The kernels of nodes; null for what is prepared at run time.</summary>
-    private static Func<NodeId, KernelFacts?> Kernels(Step[][] branches)
+    private Func<NodeId, KernelFacts?> Kernels(Step[][] branches)
     {
         Dictionary<NodeId, KernelFacts> kernels = branches.SelectMany(b => b).Select(s => s.OnCpu).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
-        return id => kernels.TryGetValue(id, out KernelFacts facts) ? facts : null;
+        return id => kernels.TryGetValue(id, out KernelFacts facts) ? facts : elision.DoesNothing(graph[id]) ? KernelFacts.None : null;
     }
 
     private bool IsStatic(ValueId id) => graph.TensorFact(id) is { IsStatic: true } fact && fact.Type != DType.String;
 
     private bool IsStaticView(Node node) => node.Op.IsView && IsStatic(node.Inputs[0]) && IsStatic(node.Outputs[0]);
+
+    /// <summary>Whether a node only shows the bytes of its input. A datum carries its shape with it: a view of one is another datum.</summary>
+    private bool IsView(Node node) => IsStaticView(node) && !data.Contains(node.Inputs[0]);
 
     private bool IsStatic(Node node) => node.Inputs.All(i => i.IsNone || IsStatic(i)) && node.Outputs.All(o => o.IsNone || IsStatic(o));
 
@@ -136,7 +144,7 @@ internal sealed class PlanBuilder
     {
         for (int i = 0; i < graph.Outputs.Count; i++)
         {
-            ValueId value = graph.Outputs[i].Value, root = lifetimes.Root(value);
+            ValueId value = graph.Outputs[i].Value, root = elision.Ranges.Root(value);
             if (slots[root] is not null || graph.Producer(root) is not { } producer || KernelBinding(producer) is null) continue;
             Slot slot = slots.Add(SlotKind.Output, i, ByteCount(value));
             slots[root] = slot;
@@ -159,12 +167,13 @@ internal sealed class PlanBuilder
         foreach (NodeId id in branch.Nodes)
         {
             Node node = graph[id];
-            // A datum carries its shape with it: a view of one is another datum.
-            if (IsStaticView(node) && slots[node.Inputs[0]]!.Kind != SlotKind.Datum)
+            if (IsView(node))
             {
-                slots[node.Outputs[0]] = slots[node.Inputs[0]];
+                slots.Place(node.Outputs[0], node.Inputs[0], 0);
                 continue;
             }
+            PlaceRanges(node);
+            if (elision.DoesNothing(node)) continue;
             Step step = KernelBinding(node) is not null ? NewKernelStep(node) : NewDynamicStep(node);
             foreach (Operand? operand in step.Inputs.Concat(step.Outputs))
                 if (operand is { Slot: { Kind: SlotKind.Arena } slot }) slots.Buffers.Touch(slot.Buffer, branch.Id, steps.Count);
@@ -173,6 +182,22 @@ internal sealed class PlanBuilder
             made.Add(step);
         }
         return [.. steps];
+    }
+
+    /// <summary>Outputs that are ranges of other values are where those are: of an input, which is there, or of what a Concat makes of them later.</summary>
+    private void PlaceRanges(Node node)
+    {
+        foreach (ValueId output in node.Outputs)
+        {
+            if (output.IsNone || elision.Ranges[output] is var (root, offset) && root == output) continue;
+            ValueId shown = node.Inputs.FirstOrDefault(i => !i.IsNone && elision.Ranges.Root(i) == root, ValueId.None);
+            if (!shown.IsNone) slots.Place(output, shown, offset - elision.Ranges[shown].Offset);
+            else
+            {
+                slots[root] ??= slots.AddArena(ByteCount(root));
+                slots.Place(output, root, offset);
+            }
+        }
     }
 
     private void Discard()
@@ -187,7 +212,7 @@ internal sealed class PlanBuilder
     {
         compiling = device;
         RegionStep step = new RegionBuilder(graph, slots, weights, branch, partition.Regions[branch.Region!.Value].Split)
-            .Build(device, $"region {branch.Id}", IsStaticView, (node, part) => Prepare(node, KernelBinding(node)!, part));
+            .Build(device, $"region {branch.Id}", IsView, (node, part) => Prepare(node, KernelBinding(node)!, part));
         compiling = null;
         made.Add(step);
         return step;
@@ -198,12 +223,18 @@ internal sealed class PlanBuilder
     {
         if (!IsStatic(node)) return "a shape is known only at run time";
         if (node.Inputs.Concat(node.Outputs).Any(v => !v.IsNone && graph.Constant(v) is null && ByteCount(v) == 0)) return "a tensor is empty";
-        if (IsStaticView(node)) return IsDatum(node.Inputs[0]) ? "shows what another operator hands over as a whole" : null;
+        if (IsStaticView(node)) return data.Contains(node.Inputs[0]) ? "shows what another operator hands over as a whole" : null;
         return KernelBinding(node) is null ? "works on whole data" : null;
     }
 
-    /// <summary>Whether a value gets a <see cref="SlotKind.Datum"/> slot.</summary>
-    private bool IsDatum(ValueId id) => graph.Producer(id) is { } producer && (IsStaticView(producer) ? IsDatum(producer.Inputs[0]) : KernelBinding(producer) is null);
+    /// <summary>The values that get a <see cref="SlotKind.Datum"/> slot.</summary>
+    private HashSet<ValueId> FindData()
+    {
+        var found = new HashSet<ValueId>();
+        foreach (Node node in graph.TopologicalOrder())
+            if (IsStaticView(node) ? found.Contains(node.Inputs[0]) : KernelBinding(node) is null) found.UnionWith(node.Outputs);
+        return found;
+    }
 
     private DynamicStep NewDynamicStep(Node node)
     {
@@ -218,7 +249,7 @@ internal sealed class PlanBuilder
     private KernelStep NewKernelStep(Node node)
     {
         Operand?[] inputs = [.. node.Inputs.Select(slots.OperandOf)];
-        Kernel kernel = prepared!.Take(node);
+        Kernel kernel = elision.Kernel(node) ?? prepared!.Take(node);
         for (int i = 0; i < node.Outputs.Length; i++)
         {
             ValueId output = node.Outputs[i];
@@ -255,7 +286,7 @@ internal sealed class PlanBuilder
     {
         long bytes = ByteCount(node.Outputs[0]);
         for (int i = 0; i < inputs.Length; i++)
-            if (inputs[i] is { Slot: { Kind: SlotKind.Arena } slot } && slot.ByteCount == bytes && kernel.CanRunInPlace(i)
+            if (inputs[i] is { Slot: { Kind: SlotKind.Arena } slot } && slot.ByteCount == bytes && ByteCount(node.Inputs[i]) == bytes && kernel.CanRunInPlace(i)
                 && lifetimes.DiesAt(node.Inputs[i], node) && !inputs.Where((o, j) => j != i && o?.Slot == slot).Any())
                 return slot;
         return null;

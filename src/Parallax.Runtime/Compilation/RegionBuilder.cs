@@ -30,7 +30,7 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
         OutputPart? ofDevice = split is null ? null : PartFrom(split.Cut);
         Node[] all = [.. branch.Nodes.Select(n => graph[n])], working = [.. all.Where(n => !isView(n))];
         foreach (Node node in all)
-            if (isView(node)) slots[node.Outputs[0]] = slots[node.Inputs[0]];
+            if (isView(node)) slots.Place(node.Outputs[0], node.Inputs[0], 0);
             else Add(node, working.Length - 1, ofDevice);
         HashSet<Slot> isRead = ReadElsewhere(all);
         ImmutableArray<RegionPlace> described = [.. places.Select(p => Describe(p, isRead, ofDevice))];

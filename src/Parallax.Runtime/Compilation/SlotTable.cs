@@ -7,6 +7,7 @@ namespace Parallax.Runtime.Compilation;
 internal sealed class SlotTable(Graph graph)
 {
     private readonly Slot?[] slotOf = new Slot?[graph.ValueIdBound];
+    private readonly long[] offsetOf = new long[graph.ValueIdBound];
 
     internal List<Slot> Slots { get; } = [];
 
@@ -21,6 +22,13 @@ internal sealed class SlotTable(Graph graph)
         set => slotOf[id.Index] = value;
     }
 
+    /// <summary>Puts a value at an offset, in bytes, from where another one begins.</summary>
+    internal void Place(ValueId id, ValueId beside, long offset)
+    {
+        slotOf[id.Index] = slotOf[beside.Index];
+        offsetOf[id.Index] = offsetOf[beside.Index] + offset;
+    }
+
     internal Slot Add(SlotKind kind) => Add(new Slot(Slots.Count, kind));
 
     internal Slot Add(SlotKind kind, int position, long bytes = 0) => Add(new Slot(Slots.Count, kind) { Position = position, ByteCount = bytes });
@@ -30,13 +38,13 @@ internal sealed class SlotTable(Graph graph)
     internal Slot AddArena(long bytes) => Add(new Slot(Slots.Count, SlotKind.Arena) { ByteCount = bytes, Buffer = Buffers.Add(bytes) });
 
     /// <summary>A value as the graph's facts describe it, wherever it lives.</summary>
-    internal Operand? OperandOf(ValueId id) => id.IsNone ? null : OperandOf(id, this[id]!);
+    internal Operand? OperandOf(ValueId id) => id.IsNone ? null : OperandOf(id, this[id]!, offsetOf[id.Index]);
 
     /// <summary>The value in a slot that is not its own.</summary>
-    internal Operand OperandOf(ValueId id, Slot slot)
+    internal Operand OperandOf(ValueId id, Slot slot, long offset = 0)
     {
         TensorFact? fact = graph.TensorFact(id);
-        return new Operand(slot, fact?.Type ?? DType.Undefined, fact is { IsStatic: true } ? fact.Shape!.Value.ToArray() : null);
+        return new Operand(slot, fact?.Type ?? DType.Undefined, fact is { IsStatic: true } ? fact.Shape!.Value.ToArray() : null, offset);
     }
 
     /// <summary>Makes entries for the addresses of these operands, in this order; returns the first.</summary>
@@ -45,7 +53,7 @@ internal sealed class SlotTable(Graph graph)
         int start = TableLength;
         foreach (Operand? operand in operands)
         {
-            operand?.Slot.TablePositions.Add(TableLength);
+            if (operand is { } placed) placed.Slot.TablePositions.Add((TableLength, placed.Offset));
             TableLength++;
         }
         return start;

@@ -11,7 +11,7 @@ internal sealed unsafe class RunState : IDisposable
     private readonly ExecutionPlan plan;
     private readonly Datum?[] data;
     private readonly int[] usesLeft;
-    private readonly Dictionary<(Slot Slot, long[] Dims), Tensor> windows = [];
+    private readonly Dictionary<(Slot Slot, long Offset, long[] Dims), Tensor> windows = [];
     private readonly RegionRun?[] regions; // by branch; empty where the CPU runs all
     private readonly Lane lane = new();
     private readonly BranchRun? branchRun;
@@ -227,7 +227,7 @@ internal sealed unsafe class RunState : IDisposable
 
     private void Point(Slot slot, nint address)
     {
-        foreach (int position in CollectionsMarshal.AsSpan(slot.TablePositions)) Table[position] = (void*)address;
+        foreach ((int position, long offset) in CollectionsMarshal.AsSpan(slot.TablePositions)) Table[position] = (void*)(address + (nint)offset);
     }
 
     private nint ArenaAddress(Slot slot) =>
@@ -269,8 +269,9 @@ internal sealed unsafe class RunState : IDisposable
         Slot slot = operand.Slot;
         if (slot.Kind == SlotKind.Arena) return Window(operand);
         Datum? datum = slot.Kind == SlotKind.Constant ? slot.Constant : data[slot.Index];
-        // A view with static dims shares the slot of what it views.
-        if (datum is Tensor tensor && operand.Dims is { } dims && !tensor.Dims.SequenceEqual(dims)) return tensor.Reshape(dims);
+        // A view with static dims shares the slot of what it views, or a part of it.
+        if (datum is Tensor { Storage: { } storage } tensor && operand.Dims is { } dims && (operand.Offset > 0 || operand.Type != tensor.DType || !tensor.Dims.SequenceEqual(dims)))
+            return new Tensor(operand.Type, dims, storage, tensor.ByteOffset + operand.Offset);
         return datum ?? throw new InvalidOperationException($"slot {slot.Index} is empty");
     }
 
@@ -278,9 +279,9 @@ internal sealed unsafe class RunState : IDisposable
     {
         lock (windows)
         {
-            if (windows.TryGetValue((operand.Slot, operand.Dims!), out Tensor? window)) return window;
-            window = new Tensor(operand.Type, operand.Dims, new BorrowedStorage(ArenaAddress(operand.Slot), operand.Slot.ByteCount));
-            windows.Add((operand.Slot, operand.Dims!), window);
+            if (windows.TryGetValue((operand.Slot, operand.Offset, operand.Dims!), out Tensor? window)) return window;
+            window = new Tensor(operand.Type, operand.Dims, new BorrowedStorage(ArenaAddress(operand.Slot), operand.Slot.ByteCount), operand.Offset);
+            windows.Add((operand.Slot, operand.Offset, operand.Dims!), window);
             return window;
         }
     }

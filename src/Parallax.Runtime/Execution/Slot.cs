@@ -19,7 +19,7 @@ internal enum SlotKind
     Datum,
 }
 
-/// <summary>Where one value of a plan lives. Views have the slot of what they view, under dims of their own.</summary>
+/// <summary>A place in which values of a plan live. Views are in the slot of what they view, under dims of their own, and may be a part of it.</summary>
 internal sealed class Slot(int index, SlotKind kind)
 {
     internal int Index { get; } = index;
@@ -41,15 +41,16 @@ internal sealed class Slot(int index, SlotKind kind)
     /// <summary>Arena: whether a device works on it, so that it must lie in the memory that the device sees.</summary>
     internal bool IsOnDevice { get; set; }
 
-    /// <summary>Entries of the pointer table that hold this slot's address.</summary>
-    internal List<int> TablePositions { get; } = [];
+    /// <summary>Entries of the pointer table that hold this slot's address, and by how many bytes each lies behind it.</summary>
+    internal List<(int Position, long Offset)> TablePositions { get; } = [];
 
     /// <summary>Datum: how often steps read it; it is let go after the last time. 0 where it stays to the end.</summary>
     internal int Uses { get; set; }
 }
 
 /// <summary>A value as a step sees it: a slot, and the type and dims under which the step reads or writes it (null where they are known only at run time).</summary>
-internal readonly record struct Operand(Slot Slot, DType Type, long[]? Dims)
+/// <param name="Offset">Where in the slot the value begins, in bytes.</param>
+internal readonly record struct Operand(Slot Slot, DType Type, long[]? Dims, long Offset = 0)
 {
     internal bool IsStatic => Dims is not null;
 }

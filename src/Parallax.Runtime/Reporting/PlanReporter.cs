@@ -71,7 +71,7 @@ internal static class PlanReporter
         Dictionary<NodeId, KernelFacts> kernels = steps.Select(s => s.OnCpu).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
         AcceleratorModel? device = branch.Region is null ? null
             : settings.Devices.FirstOrDefault(d => d.Name == branch.Placement.Backend)?.Model ?? settings.Accelerators.First(a => a.Name == branch.Placement.Backend).Model;
-        return [.. branch.Nodes.Select(n => Price(graph[n], StepWork.Of(graph, graph[n]), kernels.TryGetValue(n, out KernelFacts known) ? known : null))];
+        return [.. branch.Nodes.Select(n => Price(graph[n], StepWork.Of(graph, graph[n]), kernels.TryGetValue(n, out KernelFacts known) ? known : steps.Any(s => s.Node.Id == n) ? null : KernelFacts.None))];
 
         PlanPrice Price(Node node, StepWork work, KernelFacts? kernel)
         {

@@ -72,6 +72,20 @@ public sealed unsafe class StridedCopyTests
     }
 
     [Fact]
+    public void RunsOfBytesAreRecognized()
+    {
+        Assert.True(StridedCopy.Bytes(100).IsRun);
+        Assert.True(new StridedCopy(4, [1, 3, 5], [0, 5, 1], [15, 5, 1], sourceStart: 20).IsRun);
+        Assert.True(new StridedCopy(4, [1, 1], [7, 9], [1, 1]).IsRun);
+        Assert.True(StridedCopy.Transpose(4, [1, 6, 1, 5], [1, 2, 3, 0]).IsRun);
+        Assert.False(StridedCopy.Transpose(4, [6, 5], [1, 0]).IsRun);
+        Assert.False(new StridedCopy(4, [2, 3], [5, 1], [3, 1]).IsRun);
+        Assert.False(new StridedCopy(4, [4], [0], [1]).IsRun);
+        Assert.False(new StridedCopy(4, [4], [-1], [1], sourceStart: 3).IsRun);
+        Assert.False(new StridedCopy(4, [4], [2], [2]).IsRun);
+    }
+
+    [Fact]
     public void SmallOperandsOfAConcatShareABlock()
     {
         var parts = new CopyPart[10];
