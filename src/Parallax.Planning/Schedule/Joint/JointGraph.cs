@@ -9,8 +9,8 @@ namespace Parallax.Planning;
 /// </summary>
 internal sealed class JointGraph
 {
-    /// <summary>The relative error of a prediction of which none is known.</summary>
-    private const double UsualError = 0.1;
+    /// <summary>The relative error of predictions by constants, of which none is known.</summary>
+    private const double ErrorOfConstants = 0.1;
 
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
@@ -40,22 +40,22 @@ internal sealed class JointGraph
     internal int[] PositionOf { get; }
 
     /// <summary>
-    /// The relative error to be expected of the sum of the accelerator's predictions, each being as wrong as its predictor usually is, and none because another is: the more operators
-    /// share the time, the less.
+    /// The relative error to be expected of the sum of the accelerator's predictions. A predictor is wrong about each operator for itself, so that errors of many partly cancel out;
+    /// where constants speak, all are wrong in the same way.
     /// </summary>
     internal double DeviceError()
     {
-        double squares = 0, all = 0;
+        double squares = 0, byConstants = 0, all = 0;
         for (int op = 0; op < PositionOf.Length; op++)
         {
             if (!Problem.Operators[op].FitsDevice) continue;
-            all += Problem.Operators[op].DeviceUs;
-            squares += Math.Pow(Problem.Operators[op].DeviceUs * ErrorOf(backend.Model.PredictorFor(nodes.Work[PositionOf[op]])), 2);
+            double us = Problem.Operators[op].DeviceUs;
+            all += us;
+            if (backend.Model.PredictorFor(nodes.Work[PositionOf[op]]) is { Accuracy: { HeldOut: > 0, Mape: var error } }) squares += us * error * us * error;
+            else byConstants += us * ErrorOfConstants;
         }
-        return all > 0 ? Math.Sqrt(squares) / all : UsualError;
+        return all > 0 ? Math.Sqrt(squares + byConstants * byConstants) / all : ErrorOfConstants;
     }
-
-    private static double ErrorOf(LatencyPredictor? predictor) => predictor?.Accuracy is { HeldOut: > 0 and var _, Mape: var error } ? error : UsualError;
 
     /// <summary>What an operator waits for, through views.</summary>
     private IEnumerable<(int From, int To)> Edges()
