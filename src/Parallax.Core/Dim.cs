@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
@@ -11,11 +10,11 @@ namespace Parallax;
 public readonly struct Dim : IEquatable<Dim>
 {
     private readonly long constant;
-    private readonly ImmutableArray<Term> terms; // sorted; default when the dim is a plain number
+    private readonly Term[]? terms; // sorted, no factor 0; null when the dim is a plain number
 
     private readonly record struct Term(string Monomial, long Factor); // atoms joined by '*', sorted ordinally
 
-    private Dim(long constant, ImmutableArray<Term> terms)
+    private Dim(long constant, Term[]? terms)
     {
         this.constant = constant;
         this.terms = terms;
@@ -26,7 +25,7 @@ public readonly struct Dim : IEquatable<Dim>
 
     public static implicit operator Dim(long value) => new(value, default);
 
-    public bool IsKnown => terms.IsDefaultOrEmpty;
+    public bool IsKnown => terms is null;
 
     /// <summary>The number; throws where the dim is symbolic.</summary>
     public long Value => IsKnown ? constant : throw new InvalidOperationException($"dimension {this} is symbolic");
@@ -40,11 +39,11 @@ public readonly struct Dim : IEquatable<Dim>
     public static Dim operator +(Dim a, Dim b)
     {
         if (a.IsKnown && b.IsKnown) return checked(a.constant + b.constant);
-        var sum = new SortedDictionary<string, long>(StringComparer.Ordinal);
-        foreach (Dim side in (ReadOnlySpan<Dim>)[a, b])
-            foreach (Term term in side.Terms)
-                sum[term.Monomial] = sum.GetValueOrDefault(term.Monomial) + term.Factor;
-        return FromTerms(checked(a.constant + b.constant), sum);
+        var sum = new Polynomial(a.TermCount + b.TermCount + 1);
+        sum.Add("", checked(a.constant + b.constant));
+        foreach (Term term in a.Terms) sum.Add(term.Monomial, term.Factor);
+        foreach (Term term in b.Terms) sum.Add(term.Monomial, term.Factor);
+        return sum.ToDim();
     }
 
     public static Dim operator -(Dim a) => a * -1;
@@ -54,16 +53,10 @@ public readonly struct Dim : IEquatable<Dim>
     public static Dim operator *(Dim a, Dim b)
     {
         if (a.IsKnown && b.IsKnown) return checked(a.constant * b.constant);
-        var product = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        var product = new Polynomial((a.TermCount + 1) * (b.TermCount + 1));
         foreach (Term left in a.TermsWithConstant())
-            foreach (Term right in b.TermsWithConstant())
-            {
-                string monomial = Multiply(left.Monomial, right.Monomial);
-                product[monomial] = checked(product.GetValueOrDefault(monomial) + left.Factor * right.Factor);
-            }
-        long free = product.GetValueOrDefault("");
-        product.Remove("");
-        return FromTerms(free, product);
+            foreach (Term right in b.TermsWithConstant()) product.Add(Multiply(left.Monomial, right.Monomial), checked(left.Factor * right.Factor));
+        return product.ToDim();
     }
 
     /// <summary>The quotient rounded down; exact division of every term stays a polynomial.</summary>
@@ -98,14 +91,18 @@ public readonly struct Dim : IEquatable<Dim>
                 quotient = a.constant / b.constant;
                 return true;
             }
-            foreach (Term term in a.terms)
+            var parts = new Term[a.TermCount];
+            for (int i = 0; i < parts.Length; i++)
+            {
+                Term term = a.Terms[i];
                 if (term.Factor % b.constant != 0) return false;
-            long divisor = b.constant;
-            quotient = new Dim(a.constant / divisor, [.. a.terms.Select(t => t with { Factor = t.Factor / divisor })]);
+                parts[i] = term with { Factor = term.Factor / b.constant };
+            }
+            quotient = new Dim(a.constant / b.constant, parts);
             return true;
         }
-        if (b.constant != 0 || b.terms.Length != 1) return SameUpToFactor(a, b, out quotient);
-        Term by = b.terms[0];
+        if (b.constant != 0 || b.TermCount != 1) return SameUpToFactor(a, b, out quotient);
+        Term by = b.Terms[0];
         Dim result = 0;
         foreach (Term term in a.TermsWithConstant())
         {
@@ -123,7 +120,7 @@ public readonly struct Dim : IEquatable<Dim>
     {
         if (IsKnown) return this;
         Dim result = constant;
-        foreach (Term term in terms)
+        foreach (Term term in Terms)
         {
             Dim product = term.Factor;
             foreach (string atom in SplitAtoms(term.Monomial))
@@ -135,9 +132,9 @@ public readonly struct Dim : IEquatable<Dim>
 
     public bool Equals(Dim other)
     {
-        if (constant != other.constant || Terms.Length != other.Terms.Length) return false;
-        for (int i = 0; i < Terms.Length; i++)
-            if (terms[i] != other.terms[i]) return false;
+        if (constant != other.constant || TermCount != other.TermCount) return false;
+        for (int i = 0; i < TermCount; i++)
+            if (Terms[i] != other.Terms[i]) return false;
         return true;
     }
 
@@ -159,7 +156,7 @@ public readonly struct Dim : IEquatable<Dim>
     {
         if (IsKnown) return constant.ToString(CultureInfo.InvariantCulture);
         string text = "";
-        foreach (Term term in terms)
+        foreach (Term term in Terms)
         {
             string factor = Math.Abs(term.Factor) == 1 ? "" : $"{Math.Abs(term.Factor)}*";
             text += text.Length == 0 ? (term.Factor < 0 ? "-" : "") : term.Factor < 0 ? " - " : " + ";
@@ -168,12 +165,41 @@ public readonly struct Dim : IEquatable<Dim>
         return constant == 0 ? text : $"{text} {(constant < 0 ? '-' : '+')} {Math.Abs(constant)}";
     }
 
-    private ImmutableArray<Term> Terms => terms.IsDefault ? [] : terms;
+    private ReadOnlySpan<Term> Terms => terms;
 
-    private IEnumerable<Term> TermsWithConstant() => Terms.Prepend(new Term("", constant));
+    private int TermCount => terms?.Length ?? 0;
 
-    private static Dim FromTerms(long constant, SortedDictionary<string, long> factors) =>
-        new(constant, [.. factors.Where(f => f.Value != 0).Select(f => new Term(f.Key, f.Value))]);
+    private Term[] TermsWithConstant() => [new Term("", constant), .. Terms];
+
+    /// <summary>A sum while it is made: terms in order, the constant as the empty monomial. Its code is all here: that of generic collections would be compiled at every start.</summary>
+    private struct Polynomial(int capacity)
+    {
+        private readonly Term[] sorted = new Term[capacity];
+        private int count;
+
+        internal void Add(string monomial, long factor)
+        {
+            int at = 0;
+            while (at < count && string.CompareOrdinal(sorted[at].Monomial, monomial) < 0) at++;
+            if (at < count && sorted[at].Monomial == monomial)
+            {
+                sorted[at] = new Term(monomial, checked(sorted[at].Factor + factor));
+                return;
+            }
+            for (int i = count++; i > at; i--) sorted[i] = sorted[i - 1];
+            sorted[at] = new Term(monomial, factor);
+        }
+
+        internal readonly Dim ToDim()
+        {
+            long constant = 0;
+            int kept = 0;
+            for (int i = 0; i < count; i++)
+                if (sorted[i].Monomial.Length == 0) constant = sorted[i].Factor;
+                else if (sorted[i].Factor != 0) sorted[kept++] = sorted[i];
+            return kept == 0 ? constant : new Dim(constant, sorted[..kept]);
+        }
+    }
 
     private static string Multiply(string a, string b)
     {
@@ -214,12 +240,12 @@ public readonly struct Dim : IEquatable<Dim>
     private static bool SameUpToFactor(Dim a, Dim b, out Dim quotient)
     {
         quotient = default;
-        if (a.Terms.Length != b.Terms.Length || b.Terms.Length == 0 || b.terms[0].Factor == 0 || a.terms[0].Factor % b.terms[0].Factor != 0) return false;
-        long factor = a.terms[0].Factor / b.terms[0].Factor;
+        if (a.TermCount != b.TermCount || b.TermCount == 0 || b.Terms[0].Factor == 0 || a.Terms[0].Factor % b.Terms[0].Factor != 0) return false;
+        long factor = a.Terms[0].Factor / b.Terms[0].Factor;
         if (a != b * factor) return false;
         quotient = factor;
         return true;
     }
 
-    private static string Group(Dim dim) => dim.IsKnown || (dim.constant == 0 && dim.terms.Length == 1 && dim.terms[0].Factor == 1) ? dim.ToString() : $"({dim})";
+    private static string Group(Dim dim) => dim.IsKnown || (dim.constant == 0 && dim.TermCount == 1 && dim.Terms[0].Factor == 1) ? dim.ToString() : $"({dim})";
 }

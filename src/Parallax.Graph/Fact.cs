@@ -51,10 +51,10 @@ public sealed record TensorFact(DType Type, Shape? Shape = null, ImmutableArray<
         switch (Type)
         {
             case DType.Int64:
-                dims = [.. Constant.Span<long>().ToArray().Select(v => (Dim)v)];
+                dims = Constant.Span<long>().Map(v => (Dim)v);
                 return true;
             case DType.Int32:
-                dims = [.. Constant.Span<int>().ToArray().Select(v => (Dim)v)];
+                dims = Constant.Span<int>().Map(v => (Dim)v);
                 return true;
             default:
                 return false;

@@ -116,7 +116,7 @@ public sealed class Graph
     /// <summary>Whether exactly one node input reads the value and no graph output shows it: it may vanish into its reader.</summary>
     public bool HasSingleUse(ValueId id) => consumers[id.Index].Count == 1 && !IsOutput(id);
 
-    public ImmutableArray<Fact?> InputFacts(Node node) => [.. node.Inputs.Select(i => i.IsNone ? null : Fact(i))];
+    public ImmutableArray<Fact?> InputFacts(Node node) => node.Inputs.Map(i => i.IsNone ? null : Fact(i));
 
     public Cost Cost(Node node) => node.Op.Cost(InputFacts(node).AsSpan(), node.Outputs.Select(o => o.IsNone ? null : Fact(o)).ToArray());
 

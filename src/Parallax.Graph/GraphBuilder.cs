@@ -22,7 +22,7 @@ public sealed class GraphBuilder(string name)
     /// <exception cref="InvalidModelException">The inputs do not fit the operator.</exception>
     public ImmutableArray<ValueId> Add(string nodeName, Op op, ImmutableArray<ValueId> inputs, params IReadOnlyList<string?> outputNames)
     {
-        ImmutableArray<Fact> facts = Inference.Infer(nodeName, op, [.. inputs.Select(i => i.IsNone ? null : graph.Fact(i))], outputNames.Count);
+        ImmutableArray<Fact> facts = Inference.Infer(nodeName, op, inputs.Map(i => i.IsNone ? null : graph.Fact(i)), outputNames.Count);
         return graph.AddNode(nodeName, op, inputs, outputNames, facts).Outputs;
     }
 

@@ -28,7 +28,7 @@ public sealed class Patch(Graph graph)
     /// <summary>A node with as many outputs as names are given (null: not wanted).</summary>
     public ImmutableArray<ValueId> Add(string name, Op op, ImmutableArray<ValueId> inputs, IReadOnlyList<string?> outputNames)
     {
-        ImmutableArray<Fact> inferred = Inference.Infer(name, op, [.. inputs.Select(i => i.IsNone ? null : Fact(i))], outputNames.Count);
+        ImmutableArray<Fact> inferred = Inference.Infer(name, op, inputs.Map(i => i.IsNone ? null : Fact(i)), outputNames.Count);
         steps.Add(new NodeStep(name, op, inputs, outputNames, inferred));
         return [.. outputNames.Select((n, i) => n is null ? ValueId.None : NewValue(inferred[i]))];
     }

@@ -32,6 +32,9 @@ public abstract class Kernel : IDisposable
     /// <summary>Whether output 0 may lie in the same bytes as input <paramref name="input"/>: element i is written only after it was read, by the same block.</summary>
     public virtual bool CanRunInPlace(int input) => false;
 
+    /// <summary>Whether single blocks may run on zeros and any scratch, alone and out of order, so that their code is compiled before it is needed: contents decide neither addresses nor how long a block takes.</summary>
+    public virtual bool CanRehearse => false;
+
     /// <summary>Frees native memory, such as packed weights.</summary>
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

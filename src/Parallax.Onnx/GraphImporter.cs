@@ -122,13 +122,13 @@ internal sealed class GraphImporter
             ?? throw new UnsupportedModelException($"{name}: {node.OpType} of opset {opset} is not supported", [node.OpType]);
         List<string> captured = FreeNames(node).Where(n => values.TryGetValue(n, out ValueId id) && builder.Fact(id) is not TensorFact { Constant: not null }).ToList();
         var importNode = new ImportNode(name, node.OpType, opset,
-            node.Inputs.Select(i => i.Length == 0 ? ValueId.None : Find(i, $"{name} ({node.OpType}): input '{i}'")),
+            node.Inputs.Map(i => i.Length == 0 ? ValueId.None : Find(i, $"{name} ({node.OpType}): input '{i}'")),
             [.. node.Outputs.Select(o => o.Length == 0 ? null : o)],
             Attributes(node, name), builder,
             (attribute, formal) => ImportBody(
                 Resolve(node.Attribute(attribute), name)?.Graph ?? throw new InvalidModelException($"{name} ({node.OpType}): attribute '{attribute}' is missing"),
                 captured, formal, $"{name}/{attribute}"),
-            [.. captured.Select(c => values[c])]);
+            captured.Map(c => values[c]));
         ImmutableArray<ValueId> outputs;
         if (rule.Create is { } create)
         {
@@ -244,9 +244,16 @@ internal static class TypeFacts
         null => new TensorFact(DType.Undefined),
         SequenceTypeProto sequence => new SequenceFact(Of(sequence.ElemType, name)),
         OptionalTypeProto optional => new OptionalFact(Of(optional.ElemType, name)),
-        TensorTypeProto tensor => new TensorFact(tensor.ElemType, tensor.Shape is null ? null : new Shape([.. tensor.Shape.Select((d, axis) => DimOf(d, name, axis))])),
+        TensorTypeProto tensor => new TensorFact(tensor.ElemType, tensor.Shape is null ? null : ShapeOf(tensor.Shape, name)),
         _ => throw new UnsupportedModelException($"'{name}': values of type {type} are not supported", [$"{type}"]),
     };
+
+    private static Shape ShapeOf(IReadOnlyList<DimensionProto> dims, string name)
+    {
+        var shape = new Dim[dims.Count];
+        for (int i = 0; i < shape.Length; i++) shape[i] = DimOf(dims[i], name, i);
+        return Shape.Create(shape);
+    }
 
     private static Dim DimOf(DimensionProto dim, string name, int axis) => dim switch
     {
@@ -256,7 +263,7 @@ internal static class TypeFacts
     };
 
     /// <summary>Dimension names are free text; as symbols of an expression they must not look like arithmetic.</summary>
-    private static string Identifier(string text) => string.Concat(text.Select(c => c is '*' or '(' or ')' or ' ' ? '_' : c));
+    private static string Identifier(string text) => text.Replace('*', '_').Replace('(', '_').Replace(')', '_').Replace(' ', '_');
 }
 
 /// <summary>Puts nodes so that producers come first. Files should be so already; some are not.</summary>

@@ -19,7 +19,7 @@ public sealed class ImportNode
     /// <see cref="Fact"/> for type attributes, and arrays of them.</param>
     /// <param name="importBody">Imports a graph attribute; its captured values are inputs after the formal ones, whose facts are given as far as they are known.</param>
     /// <param name="captures">The values that the node's bodies capture, in the order in which the bodies expect them.</param>
-    internal ImportNode(string name, string opType, int opset, IEnumerable<ValueId> inputs, IReadOnlyList<string?> outputNames,
+    internal ImportNode(string name, string opType, int opset, ImmutableArray<ValueId> inputs, IReadOnlyList<string?> outputNames,
         IReadOnlyDictionary<string, object> attributes, GraphBuilder builder, Func<string, IReadOnlyList<Fact?>, Graph> importBody, ImmutableArray<ValueId> captures)
     {
         Name = name;

@@ -13,7 +13,7 @@ internal static class TensorDecoder
 
     internal static Tensor Decode(TensorProto proto, ModelSource? source, string role)
     {
-        string what = $"{role} '{proto.Name.ReplaceLineEndings(" ")}'"; // a message is one line
+        string what = $"{role} '{OneLine(proto.Name)}'"; // a message is one line
         if (proto.DataType == DType.Undefined) throw new InvalidModelException($"{what}: expected an element type, but none is given");
         if (proto.IsSegment) throw new InvalidModelException($"{what}: expected a whole tensor, but this is one segment of it");
         (long elements, long bytes) = Measure(proto.DataType, proto.Dims, what);
@@ -28,6 +28,14 @@ internal static class TensorDecoder
         };
     }
 
+    /// <summary>The library's replacement is not called where there is nothing to replace: its search would be compiled at every start.</summary>
+    private static string OneLine(string name)
+    {
+        foreach (char c in name)
+            if (c is < ' ' or '\u0085' or '\u2028' or '\u2029') return name.ReplaceLineEndings(" ");
+        return name;
+    }
+
     /// <summary>Elements and bytes that a type and dims ask for.</summary>
     internal static (long Elements, long Bytes) Measure(DType type, long[] dims, string what)
     {
@@ -36,7 +44,7 @@ internal static class TensorDecoder
         try
         {
             // A dim of 0 must not hide others that strides would overflow on.
-            type.ByteCount(Shape.Count([.. dims.Select(dim => Math.Max(dim, 1))]));
+            type.ByteCount(Shape.Count(Array.ConvertAll(dims, dim => Math.Max(dim, 1))));
             long elements = Shape.Count(dims);
             return (elements, type.ByteCount(elements));
         }

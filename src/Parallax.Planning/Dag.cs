@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Parallax.Planning;
 
@@ -11,8 +12,9 @@ public sealed class Dag
     public Dag(int count, IEnumerable<(int From, int To)> edges)
     {
         Count = count;
-        (successorStart, successors) = Group(count, edges.Select(e => ((long)e.From << 32) | (uint)e.To));
-        (predecessorStart, predecessors) = Group(count, Edges().Select(e => ((long)e.To << 32) | (uint)e.From));
+        (int[] start, int[] targets) = Group(count, edges);
+        (predecessorStart, predecessors) = Invert(count, start, targets);
+        (successorStart, successors) = Invert(count, predecessorStart, predecessors);
         Order = Sort();
     }
 
@@ -34,13 +36,25 @@ public sealed class Dag
     }
 
     /// <summary>The same items with more edges.</summary>
-    public Dag With(IReadOnlyCollection<(int From, int To)> more) => more.Count == 0 ? this : new Dag(Count, Edges().Concat(more));
+    public Dag With(IReadOnlyCollection<(int From, int To)> more) => more.Count == 0 ? this : new Dag(Count, EdgesAnd(more));
+
+    private IEnumerable<(int From, int To)> EdgesAnd(IEnumerable<(int From, int To)> more)
+    {
+        foreach ((int From, int To) edge in Edges()) yield return edge;
+        foreach ((int From, int To) edge in more) yield return edge;
+    }
 
     /// <summary>The graph in which the items of a group are one item; edges inside a group vanish.</summary>
     /// <param name="groupOf">The group of each item, 0 to <paramref name="groupCount"/> - 1.</param>
     /// <exception cref="ArgumentException">The contracted graph has a cycle.</exception>
-    public Dag Contract(int[] groupOf, int groupCount) =>
-        new(groupCount, Edges().Select(e => (From: groupOf[e.From], To: groupOf[e.To])).Where(e => e.From != e.To));
+    public Dag Contract(int[] groupOf, int groupCount) => new(groupCount, EdgesBetween(groupOf));
+
+    private IEnumerable<(int From, int To)> EdgesBetween(int[] groupOf)
+    {
+        for (int from = 0; from < Count; from++)
+            for (int i = successorStart[from]; i < successorStart[from + 1]; i++)
+                if (groupOf[from] != groupOf[successors[i]]) yield return (groupOf[from], groupOf[successors[i]]);
+    }
 
     /// <summary>The Kahn level of each item: the length in items of the longest path that leads to it.</summary>
     public int[] Levels()
@@ -51,22 +65,48 @@ public sealed class Dag
         return level;
     }
 
-    private static (int[] Start, int[] Items) Group(int count, IEnumerable<long> keys)
+    /// <summary>Targets of edges by source, in the order given.</summary>
+    private static (int[] Start, int[] Items) Group(int count, IEnumerable<(int From, int To)> edges)
     {
-        long[] sorted = [.. keys];
-        Array.Sort(sorted);
-        int distinct = 0;
-        for (int i = 0; i < sorted.Length; i++)
-            if (i == 0 || sorted[i] != sorted[i - 1]) sorted[distinct++] = sorted[i];
-        var start = new int[count + 1];
-        var items = new int[distinct];
-        for (int i = 0; i < distinct; i++)
+        List<int> from = [], to = [];
+        foreach ((int source, int target) in edges)
         {
-            items[i] = (int)(uint)sorted[i];
-            start[(int)(sorted[i] >> 32) + 1]++;
+            from.Add(source);
+            to.Add(target);
         }
-        for (int i = 0; i < count; i++) start[i + 1] += start[i];
+        int[] start = Starts(count, CollectionsMarshal.AsSpan(from)), items = new int[to.Count], next = start.AsSpan(0, count).ToArray();
+        for (int i = 0; i < items.Length; i++) items[next[from[i]]++] = to[i];
         return (start, items);
+    }
+
+    /// <summary>The other side of grouped edges, every edge once, in order.</summary>
+    private static (int[] Start, int[] Items) Invert(int count, int[] start, int[] items)
+    {
+        int[] inverseStart = Starts(count, items), inverse = new int[items.Length], next = inverseStart.AsSpan(0, count).ToArray();
+        for (int group = 0; group < count; group++)
+            for (int i = start[group]; i < start[group + 1]; i++)
+            {
+                int item = items[i];
+                if (next[item] == inverseStart[item] || inverse[next[item] - 1] != group) inverse[next[item]++] = group;
+            }
+        int kept = 0;
+        for (int item = 0; item < count; item++)
+        {
+            int first = inverseStart[item];
+            inverseStart[item] = kept;
+            for (int i = first; i < next[item]; i++) inverse[kept++] = inverse[i];
+        }
+        inverseStart[count] = kept;
+        return (inverseStart, inverse[..kept]);
+    }
+
+    /// <summary>Where the items of each group start when they lie group by group.</summary>
+    private static int[] Starts(int count, ReadOnlySpan<int> groups)
+    {
+        var start = new int[count + 1];
+        foreach (int group in groups) start[group + 1]++;
+        for (int i = 0; i < count; i++) start[i + 1] += start[i];
+        return start;
     }
 
     private ImmutableArray<int> Sort()

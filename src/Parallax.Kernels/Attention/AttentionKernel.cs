@@ -52,6 +52,8 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
 
     private Stage StageOf(int phase) => phase == PhaseCount - 1 ? Stage.Attend : BuildsCache && phase == 0 ? Stage.Join : Stage.Pack;
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         Stage stage = StageOf(phase);

@@ -40,6 +40,8 @@ internal sealed unsafe class DepthwiseConv : Kernel
 
     public override int BlockCount(int phase) => tiling.BlockCount;
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         (int first, int end, int firstRow) = tiling.Block(block);

@@ -32,6 +32,8 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
     public override int BlockCount(int phase) => problem.OutputPlane == 0 ? 0 : problem.Batch * problem.OutputChannels;
 
     /// <summary>One output channel of one image.</summary>
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         (int image, int channel) = Math.DivRem(block, problem.OutputChannels);

@@ -57,6 +57,8 @@ internal sealed unsafe class ImplicitConv : Kernel
         ? (Channels + channelsPerBlock - 1) / channelsPerBlock
         : problem.Batch * problem.Groups * BlocksPerProduct;
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         if (phase < PhaseCount - 1)

@@ -17,6 +17,8 @@ public sealed unsafe class UnaryKernel<TX, TY>(string name, long count, UnaryRow
 
     public override int BlockCount(int phase) => checked((int)((count + BlockElements - 1) / BlockElements));
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         long start = (long)block * BlockElements;
@@ -34,6 +36,8 @@ public sealed unsafe class BinaryKernel<TX, TY, TZ>(string name, Broadcast loop,
     public override string Name => name;
 
     public override int BlockCount(int phase) => loop.BlockCount;
+
+    public override bool CanRehearse => true;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
@@ -60,6 +64,8 @@ public sealed unsafe class SelectKernel<T>(Broadcast loop) : Kernel where T : un
     public override string Name => $"where_{sizeof(T) * 8}";
 
     public override int BlockCount(int phase) => loop.BlockCount;
+
+    public override bool CanRehearse => true;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {

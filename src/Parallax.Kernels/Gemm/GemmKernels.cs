@@ -136,6 +136,8 @@ internal sealed unsafe class GemmKernel : Kernel
 
     public override int BlockCount(int phase) => problem.BatchCount * (Packs && phase == 0 ? engine!.PackBlocks : BlocksPerProduct);
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         bool packs = Packs && phase == 0;

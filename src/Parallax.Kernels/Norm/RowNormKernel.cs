@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Parallax.Kernels.Reduce;
 
 namespace Parallax.Kernels.Norm;
@@ -24,17 +25,17 @@ internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFlo
 
     public override bool CanRunInPlace(int input) => input == 0;
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         long end = Math.Min(problem.Rows, (block + 1) * rowsPerBlock);
         for (long row = block * rowsPerBlock; row < end; row++)
         {
-            ReadOnlySpan<T> x = new(args.Input<T>(0) + row * problem.Count, problem.Count);
-            Span<T> y = new(args.Output<T>(0) + row * problem.Count, problem.Count);
-            (T mean, T inverse) = Statistics(x);
-            if (problem.Centered) TensorPrimitives.Subtract(x, mean, y);
-            TensorPrimitives.Multiply(problem.Centered ? y : x, inverse, y);
-            Affine(y, row, args.Input<T>(1), problem.HasBias ? args.Input<T>(2) : null);
+            T* x = args.Input<T>(0) + row * problem.Count, y = args.Output<T>(0) + row * problem.Count;
+            (T mean, T inverse) = Statistics(new ReadOnlySpan<T>(x, problem.Count));
+            Normalize(x, y, problem.Count, problem.Centered, mean, inverse);
+            Affine(new Span<T>(y, problem.Count), row, args.Input<T>(1), problem.HasBias ? args.Input<T>(2) : null);
             Stash(args, row, mean, inverse);
         }
     }
@@ -62,8 +63,7 @@ internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFlo
         long first = row % problem.RowPeriod * problem.RowStride;
         if (problem.Run == 1)
         {
-            TensorPrimitives.Multiply(y, new ReadOnlySpan<T>(scale + first, y.Length), y);
-            if (bias != null) TensorPrimitives.Add(y, new ReadOnlySpan<T>(bias + first, y.Length), y);
+            fixed (T* row0 = y) Affine(row0, y.Length, scale + first, bias == null ? null : bias + first);
             return;
         }
         for (int i = 0, k = 0; i < y.Length; i += problem.Run, k++)
@@ -71,6 +71,41 @@ internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFlo
             Span<T> run = y.Slice(i, Math.Min(problem.Run, y.Length - i));
             TensorPrimitives.Multiply(run, scale[first + k], run);
             if (bias != null) TensorPrimitives.Add(run, bias[first + k], run);
+        }
+    }
+
+    // Compiled once, at its best: a row is short, and code that waits to be found hot slows the first runs.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Normalize(T* x, T* y, int count, bool centered, T mean, T inverse)
+    {
+        int i = 0;
+        if (Vector<T>.IsSupported)
+        {
+            Vector<T> means = new(mean), inverses = new(inverse);
+            for (; i <= count - Vector<T>.Count; i += Vector<T>.Count)
+            {
+                Vector<T> value = Vector.Load(x + i);
+                Vector.Store((centered ? value - means : value) * inverses, y + i);
+            }
+        }
+        for (; i < count; i++) y[i] = (centered ? x[i] - mean : x[i]) * inverse;
+    }
+
+    /// <summary>y = y scale + bias, rounded twice.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Affine(T* y, int count, T* scale, T* bias)
+    {
+        int i = 0;
+        if (Vector<T>.IsSupported)
+            for (; i <= count - Vector<T>.Count; i += Vector<T>.Count)
+            {
+                Vector<T> value = Vector.Load(y + i) * Vector.Load(scale + i);
+                Vector.Store(bias == null ? value : value + Vector.Load(bias + i), y + i);
+            }
+        for (; i < count; i++)
+        {
+            T value = y[i] * scale[i];
+            y[i] = bias == null ? value : value + bias[i];
         }
     }
 

@@ -52,6 +52,8 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
 
     public override long WorkerScratchBytes => (padded + (long)stretch) * sizeof(T);
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         T* row = (T*)args.WorkerScratch, combined = row + padded;

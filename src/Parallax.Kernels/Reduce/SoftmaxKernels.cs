@@ -85,6 +85,8 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
     // In place: a strided or whole run is read before it is written, and belongs to one unit.
     public override bool CanRunInPlace(int input) => input == 0;
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         long end = Math.Min(outer * chunks, (block + 1) * unitsPerBlock);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Parallax.Kernels.Reduce;
@@ -53,6 +54,7 @@ internal static class VectorFold
         return sum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static T Run<T, TStep>(ReadOnlySpan<T> run, T parameter) where T : unmanaged, INumber<T> where TStep : struct, IFoldStep<T>
     {
         T folded = TStep.Identity;
@@ -66,6 +68,7 @@ internal static class VectorFold
         return folded;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector<T> Vectors<T, TStep>(ReadOnlySpan<Vector<T>> run, Vector<T> parameter) where T : unmanaged, INumber<T> where TStep : struct, IFoldStep<T>
     {
         Vector<T> a = new(TStep.Identity), b = a, c = a, d = a;
@@ -81,6 +84,7 @@ internal static class VectorFold
         return TStep.Combine(TStep.Combine(a, b), TStep.Combine(c, d));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Across<T, TStep>(Vector<T> vector) where T : unmanaged, INumber<T> where TStep : struct, IFoldStep<T>
     {
         T folded = vector[0];

@@ -11,11 +11,12 @@ internal sealed class NodeTable
     {
         Graph = graph;
         Nodes = [.. graph.TopologicalOrder()];
-        outputs = [.. graph.Outputs.Select(o => o.Value)];
+        outputs = [];
+        foreach (GraphOutput output in graph.Outputs) outputs.Add(output.Value);
         PositionOf = new int[graph.NodeIdBound];
         for (int i = 0; i < Nodes.Length; i++) PositionOf[Nodes[i].Id.Index] = i;
         Dag = new Dag(Nodes.Length, Edges());
-        Work = [.. Nodes.Select(n => StepWork.Of(graph, n))];
+        Work = Array.ConvertAll(Nodes, n => StepWork.Of(graph, n));
     }
 
     internal Graph Graph { get; }

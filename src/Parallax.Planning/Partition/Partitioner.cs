@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Parallax.Graphs;
 
 namespace Parallax.Planning;
@@ -43,7 +44,7 @@ public static class Partitioner
             Graph = graph,
             Branches = branches,
             BranchGraph = branchGraph,
-            Layers = [.. branches.GroupBy(b => b.Layer).OrderBy(l => l.Key).Select(l => l.Select(b => b.Id).ToImmutableArray())],
+            Layers = Layers(branches),
             Regions = chosen.All,
             Classes = Count(nodes, classes),
             Unsupported = chosen.Unsupported,
@@ -59,20 +60,30 @@ public static class Partitioner
     {
         int[] unitOf = Units(nodes, regionOf, out int unitCount);
         Dag units = nodes.Dag.Contract(unitOf, unitCount);
-        int[] branchOf = Chains(units, StandingAlone(nodes, regionOf, unitOf, units));
-        int branchCount = units.Count == 0 ? 0 : branchOf.Max() + 1;
+        int[] branchOf = Chains(units, StandingAlone(nodes, regionOf, unitOf, units), out int branchCount);
         Dag unordered = units.Contract(branchOf, branchCount);
         var rank = new int[branchCount];
         for (int i = 0; i < branchCount; i++) rank[unordered.Order[i]] = i;
-        int[] branchOfNode = [.. unitOf.Select(u => rank[branchOf[u]])];
+        int[] branchOfNode = Array.ConvertAll(unitOf, u => rank[branchOf[u]]);
         return (branchOfNode, nodes.Dag.Contract(branchOfNode, branchCount));
+    }
+
+    private static ImmutableArray<ImmutableArray<BranchId>> Layers(ImmutableArray<Branch> branches)
+    {
+        var layers = new List<ImmutableArray<BranchId>.Builder>();
+        foreach (Branch branch in branches)
+        {
+            while (layers.Count <= branch.Layer) layers.Add(ImmutableArray.CreateBuilder<BranchId>());
+            layers[branch.Layer].Add(branch.Id);
+        }
+        return layers.Map(l => l.ToImmutable());
     }
 
     private static ImmutableArray<T> ByNode<T>(NodeTable nodes, Func<int, T> ofPosition)
     {
         var table = new T[nodes.Graph.NodeIdBound];
         for (int i = 0; i < nodes.Nodes.Length; i++) table[nodes.Nodes[i].Id.Index] = ofPosition(i);
-        return [.. table];
+        return ImmutableCollectionsMarshal.AsImmutableArray(table);
     }
 
     private static ImmutableArray<NodeClass> Classify(NodeTable nodes) =>
@@ -127,10 +138,10 @@ public static class Partitioner
             onlyViews[unitOf[i]] &= nodes.Nodes[i].Op.IsView;
             isRegion[unitOf[i]] |= regionOf[i] >= 0;
         }
-        int[] leader = [.. Enumerable.Range(0, unitCount)];
+        var leader = new int[unitCount];
         for (int unit = 0; unit < unitCount; unit++)
-            if (onlyViews[unit] && !isRegion[unit] && units.Predecessors(unit).IsEmpty && units.Successors(unit) is [var reader] && !isRegion[reader]) leader[unit] = reader;
-        int[] joined = Renumber([.. unitOf.Select(u => leader[u])], out int joinedCount);
+            leader[unit] = onlyViews[unit] && !isRegion[unit] && units.Predecessors(unit).IsEmpty && units.Successors(unit) is [var reader] && !isRegion[reader] ? reader : unit;
+        int[] joined = Renumber(Array.ConvertAll(unitOf, u => leader[u]), out int joinedCount);
         unitCount = joinedCount;
         return joined;
     }
@@ -160,11 +171,11 @@ public static class Partitioner
     }
 
     /// <summary>The chain of each unit. Two units share a chain where the one's only successor is the other, whose only predecessor it is.</summary>
-    private static int[] Chains(Dag units, bool[] alone)
+    private static int[] Chains(Dag units, bool[] alone, out int chainCount)
     {
         var head = new int[units.Count];
         foreach (int unit in units.Order)
             head[unit] = !alone[unit] && units.Predecessors(unit) is [var before] && !alone[before] && units.Successors(before).Length == 1 ? head[before] : unit;
-        return Renumber(head, out _);
+        return Renumber(head, out chainCount);
     }
 }

@@ -23,10 +23,11 @@ internal static class Regions
         Array.Fill(regionOf, -1);
         var regions = ImmutableArray.CreateBuilder<Region>();
         var unsupported = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach ((NodeId node, NodeSplit split) in options.Splits.OrderBy(s => nodes.PositionOf[s.Key.Index]))
+        foreach (Node node in options.Splits.IsEmpty ? [] : nodes.Nodes)
         {
-            regionOf[nodes.PositionOf[node.Index]] = regions.Count;
-            regions.Add(Halve(nodes, nodes.PositionOf[node.Index], split, options.Cpu));
+            if (!options.Splits.TryGetValue(node.Id, out NodeSplit? split)) continue;
+            regionOf[nodes.PositionOf[node.Id.Index]] = regions.Count;
+            regions.Add(Halve(nodes, nodes.PositionOf[node.Id.Index], split, options.Cpu));
         }
         foreach (IRegionBackend backend in options.Accelerators)
         {

@@ -22,13 +22,9 @@ internal sealed class KernelPreparation : PoolJob, IDisposable
         this.nodes = nodes;
         this.prepare = prepare;
         order = new int[nodes.Length];
-        var keys = new long[nodes.Length];
-        for (int i = 0; i < nodes.Length; i++)
-        {
-            order[i] = i;
-            keys[i] = -constantBytes(nodes[i]);
-        }
-        Array.Sort(keys, order);
+        long[] bytes = Array.ConvertAll(nodes, n => constantBytes(n));
+        for (int i = 0; i < order.Length; i++) order[i] = i;
+        Array.Sort(order, (a, b) => bytes[b] != bytes[a] ? bytes[b].CompareTo(bytes[a]) : a - b);
     }
 
     internal override bool HasWork => Volatile.Read(ref next) < nodes.Length;

@@ -107,7 +107,10 @@ internal sealed class PlanBuilder
     /// <summary>The kernels of nodes; null for what is prepared at run time.</summary>
     private Func<NodeId, KernelFacts?> Kernels(Step[][] branches)
     {
-        Dictionary<NodeId, KernelFacts> kernels = branches.SelectMany(b => b).Select(s => s.OnCpu).OfType<KernelStep>().ToDictionary(s => s.Node.Id, s => s.Facts);
+        var kernels = new Dictionary<NodeId, KernelFacts>();
+        foreach (Step[] branch in branches)
+            foreach (Step step in branch)
+                if (step.OnCpu is { } onCpu) kernels.Add(onCpu.Node.Id, onCpu.Facts);
         return id => kernels.TryGetValue(id, out KernelFacts facts) ? facts : elision.DoesNothing(graph[id]) ? KernelFacts.None : null;
     }
 
@@ -118,12 +121,19 @@ internal sealed class PlanBuilder
     /// <summary>Whether a node only shows the bytes of its input. A datum carries its shape with it: a view of one is another datum.</summary>
     private bool IsView(Node node) => IsStaticView(node) && !data.Contains(node.Inputs[0]);
 
-    private bool IsStatic(Node node) => node.Inputs.All(i => i.IsNone || IsStatic(i)) && node.Outputs.All(o => o.IsNone || IsStatic(o));
+    private bool IsStatic(Node node) => AreStatic(node.Inputs) && AreStatic(node.Outputs);
+
+    private bool AreStatic(ImmutableArray<ValueId> values)
+    {
+        foreach (ValueId value in values)
+            if (!value.IsNone && !IsStatic(value)) return false;
+        return true;
+    }
 
     /// <summary>The binding of a node that becomes a prepared kernel; null for views and for nodes that run on whole data.</summary>
     private Binding? KernelBinding(Node node) =>
         !IsStaticView(node) && IsStatic(node) && CpuBindings.Find(node.Op.GetType()) is { Prepare: not null } binding
-        && !binding.UsesHost(graph.InputFacts(node).AsSpan(), [.. node.Outputs.Select(o => o.IsNone ? null : graph.Fact(o))])
+        && !binding.UsesHost(graph.InputFacts(node).AsSpan(), node.Outputs.MapToArray(o => o.IsNone ? null : graph.Fact(o)))
             ? binding
             : null;
 
@@ -154,9 +164,20 @@ internal sealed class PlanBuilder
 
     private void PrepareKernels(RunSettings settings)
     {
-        Node[] nodes = [.. partition.Branches.Where(b => DeviceOf(b) is null).SelectMany(b => b.Nodes).Select(id => graph[id]).Where(n => KernelBinding(n) is not null)];
-        prepared = new KernelPreparation(nodes, n => n.Inputs.Sum(i => graph.Constant(i)?.ByteCount ?? 0), n => Prepare(n, KernelBinding(n)!));
+        List<Node> nodes = [];
+        foreach (Branch branch in partition.Branches)
+            if (DeviceOf(branch) is null)
+                foreach (NodeId id in branch.Nodes)
+                    if (KernelBinding(graph[id]) is not null) nodes.Add(graph[id]);
+        prepared = new KernelPreparation([.. nodes], ConstantBytes, n => Prepare(n, KernelBinding(n)!));
         prepared.Run(settings.Pool, settings.Workers);
+    }
+
+    private long ConstantBytes(Node node)
+    {
+        long bytes = 0;
+        foreach (ValueId input in node.Inputs) bytes += graph.Constant(input)?.ByteCount ?? 0;
+        return bytes;
     }
 
     private long ByteCount(ValueId id) => CostOf.Bytes(graph.Fact(id)).Value;
@@ -175,13 +196,19 @@ internal sealed class PlanBuilder
             PlaceRanges(node);
             if (elision.DoesNothing(node)) continue;
             Step step = KernelBinding(node) is not null ? NewKernelStep(node) : NewDynamicStep(node);
-            foreach (Operand? operand in step.Inputs.Concat(step.Outputs))
-                if (operand is { Slot: { Kind: SlotKind.Arena } slot }) slots.Buffers.Touch(slot.Buffer, branch.Id, steps.Count);
+            Touch(step.Inputs);
+            Touch(step.Outputs);
             if (step is KernelStep { Scratch: { } scratch }) slots.Buffers.Touch(scratch.Buffer, branch.Id, steps.Count);
             steps.Add(step);
             made.Add(step);
         }
         return [.. steps];
+
+        void Touch(Operand?[] operands)
+        {
+            foreach (Operand? operand in operands)
+                if (operand is { Slot: { Kind: SlotKind.Arena } slot }) slots.Buffers.Touch(slot.Buffer, branch.Id, steps.Count);
+        }
     }
 
     /// <summary>Outputs that are ranges of other values are where those are: of an input, which is there, or of what a Concat makes of them later.</summary>
@@ -240,15 +267,15 @@ internal sealed class PlanBuilder
     {
         Binding? binding = CpuBindings.Find(node.Op.GetType());
         if (binding is null && !node.Op.IsView) throw new UnsupportedModelException($"{node} is not supported", [node.Op.Name]);
-        Operand?[] inputs = [.. node.Inputs.Select(slots.OperandOf)];
+        Operand?[] inputs = OperandsOf(node.Inputs);
         foreach (ValueId output in node.Outputs)
             if (!output.IsNone) slots[output] = slots.Add(SlotKind.Datum);
-        return new DynamicStep(node, inputs, [.. node.Outputs.Select(slots.OperandOf)], binding, [.. node.Op.Bodies.Select(compileBody)], weights);
+        return new DynamicStep(node, inputs, OperandsOf(node.Outputs), binding, [.. node.Op.Bodies.Select(compileBody)], weights);
     }
 
     private KernelStep NewKernelStep(Node node)
     {
-        Operand?[] inputs = [.. node.Inputs.Select(slots.OperandOf)];
+        Operand?[] inputs = OperandsOf(node.Inputs);
         Kernel kernel = elision.Kernel(node) ?? prepared!.Take(node);
         for (int i = 0; i < node.Outputs.Length; i++)
         {
@@ -256,17 +283,17 @@ internal sealed class PlanBuilder
             if (output.IsNone || slots[output] is not null) continue;
             slots[output] = (i == 0 ? FindInPlace(node, inputs, kernel) : null) ?? slots.AddArena(ByteCount(output));
         }
-        Operand?[] outputs = [.. node.Outputs.Select(slots.OperandOf)];
-        return new KernelStep(node, inputs, outputs, kernel)
-        {
-            TableStart = slots.AddTableEntries(inputs.Concat(outputs)),
-            Scratch = kernel.ScratchBytes > 0 ? slots.AddArena(kernel.ScratchBytes) : null,
-        };
+        Operand?[] outputs = OperandsOf(node.Outputs);
+        int tableStart = slots.AddTableEntries(inputs);
+        slots.AddTableEntries(outputs);
+        return new KernelStep(node, inputs, outputs, kernel) { TableStart = tableStart, Scratch = kernel.ScratchBytes > 0 ? slots.AddArena(kernel.ScratchBytes) : null };
     }
+
+    private Operand?[] OperandsOf(ImmutableArray<ValueId> values) => values.MapToArray(slots.OperandOf);
 
     private Kernel Prepare(Node node, Binding binding, OutputPart? part = null)
     {
-        var context = new PrepareContext([.. node.Inputs.Select(graph.TensorFact)], [.. node.Outputs.Select(graph.TensorFact)], weights) { Part = part };
+        var context = new PrepareContext(node.Inputs.Map(graph.TensorFact), node.Outputs.Map(graph.TensorFact), weights) { Part = part };
         try
         {
             return binding.Prepare!(node.Op, context);
@@ -287,9 +314,16 @@ internal sealed class PlanBuilder
         long bytes = ByteCount(node.Outputs[0]);
         for (int i = 0; i < inputs.Length; i++)
             if (inputs[i] is { Slot: { Kind: SlotKind.Arena } slot } && slot.ByteCount == bytes && ByteCount(node.Inputs[i]) == bytes && kernel.CanRunInPlace(i)
-                && lifetimes.DiesAt(node.Inputs[i], node) && !inputs.Where((o, j) => j != i && o?.Slot == slot).Any())
+                && lifetimes.DiesAt(node.Inputs[i], node) && !IsRead(slot, i))
                 return slot;
         return null;
+
+        bool IsRead(Slot slot, int except)
+        {
+            for (int j = 0; j < inputs.Length; j++)
+                if (j != except && inputs[j]?.Slot == slot) return true;
+            return false;
+        }
     }
 
     /// <summary>What a graph output still needs after the last branch: a copy of bytes that belong to something else, or a datum to hand out.</summary>

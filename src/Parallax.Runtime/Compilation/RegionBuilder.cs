@@ -81,7 +81,9 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
             if (!output.IsNone) Write(output, step, last);
         Operand?[] inputs = [.. node.Inputs.Select(OperandOf)], outputs = [.. node.Outputs.Select(OperandOf)];
         nodes.Add(new RegionNode(node, [.. node.Inputs.Select(PlaceOf)], [.. node.Outputs.Select(PlaceOf)]) { Part = part });
-        twins.Add((node, inputs, outputs, slots.AddTableEntries(inputs.Concat(outputs))));
+        int tableStart = slots.AddTableEntries(inputs);
+        slots.AddTableEntries(outputs);
+        twins.Add((node, inputs, outputs, tableStart));
     }
 
     private void Read(ValueId id, int step, int last)

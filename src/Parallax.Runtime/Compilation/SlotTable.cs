@@ -48,7 +48,7 @@ internal sealed class SlotTable(Graph graph)
     }
 
     /// <summary>Makes entries for the addresses of these operands, in this order; returns the first.</summary>
-    internal int AddTableEntries(IEnumerable<Operand?> operands)
+    internal int AddTableEntries(Operand?[] operands)
     {
         int start = TableLength;
         foreach (Operand? operand in operands)

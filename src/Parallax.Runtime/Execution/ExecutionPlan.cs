@@ -178,6 +178,7 @@ internal sealed class ExecutionPlan : IDisposable
 
     private Schedule MakeSchedule(RunSettings settings, long budget, long idleBytes)
     {
+        Rehearsal? rehearsal = schedules.Count == 0 ? Rehearsal.Start(this, settings) : null;
         try
         {
             return Remember(Scheduler.Schedule(Memory, Times, settings.Schedule(budget)), budget);
@@ -187,6 +188,10 @@ internal sealed class ExecutionPlan : IDisposable
             if (e.NeededBytes > settings.Budget.HardRoom(idleBytes)) throw;
             // The margin is for choosing among plans; where only the narrowest is left, it may have all that is free.
             return narrowest = Remember(Scheduler.Schedule(Memory, Times, settings.Schedule(e.NeededBytes) with { Mode = ScheduleMode.Sequential }), e.NeededBytes);
+        }
+        finally
+        {
+            rehearsal?.End();
         }
     }
 

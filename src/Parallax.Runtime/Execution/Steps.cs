@@ -20,7 +20,7 @@ internal abstract class Step(Node node, Operand?[] inputs, Operand?[] outputs) :
     internal Operand?[] Outputs { get; } = outputs;
 
     /// <summary>The slots that hold whole data and are read here, each once.</summary>
-    internal Slot[] DatumReads { get; } = [.. inputs.Where(i => i is { Slot.Kind: SlotKind.Datum }).Select(i => i!.Value.Slot).Distinct()];
+    internal Slot[] DatumReads { get; } = ReadsOf(inputs);
 
     /// <summary>What computes the step, for dumps and profiles.</summary>
     internal abstract string Implementation { get; }
@@ -35,6 +35,14 @@ internal abstract class Step(Node node, Operand?[] inputs, Operand?[] outputs) :
 
     /// <summary>Frees what was prepared.</summary>
     public virtual void Dispose() => GC.SuppressFinalize(this);
+
+    private static Slot[] ReadsOf(Operand?[] inputs)
+    {
+        List<Slot> reads = [];
+        foreach (Operand? input in inputs)
+            if (input is { Slot: { Kind: SlotKind.Datum } slot } && !reads.Contains(slot)) reads.Add(slot);
+        return [.. reads];
+    }
 }
 
 /// <summary>A kernel prepared when the plan was made.</summary>
@@ -50,7 +58,12 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     internal KernelFacts Facts { get; } = FactsOf(kernel);
 
     /// <summary>Its name, and into how many parts it is cut at most: so many workers have something to do.</summary>
-    internal static KernelFacts FactsOf(Kernel kernel) => new(kernel.Name, Enumerable.Range(0, kernel.PhaseCount).Select(kernel.BlockCount).DefaultIfEmpty(1).Max(b => Math.Max(1, b)));
+    internal static KernelFacts FactsOf(Kernel kernel)
+    {
+        int most = 1;
+        for (int phase = 0; phase < kernel.PhaseCount; phase++) most = Math.Max(most, kernel.BlockCount(phase));
+        return new KernelFacts(kernel.Name, most);
+    }
 
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>
     internal int TableStart { get; set; }

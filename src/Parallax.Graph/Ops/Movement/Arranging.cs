@@ -17,7 +17,7 @@ public sealed record Transpose(ImmutableArray<int> Permutation = default) : Movi
     {
         TensorFact data = context.Tensor(0);
         if (data.Shape is not { } shape) return [new TensorFact(data.Type, Permutation.IsDefault ? null : FreshDim.Shape("transpose", Permutation.Length))];
-        return [Contents.Reshaped(data, new Shape([.. For(shape.Rank).Select(axis => shape[axis])]))];
+        return [Contents.Reshaped(data, new Shape(For(shape.Rank).Map(axis => shape[axis])))];
     }
 
     /// <summary>The permutation for a rank, checked.</summary>

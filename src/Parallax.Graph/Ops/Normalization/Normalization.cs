@@ -42,7 +42,7 @@ public sealed record LayerNormalization(long Axis = -1, float Epsilon = 1e-5f, D
         if (data.Shape is not { } shape) return [data.WithoutContents(), new TensorFact(StashType), new TensorFact(StashType)];
         int axis = ShapeRules.Axis(Axis, shape.Rank);
         for (int i = 1; i < 3; i++) context.ExpectBroadcast(i, shape);
-        var stash = new TensorFact(StashType, new Shape([.. shape.Dims.Select((d, i) => i < axis ? d : 1)]));
+        var stash = new TensorFact(StashType, new Shape(shape.Dims.Map((d, i) => i < axis ? d : 1)));
         return [data.WithoutContents(), stash, stash];
     }
 }

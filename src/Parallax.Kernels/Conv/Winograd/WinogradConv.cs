@@ -47,6 +47,8 @@ internal sealed unsafe class WinogradConv : Kernel
 
     public override int BlockCount(int phase) => TileBlocks * (!tiling.SharesInput ? 1 : phase == 0 ? channelChunks : rowChunks);
 
+    public override bool CanRehearse => true;
+
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         float* own = (float*)args.WorkerScratch, rest = own + OwnInputElements;
