@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -58,6 +59,8 @@ internal sealed class CoExecutionEvaluation : IDisposable
     {
         Console.WriteLine($"one worker of {DeviceProfiles.Machine}; {backend.Description}");
         Console.WriteLine($"profile {profile.Path}, {trained.Count} problems measured for it");
+        PrintMissing("the CPU", profile.Profile.Cpu.Predictors);
+        PrintMissing(backend.Name, device.Predictors);
         SharingCosts[] sharing = SharingCosts.MeasureAll(backend.Device);
         SharingCosts.Print(Console.Out, sharing);
         LayerShape[] shapes = Select();
@@ -72,6 +75,12 @@ internal sealed class CoExecutionEvaluation : IDisposable
         Progress("");
         CoExecutionReport.Print(Console.Out, results);
         if (options.Json is { } path) WriteJson(path, sharing, results);
+    }
+
+    private static void PrintMissing(string side, ImmutableArray<LatencyPredictor> predictors)
+    {
+        foreach (OpClass kind in (OpClass[])[OpClass.Dense, OpClass.Convolution])
+            if (!predictors.Any(p => p.Kind == kind)) Console.WriteLine($"no predictor of {kind} on {side}: constants speak there; calibrate for longer, or on a quieter machine");
     }
 
     /// <summary>Of each family, layers that can be split and that no predictor was trained on, evenly over the amount of work.</summary>
