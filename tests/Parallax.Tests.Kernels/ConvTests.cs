@@ -147,6 +147,15 @@ public sealed unsafe class ConvTests
                     Activation = Activation.LeakyRelu(0.1f),
                 }, width, seed++);
         Check(ConvReference.Problem(3, 4, 64, 48, [12, 13], [3, 3], 1, 1, 1) with { HasBias = true }, width, seed);
+        foreach ((int inputs, int outputs, int height, int columns) in ((int, int, int, int)[])[(16, 16, 81, 79), (300, 20, 17, 20), (24, 90, 40, 40), (5, 3, 1, 134), (8, 8, 180, 3)])
+            foreach ((int begin, int end) in ((int, int)[])[(1, 1), (0, 1), (2, 0), (5, 3)])
+                Check(ConvReference.Problem(seed % 2 + 1, 1, inputs, outputs, [height, columns], [3, 3], 2, begin, end) with
+                {
+                    HasBias = true,
+                    HasResidual = seed % 3 == 0,
+                    Activation = Activation.LeakyRelu(0.1f),
+                }, width, ++seed);
+        Check(ConvReference.Problem(3, 4, 64, 48, [25, 26], [3, 3], 2, 1, 1) with { HasBias = true }, width, seed);
     }
 
     [Fact]

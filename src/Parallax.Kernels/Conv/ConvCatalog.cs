@@ -55,7 +55,7 @@ public abstract unsafe class ConvAlgorithm
 /// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
 public static class ConvCatalog
 {
-    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Implicit(), new Direct()];
+    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Winograd<WinogradF4Stride2>(), new Implicit(), new Direct()];
 
     /// <summary>The entry for a problem.</summary>
     /// <param name="constantWeights">Whether the weights are known when the kernel is prepared.</param>
@@ -112,31 +112,28 @@ public static class ConvCatalog
 
     private sealed unsafe class Winograd<TTransform> : ConvAlgorithm where TTransform : struct, IWinogradTransform
     {
-        /// <summary>Multiply-adds that take as long as transforming one element of a tile, there or back with its epilogue.</summary>
-        private const double TransformCost = 30;
-
-        public override string Name => $"conv_f32_winograd{TTransform.Results}";
+        public override string Name => $"conv_f32_{TTransform.Name}";
 
         public override bool IsPrecise => false;
 
         public override bool NeedsConstantWeights => true;
 
-        public override bool Supports(ConvProblem problem) => problem.Axes.Length == 2 && problem.Axes.All(axis => axis is { Kernel: 3, Stride: 1, Dilation: 1 });
+        public override bool Supports(ConvProblem problem) => problem.Axes.Length == 2 && problem.Axes.All(axis => axis is { Kernel: 3, Dilation: 1 } && axis.Stride == TTransform.Stride);
 
         public override double PredictCost(ConvProblem problem)
         {
             GemmMicroKernel entry = GemmCatalog.Best;
-            int elements = (TTransform.Results + 2) * (TTransform.Results + 2);
+            int elements = TTransform.Tile * TTransform.Tile;
             int tiles = entry.PaddedColumns(checked((int)(Tiles(problem.Axes[0].Output) * Tiles(problem.Axes[1].Output))));
             double products = (double)entry.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
-            double transforms = TransformCost * (problem.GroupInputs + problem.GroupOutputs);
+            double transforms = TTransform.Cost * (problem.GroupInputs + problem.GroupOutputs);
             return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * tiles * (products + transforms)), 0.8);
         }
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack<TTransform>(problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            new WinogradConv(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), TTransform.Results);
+            WinogradConv.Create<TTransform>(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
 
         private static long Tiles(long results) => (results + TTransform.Results - 1) / TTransform.Results;
     }

@@ -1,7 +1,7 @@
 namespace Parallax.Kernels;
 
 /// <summary>
-/// Convolution of 3x3 taps, stride 1, by minimal filtering in two dimensions: input tiles of t x t are transformed, t x t matrix products over the channels
+/// Convolution of 3x3 taps, stride 1 or 2, by minimal filtering in two dimensions: input tiles of t x t are transformed, t x t matrix products over the channels
 /// replace the sums over taps, and the products are transformed back into tiles of m x m results. Where there are many blocks of tiles, each is done
 /// from end to end in its worker's scratch; where there are few, phase 0 transforms the input and phase 1 has a block per chunk of output channels.
 /// </summary>
@@ -17,20 +17,25 @@ internal sealed unsafe class WinogradConv : Kernel
     private readonly WinogradInput input;
     private readonly WinogradOutput output;
     private readonly DepthSlabs slabs;
-    private readonly int rowChunks, channelChunks;
+    private readonly int rowChunks, channelChunks, filters;
 
-    internal WinogradConv(ConvProblem problem, PackedMatrix weights, int results)
+    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, int filters, string name)
     {
+        (this.tiling, this.input, this.output, this.filters, Name) = (tiling, input, output, filters, name);
         this.problem = problem;
         this.weights = weights.AddReference();
         entry = weights.Entry;
-        tiling = new WinogradTiling(problem, entry, results);
-        input = new WinogradInput(problem, tiling, entry);
-        output = new WinogradOutput(problem, tiling, entry);
         slabs = new DepthSlabs(problem.GroupInputs, entry);
         rowChunks = (problem.GroupOutputs + tiling.RowsPerChunk - 1) / tiling.RowsPerChunk;
         channelChunks = (problem.GroupInputs + ChannelsPerChunk - 1) / ChannelsPerChunk;
-        Name = entry.Name.Replace("gemm_f32", $"conv_f32_winograd{results}", StringComparison.Ordinal);
+    }
+
+    internal static WinogradConv Create<TTransform>(ConvProblem problem, PackedMatrix weights) where TTransform : struct, IWinogradTransform
+    {
+        GemmMicroKernel entry = weights.Entry;
+        var tiling = new WinogradTiling(problem, entry, TTransform.Results, TTransform.Tile);
+        string name = entry.Name.Replace("gemm_f32", $"conv_f32_{TTransform.Name}", StringComparison.Ordinal);
+        return new WinogradConv(problem, weights, tiling, WinogradInput.Create<TTransform>(problem, tiling, entry), WinogradOutput.Create<TTransform>(problem, tiling, entry), TTransform.Filters, name);
     }
 
     public override string Name { get; }
@@ -92,9 +97,16 @@ internal sealed unsafe class WinogradConv : Kernel
         (int image, int group) = Math.DivRem(product, problem.Groups);
         int row = chunk * tiling.RowsPerChunk, rows = Math.Min(tiling.RowsPerChunk, problem.GroupOutputs - row);
         for (int element = 0; element < tiling.Elements; element++)
-            MultiplyElement(group * tiling.Elements + element, row, rows, tiling.TilesOf(block), input.Matrix(transformed, element), scratch + element * output.MatrixStride);
+            MultiplyElement(FilterOf(group, element), row, rows, tiling.TilesOf(block), input.Matrix(transformed, element), scratch + element * output.MatrixStride);
         var finished = new WinogradChunk { Block = block, Image = image, Channel = group * problem.GroupOutputs + row, Rows = rows };
         output.Finish(scratch, finished, args, scratch + output.ProductElements);
+    }
+
+    /// <summary>The left operand of an element.</summary>
+    private int FilterOf(int group, int element)
+    {
+        (int i, int j) = Math.DivRem(element, tiling.Tile);
+        return (group * filters + Math.Min(i, filters - 1)) * filters + Math.Min(j, filters - 1);
     }
 
     private void MultiplyElement(int matrix, int row, int rows, int tiles, float* right, float* result)

@@ -13,29 +13,39 @@ internal sealed unsafe class WinogradInput
 
     private const int LineElements = 16;
 
+    /// <summary>Elements of transformed inputs, shared between blocks, that outgrow a second-level cache: where they are stored is fetched before.</summary>
+    private const int MostCached = 3 << 17;
+
     private readonly WinogradTiling tiling;
     private readonly int channels, height, width, padTop, padLeft, panelLanes, next, rowStride;
+    private readonly bool fetchesAhead;
     private readonly delegate*<WinogradInput, float*, int, int, int, float*, float*, void> transform;
 
-    internal WinogradInput(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry)
+    private WinogradInput(
+        ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry, int stride, delegate*<WinogradInput, float*, int, int, int, float*, float*, void> transform)
     {
         this.tiling = tiling;
+        this.transform = transform;
         channels = problem.GroupInputs;
         (height, width) = ((int)problem.Axes[0].Input, (int)problem.Axes[1].Input);
         (padTop, padLeft) = ((int)problem.Axes[0].PadBegin, (int)problem.Axes[1].PadBegin);
         panelLanes = entry.NR;
         next = tiling.Results * tiling.Lanes + Slack;
-        rowStride = 2 * next;
+        rowStride = (stride + 1) * next;
+        ScratchElements = (stride == 1 ? (width + 15L) / 16 * 16 : (long)tiling.Tile * rowStride) + (long)tiling.Tile * rowStride;
         // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
         MatrixStride = (nint)channels * tiling.Lanes + 16;
-        transform = entry.Width switch
-        {
-            VecWidth.V512 => Select<Vec512>(),
-            VecWidth.V256 => Select<Vec256>(),
-            VecWidth.V128 => Select<Vec128>(),
-            _ => Select<Vec1>(),
-        };
+        fetchesAhead = tiling.SharesInput && (long)problem.Batch * problem.Groups * tiling.Blocks * BlockElements > MostCached;
     }
+
+    internal static WinogradInput Create<TTransform>(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
+        new(problem, tiling, entry, TTransform.Stride, entry.Width switch
+        {
+            VecWidth.V512 => &Run<TTransform, Vec512>,
+            VecWidth.V256 => &Run<TTransform, Vec256>,
+            VecWidth.V128 => &Run<TTransform, Vec128>,
+            _ => &Run<TTransform, Vec1>,
+        });
 
     /// <summary>Elements from one of the t x t matrices to the next.</summary>
     internal nint MatrixStride { get; }
@@ -43,7 +53,7 @@ internal sealed unsafe class WinogradInput
     /// <summary>Elements of the transformed input of a block.</summary>
     internal long BlockElements => tiling.Elements * MatrixStride;
 
-    internal long ScratchElements => width + (long)tiling.Tile * rowStride;
+    internal long ScratchElements { get; }
 
     /// <summary>First panel of a matrix; the next panels follow at <c>channels * NR</c>.</summary>
     internal float* Matrix(float* transformed, int element) => transformed + element * MatrixStride;
@@ -52,36 +62,57 @@ internal sealed unsafe class WinogradInput
     internal void Transform(float* source, int block, int first, int end, float* transformed, float* scratch) =>
         transform(this, source, block, first, end, transformed, scratch);
 
-    private delegate*<WinogradInput, float*, int, int, int, float*, float*, void> Select<V>() where V : struct, IVec<V> =>
-        tiling.Results == WinogradF2.Results ? &Run<WinogradF2, V> : &Run<WinogradF4, V>;
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TTransform, V>(WinogradInput self, float* source, int block, int first, int end, float* transformed, float* scratch)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
-        int m = TTransform.Results, tile = m + 2, lanes = self.panelLanes;
+        int m = TTransform.Results, tile = TTransform.Tile, lanes = self.panelLanes;
         TileRun* runs = stackalloc TileRun[self.tiling.Lanes];
         float** sources = stackalloc float*[tile];
         Vector128<float>* keep = stackalloc Vector128<float>[tile];
         int runCount = self.tiling.FindRuns(block, runs), tiles = self.tiling.TilesOf(block), padded = (tiles + lanes - 1) / lanes * lanes;
         int next = self.next, rowStride = self.rowStride;
-        nint matrixStride = self.MatrixStride;
-        float* zeros = scratch, rows = scratch + self.width;
-        new Span<float>(zeros, self.width).Clear();
+        float* staged = scratch, rows = scratch + (self.ScratchElements - tile * rowStride);
+        // Zeros above and below the image, or beside it and in lanes without a tile.
+        new Span<float>(staged, (int)(rows - staged)).Clear();
         for (int channel = first; channel < end; channel++)
         {
             float* plane = source + (nint)channel * self.height * self.width;
-            for (TileRun* run = runs; run < runs + runCount; run++)
-                self.TransformRows<TTransform, V>(plane, run, channel + 1 < end, zeros, sources, rows, keep);
-            for (int row = 0; row < tile; row++)
+            if (TTransform.Stride == 1)
+                for (TileRun* run = runs; run < runs + runCount; run++)
+                    self.TransformRows<TTransform, V>(plane, run, channel + 1 < end, staged, sources, rows, keep);
+            else
             {
-                self.ClearUnused(rows + row * rowStride, m * tiles);
-                for (int lane = 0; lane < padded; lane += V.Count)
-                {
-                    float* from = rows + row * rowStride + m * lane;
-                    float* to = transformed + row * tile * matrixStride + ((nint)(lane / lanes) * self.channels + channel) * lanes + lane % lanes;
-                    TTransform.InputColumns<V>(from, from + next, to, matrixStride);
-                }
+                for (TileRun* run = runs; run < runs + runCount; run++)
+                    self.SplitRows<TTransform, V>(plane, run, channel + 1 < end, staged);
+                for (int row = 0; row < tile; row++) sources[row] = staged + row * rowStride;
+                for (int copy = 0; copy < 3; copy++) self.TransformSplit<TTransform, V>(sources, copy * next, m * padded, rows);
+            }
+            self.TransformColumns<TTransform, V>(rows, tiles, padded, transformed + (nint)channel * lanes);
+        }
+    }
+
+    /// <summary>The first dimension of columns that <see cref="SplitRows{TTransform, V}"/> wrote.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private void TransformSplit<TTransform, V>(float** from, int start, int count, float* rows) where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
+    {
+        for (int x = start; x < start + count; x += V.Count) TTransform.InputRows<V>(from, x, rows + x, rowStride, 0);
+    }
+
+    /// <summary>The second dimension, along x, of a channel: into the lanes of panels.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private void TransformColumns<TTransform, V>(float* rows, int tiles, int padded, float* to) where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
+    {
+        int m = TTransform.Results, tile = TTransform.Tile, lanes = panelLanes;
+        for (int row = 0; row < tile; row++, rows += rowStride, to += tile * MatrixStride)
+        {
+            if (TTransform.Stride == 1) ClearUnused(rows, m * tiles);
+            for (int lane = 0; lane < padded; lane += V.Count)
+            {
+                float* place = to + (nint)(lane / lanes) * channels * lanes + lane % lanes;
+                TTransform.InputColumns<V>(rows + m * lane, next, place, MatrixStride);
+                if (fetchesAhead)
+                    for (int i = 0; i < tile; i++) Vec.Prefetch(place + lanes + i * MatrixStride);
             }
         }
     }
@@ -90,11 +121,11 @@ internal sealed unsafe class WinogradInput
     /// The first dimension, along y, of all columns of a run: in vectors along x, whatever the tiles are. Each row of the result is kept twice, the second
     /// time m elements earlier, so that the elements that a tile shares with its right neighbour lie where its own first elements lie in the first copy.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private void TransformRows<TTransform, V>(float* plane, TileRun* run, bool hasNext, float* zeros, float** from, float* rows, Vector128<float>* keep)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
-        int m = TTransform.Results, tile = m + 2, columns = m * run->Count + 2;
+        int m = TTransform.Results, tile = TTransform.Tile, columns = m * run->Count + tile - m;
         int x = m * run->TileX - padLeft, y = m * run->TileY - padTop;
         int left = Math.Clamp(-x, 0, columns), right = Math.Clamp(width - x, left, columns);
         float* to = rows + m * run->Lane, kept = to + next - Vector128<float>.Count;
@@ -107,20 +138,75 @@ internal sealed unsafe class WinogradInput
             Clear(to + i * rowStride, left);
             Clear(to + i * rowStride + right, columns - right);
         }
-        if (right - left >= V.Count) TransformRows<TTransform, V>(from, left, right, to);
-        else if (V.Count > Vec128.Count && right - left >= Vec128.Count) TransformRows<TTransform, Vec128>(from, left, right, to);
-        else TransformRows<TTransform, Vec1>(from, left, right, to);
+        if (right - left >= V.Count) TransformRows<TTransform, V>(from, left, right, to, next - m);
+        else if (V.Count > Vec128.Count && right - left >= Vec128.Count) TransformRows<TTransform, Vec128>(from, left, right, to, next - m);
+        else TransformRows<TTransform, Vec1>(from, left, right, to, next - m);
         for (int i = 0; i < tile; i++) Vector128.Store(keep[i], kept + i * rowStride);
+    }
+
+    /// <summary>
+    /// The rows of a run, columns of even places, counted from where the run begins, apart from those of odd places: as the transform along x reads them,
+    /// the even ones first, once more m elements earlier, then the odd ones.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private void SplitRows<TTransform, V>(float* plane, TileRun* run, bool hasNext, float* staged)
+        where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
+    {
+        int m = TTransform.Results, pairs = m * run->Count + 1;
+        int x = 2 * m * run->TileX - padLeft, y = 2 * m * run->TileY - padTop;
+        float* to = staged + m * run->Lane;
+        for (int i = 0; i < TTransform.Tile; i++, y++, to += rowStride)
+        {
+            float* kept = to + next - Vector128<float>.Count;
+            Vector128<float> before = Vector128.Load(kept);
+            if ((uint)y < (uint)height)
+            {
+                float* row = plane + (nint)y * width;
+                if (hasNext) Fetch(row + (nint)height * width + x, 2 * pairs);
+                Split<V>(row, x, pairs, to, to + next - m, to + 2 * next);
+            }
+            else
+                for (int array = 0; array < 3; array++) new Span<float>(to + array * next - (array == 1 ? m : 0), pairs).Clear();
+            Vector128.Store(before, kept);
+        }
+    }
+
+    /// <summary>Columns x, x + 2, ... and x + 1, x + 3, ... of a row of the image, with zeros beside it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Split<V>(float* row, int x, int pairs, float* even, float* echo, float* odd) where V : struct, IVec<V>
+    {
+        int first = Math.Clamp((1 - x) / 2, 0, pairs), end = Math.Clamp((width - x) / 2, first, pairs);
+        for (int i = 0; i < first; i++) (even[i], echo[i], odd[i]) = (At(row, x + 2 * i), At(row, x + 2 * i), At(row, x + 2 * i + 1));
+        for (int i = end; i < pairs; i++) (even[i], echo[i], odd[i]) = (At(row, x + 2 * i), At(row, x + 2 * i), At(row, x + 2 * i + 1));
+        if (end - first >= V.Count) SplitPairs<V>(row + x, first, end, even, echo, odd);
+        else if (V.Count > Vec128.Count && end - first >= Vec128.Count) SplitPairs<Vec128>(row + x, first, end, even, echo, odd);
+        else SplitPairs<Vec1>(row + x, first, end, even, echo, odd);
+    }
+
+    private float At(float* row, int x) => (uint)x < (uint)width ? row[x] : 0;
+
+    /// <summary>Pairs [start, end), a vector or more; the last ones overlap those before them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SplitPairs<V>(float* from, int start, int end, float* even, float* echo, float* odd) where V : struct, IVec<V>
+    {
+        for (int i = start; i < end; i += V.Count)
+        {
+            int at = Math.Min(i, end - V.Count);
+            V.LoadColumns(from + 2 * at, out V column0, out V column1);
+            V.Store(even + at, column0);
+            V.Store(echo + at, column0);
+            V.Store(odd + at, column1);
+        }
     }
 
     /// <summary>Columns [start, end), a vector or more; the last ones overlap those before them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void TransformRows<TTransform, V>(float** from, int start, int end, float* to) where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
+    private void TransformRows<TTransform, V>(float** from, int start, int end, float* to, nint echo) where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
         for (int x = start; x < end; x += V.Count)
         {
             int at = Math.Min(x, end - V.Count);
-            TTransform.InputRows<V>(from, at, to + at, rowStride, next - TTransform.Results);
+            TTransform.InputRows<V>(from, at, to + at, rowStride, echo);
         }
     }
 

@@ -15,21 +15,25 @@ internal sealed unsafe class WinogradOutput
     private readonly Epilogue epilogue;
     private readonly delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish;
 
-    internal WinogradOutput(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry)
+    private WinogradOutput(
+        ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry, delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish)
     {
         this.problem = problem;
         this.tiling = tiling;
+        this.finish = finish;
         epilogue = problem.EpilogueFor(entry.Width);
         // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
         MatrixStride = ((nint)tiling.RowsPerChunk * tiling.Lanes + LineElements - 1) / LineElements * LineElements | LineElements;
-        finish = entry.Width switch
-        {
-            VecWidth.V512 => Select<Vec512>(),
-            VecWidth.V256 => Select<Vec256>(),
-            VecWidth.V128 => Select<Vec128>(),
-            _ => Select<Vec1>(),
-        };
     }
+
+    internal static WinogradOutput Create<TTransform>(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
+        new(problem, tiling, entry, entry.Width switch
+        {
+            VecWidth.V512 => Select<TTransform, Vec512>(problem.Activation.Kind),
+            VecWidth.V256 => Select<TTransform, Vec256>(problem.Activation.Kind),
+            VecWidth.V128 => Select<TTransform, Vec128>(problem.Activation.Kind),
+            _ => Select<TTransform, Vec1>(problem.Activation.Kind),
+        });
 
     /// <summary>Elements from one of the t x t products to the next; a product is [output channels of a chunk, tiles of a block].</summary>
     internal nint MatrixStride { get; }
@@ -42,10 +46,9 @@ internal sealed unsafe class WinogradOutput
     /// <summary>Finishes the products of a chunk.</summary>
     internal void Finish(float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch) => finish(this, products, chunk, args, scratch);
 
-    private delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> Select<V>() where V : struct, IVec<V> =>
-        (delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)(tiling.Results == WinogradF2.Results
-            ? ActivationOps.Select<nint, Runs<WinogradF2, V>>(problem.Activation.Kind, default)
-            : ActivationOps.Select<nint, Runs<WinogradF4, V>>(problem.Activation.Kind, default));
+    private static delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> Select<TTransform, V>(ActivationKind kind)
+        where TTransform : struct, IWinogradTransform where V : struct, IVec<V> =>
+        (delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)ActivationOps.Select<nint, Runs<TTransform, V>>(kind, default);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Run<TTransform, V, TOp>(WinogradOutput self, float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch)
@@ -53,7 +56,7 @@ internal sealed unsafe class WinogradOutput
     {
         ConvProblem problem = self.problem;
         WinogradTiling tiling = self.tiling;
-        int m = TTransform.Results, tile = m + 2, lanes = tiling.Lanes, tiles = tiling.TilesOf(chunk.Block);
+        int m = TTransform.Results, tile = TTransform.Tile, lanes = tiling.Lanes, tiles = tiling.TilesOf(chunk.Block);
         float* sums = scratch + m * tile * V.Count, residuals = sums + m * m * V.Count;
         var finish = new RowEpilogue<V, TOp>(self.epilogue);
         nint stride = self.MatrixStride;

@@ -20,9 +20,9 @@ internal sealed unsafe class WinogradTiling
 
     private const int MaxLanes = 64, WantedBlocks = 12;
 
-    internal WinogradTiling(ConvProblem problem, GemmMicroKernel entry, int results)
+    internal WinogradTiling(ConvProblem problem, GemmMicroKernel entry, int results, int tile)
     {
-        (Results, Tile) = (results, results + 2);
+        (Results, Tile) = (results, tile);
         (Height, Width) = ((int)problem.Axes[0].Output, (int)problem.Axes[1].Output);
         TilesX = (Width + results - 1) / results;
         TilesY = (Height + results - 1) / results;

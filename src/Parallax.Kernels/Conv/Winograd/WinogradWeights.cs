@@ -1,16 +1,16 @@
 namespace Parallax.Kernels;
 
-/// <summary>Filters of 3x3 taps in the transformed domain: of each group, t x t left operands of matrix products over the input channels.</summary>
+/// <summary>Filters of 3x3 taps in the transformed domain: of each group, left operands of matrix products over the input channels, one for each pair of elements of G g that differ.</summary>
 internal static unsafe class WinogradWeights
 {
     /// <summary>From so many filters on, panels are made by several threads.</summary>
     private const int ParallelFilters = 4096;
 
-    /// <summary>Matrix <c>group * t * t + i * t + j</c> holds element (i, j) of the transformed filters, [outputs of the group, inputs of the group].</summary>
+    /// <summary>Matrix <c>(group * f + i) * f + j</c> holds element (i, j) of the transformed filters, of f x f that differ, [outputs of the group, inputs of the group].</summary>
     internal static PackedMatrix Pack<TTransform>(ConvProblem problem, float* weights, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform
     {
-        int tile = TTransform.Results + 2, outputs = problem.GroupOutputs;
-        PackedMatrix packed = PackedMatrix.Allocate(entry, isLeft: true, outputs, problem.GroupInputs, problem.Groups * tile * tile);
+        int filters = TTransform.Filters, outputs = problem.GroupOutputs;
+        PackedMatrix packed = PackedMatrix.Allocate(entry, isLeft: true, outputs, problem.GroupInputs, problem.Groups * filters * filters);
         int panels = (outputs + entry.MR - 1) / entry.MR;
         if ((long)problem.OutputChannels * problem.GroupInputs < ParallelFilters)
             for (int i = 0; i < problem.Groups * panels; i++) PackPanel<TTransform>(problem, weights, packed, i / panels, i % panels * entry.MR);
@@ -21,9 +21,9 @@ internal static unsafe class WinogradWeights
 
     private static void PackPanel<TTransform>(ConvProblem problem, float* weights, PackedMatrix packed, int group, int row) where TTransform : struct, IWinogradTransform
     {
-        int inputs = problem.GroupInputs, tile = TTransform.Results + 2, depth = inputs * 9;
+        int inputs = problem.GroupInputs, filters = TTransform.Filters, depth = inputs * 9;
         int rows = Math.Min(packed.Entry.MR, problem.GroupOutputs - row), height = packed.Entry.HeightFor(rows);
-        var memory = new float[(depth + 3 * tile) * height];
+        var memory = new float[(depth + 3 * filters) * height];
         fixed (float* taps = memory)
         {
             PanelPacking.Pack(taps, height, weights + ((nint)group * problem.GroupOutputs + row) * depth, rows, depth, depth, 1);
@@ -31,7 +31,7 @@ internal static unsafe class WinogradWeights
             for (int slab = 0; slab < slabs.Count; slab++)
                 for (int i = 0; i < slabs.Length(slab); i++)
                 {
-                    float* target = packed.Slab(group * tile * tile, slabs.Start(slab)) + (nint)row * slabs.Length(slab) + (nint)i * height;
+                    float* target = packed.Slab(group * filters * filters, slabs.Start(slab)) + (nint)row * slabs.Length(slab) + (nint)i * height;
                     float* from = taps + (nint)(slabs.Start(slab) + i) * 9 * height;
                     if (height < Vec128.Count)
                         for (int lane = 0; lane < height; lane++) Transform<TTransform, Vec1>(from + lane, taps + depth * height, height, target + lane, packed.MatrixElements);
@@ -49,10 +49,10 @@ internal static unsafe class WinogradWeights
     private static void Transform<TTransform, V>(float* taps, float* scratch, int height, float* target, nint matrixElements)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
-        int tile = TTransform.Results + 2;
+        int filters = TTransform.Filters;
         for (int column = 0; column < 3; column++)
             TTransform.Filter<V>(taps + column * height, 3 * height, scratch + column * V.Count, 3 * V.Count);
-        for (int i = 0; i < tile; i++)
-            TTransform.Filter<V>(scratch + i * 3 * V.Count, V.Count, target + i * tile * matrixElements, matrixElements);
+        for (int i = 0; i < filters; i++)
+            TTransform.Filter<V>(scratch + i * 3 * V.Count, V.Count, target + i * filters * matrixElements, matrixElements);
     }
 }
