@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 
 namespace Parallax.Graphs;
 
@@ -45,6 +46,16 @@ public abstract record Op
     public virtual Op WithBodies(ImmutableArray<Graph> bodies) => this;
 
     public virtual bool IsControlFlow => !Bodies.IsEmpty;
+
+    /// <summary>The record and its attributes, as dumps show them; what all operators have in common is left out.</summary>
+    public sealed override string ToString()
+    {
+        var attributes = new StringBuilder();
+        return PrintMembers(attributes) ? $"{GetType().Name} {{ {attributes} }}" : GetType().Name;
+    }
+
+    /// <summary>Appends the attributes; false where there is none. Every record adds its own.</summary>
+    protected virtual bool PrintMembers(StringBuilder builder) => false;
 }
 
 /// <summary>Counting for <see cref="Op.Cost"/>.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 
 namespace Parallax.Graphs.Ops;
 
@@ -27,6 +28,13 @@ public sealed record Transpose(ImmutableArray<int> Permutation = default) : Movi
         if (Permutation.Length != rank || !Permutation.Order().SequenceEqual(Enumerable.Range(0, rank)))
             throw new InvalidModelException($"[{string.Join(", ", Permutation)}] is no permutation of {rank} axes");
         return Permutation;
+    }
+
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        if (Permutation.IsDefault) return false;
+        builder.Append($"{nameof(Permutation)} = [{string.Join(", ", Permutation)}]");
+        return true;
     }
 
     public bool Equals(Transpose? other) => other is not null && Permutation.IsDefault == other.Permutation.IsDefault
