@@ -56,13 +56,16 @@ internal static class DeviceComparison
         yield return new Problem("Add", new Binary(BinaryFunction.Add), [data, data], [], 0);
         yield return new Problem("Add a row", new Binary(BinaryFunction.Add), [data, [384]], [], 0);
         yield return new Problem("Transpose", new Transpose(), [data], [], 0);
+        yield return new Problem("Transpose NCHW", new Transpose([0, 2, 3, 1]), [[1, 64, 80, 80]], [], 0);
         yield return new Problem("Softmax", new Softmax(SoftmaxKind.Softmax), [data], [], 0);
         yield return new Problem("Softmax 49", new Softmax(SoftmaxKind.Softmax), [[3072, 49]], [], 0);
+        yield return new Problem("Softmax of columns", new Softmax(SoftmaxKind.Softmax, Axis: 0), [data], [], 0);
         yield return new Problem("LayerNormalization", new LayerNormalization(), [data, [384], [384]], [1, 2], 0);
         yield return new Problem("ReduceMean", new Reduce(ReduceKind.Mean), [data, [1]], [1], 0);
         yield return new Problem("MaxPool 5x5", new Pool(PoolKind.Max, new SpatialWindow([5, 5], [1, 1], [], [2, 2, 2, 2])), [[1, 128, 20, 20]], [], 0);
         yield return new Problem("Resize x2", new Resize(ResizeMode.Nearest) { Coordinates = ResizeCoordinates.Asymmetric, Rounding = ResizeRounding.Floor },
             [[1, 128, 40, 40], [0], [4]], [2], 0);
+        yield return new Problem("Resize x2 linear", new Resize(ResizeMode.Linear), [[1, 128, 40, 40], [0], [4]], [2], 0);
     }
 
     private static void Compare(Problem problem, ClContext context)

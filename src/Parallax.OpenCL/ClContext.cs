@@ -29,10 +29,12 @@ internal sealed unsafe class ClContext : IDisposable
     /// <param name="sharing">Null for the best that the device has.</param>
     /// <param name="strict">Whether every tensor that a kernel gets must lie in memory of this context. Some drivers take any address.</param>
     /// <param name="cache">Where built programs are kept; null for the user's cache.</param>
+    /// <param name="lanes">Null for <see cref="ClDevice.Lanes"/>, else 1, 4, 8 or 16.</param>
     /// <exception cref="DeviceException">The device cannot share memory so, or fails.</exception>
-    internal ClContext(ClDevice device, ClSharing? sharing = null, bool strict = false, ProgramCache? cache = null)
+    internal ClContext(ClDevice device, ClSharing? sharing = null, bool strict = false, ProgramCache? cache = null, int? lanes = null)
     {
         Device = device;
+        Lanes = lanes ?? device.Lanes;
         Sharing = sharing ?? device.BestSharing;
         if (!device.Supports(Sharing)) throw new DeviceException($"{device} cannot share memory as {Sharing}: it has {device.Svm}");
         this.strict = strict;
@@ -58,6 +60,9 @@ internal sealed unsafe class ClContext : IDisposable
     internal ClDevice Device { get; }
 
     internal ClSharing Sharing { get; }
+
+    /// <summary>Floats of a vector that an item of a kernel computes on; 1 where items are the lanes of the device's vectors.</summary>
+    internal int Lanes { get; }
 
     internal ClApi Api => Device.Api;
 

@@ -93,6 +93,9 @@ public sealed class ClDevice
 
     internal nint PlatformId { get; }
 
+    /// <summary>Floats of a vector that an item should compute on: on a processor items run one after another, elsewhere they are the lanes of vectors.</summary>
+    internal int Lanes => Kind != ClDeviceKind.Cpu ? 1 : NativeVectorFloats >= 16 ? 16 : NativeVectorFloats >= 8 ? 8 : 4;
+
     /// <summary>The device's OpenCL C, "OpenCL C 3.0 ...".</summary>
     internal string LanguageVersion { get; }
 

@@ -1,4 +1,6 @@
 using Parallax.Graphs.Ops;
+using Parallax.Kernels.Attention;
+using Parallax.OpenCL.Bindings;
 using Parallax.Suite;
 using Xunit;
 using static Parallax.Tests.OpenCL.ClHarness;
@@ -21,6 +23,57 @@ public sealed class AttentionTests
         Agrees(new Attention(heads, keyHeads, Scale: 0.3f, SoftCap: 2),
             [Floats(1, 2, batch, queries, heads * size), Floats(2, 2, batch, keys, keyHeads * size), Floats(3, 1, batch, keys, keyHeads * valueSize)], Tolerance);
     }
+
+    [ClTheory]
+    [InlineData(1, 2, 2, 700, 1100)]
+    [InlineData(2, 6, 2, 300, 400)]
+    [InlineData(3, 4, 4, 90, 500)]
+    [InlineData(1, 5, 1, 2, 60000)]
+    public void Attention_of_more_scores_than_lie_in_memory_at_a_time(int batch, int heads, int keyHeads, int queries, int keys)
+    {
+        Tensor q = Floats(1, 2, batch, heads, queries, 8), k = Floats(2, 2, batch, keyHeads, keys, 8), v = Floats(3, 1, batch, keyHeads, keys, 6);
+        Agrees(new Attention(), [q, k, v], Tolerance);
+        Agrees(new Attention(Causal: true), [q, k, v, Floats(6, 1, heads, queries, keys)], Tolerance);
+    }
+
+    [Fact]
+    public void Parts_are_all_rows_of_scores_in_order()
+    {
+        foreach (int batch in (int[])[1, 3])
+            foreach ((int heads, int keyHeads) in ((int, int)[])[(1, 1), (4, 4), (6, 2), (6, 1), (10, 2)])
+                foreach (int queries in (int[])[0, 1, 7, 64])
+                    foreach (long rows in (long[])[1, 5, 20, 65, 130, 200, 100_000])
+                    {
+                        AttentionProblem p = Problem(batch, heads, keyHeads, queries);
+                        long next = 0, group = heads / keyHeads;
+                        foreach (AttentionPart part in AttentionPart.Of(p, rows))
+                        {
+                            Assert.Equal(next, (part.Item * heads + part.Head) * queries + part.Query);
+                            Assert.InRange(part.Rows, 1, rows);
+                            Assert.True(part.Queries == queries || part is { Heads: 1, Items: 1 });
+                            Assert.True(part.Heads == heads || part.Items == 1);
+                            Assert.True((part.Heads % group == 0 && part.Head % group == 0) || part.Head / group == (part.Head + part.Heads - 1) / group);
+                            next += part.Rows;
+                        }
+                        Assert.Equal((long)batch * heads * queries, next);
+                    }
+    }
+
+    private static AttentionProblem Problem(int batch, int heads, int keyHeads, int queries) => new()
+    {
+        Batch = batch,
+        QueryHeads = heads,
+        KeyHeads = keyHeads,
+        Queries = queries,
+        NewKeys = 3,
+        HeadSize = 4,
+        ValueSize = 4,
+        Query = default,
+        Key = default,
+        Value = default,
+        Output = default,
+        Scale = 1,
+    };
 
     [ClFact]
     public void Keys_are_masked_by_position_length_and_mask()

@@ -11,14 +11,20 @@ using Xunit;
 
 namespace Parallax.Tests.OpenCL;
 
-/// <summary>Runs one operator on an OpenCL device, under every way of sharing memory that it has, and on the CPU, and compares.</summary>
+/// <summary>Runs one operator on an OpenCL device, under every way of sharing memory that it has and with vectors of several widths, and on the CPU, and compares.</summary>
 internal static class ClHarness
 {
-    private static readonly Lazy<ImmutableArray<ClContext>> AllContexts = new(() =>
+    private static readonly Lazy<ImmutableArray<ClContext>> OfSharing = new(() =>
         [.. Enum.GetValues<ClSharing>().Where(ClDevice.All[0].Supports).Select(sharing => new ClContext(ClDevice.All[0], sharing, strict: true))]);
 
+    private static readonly Lazy<ImmutableArray<ClContext>> OfLanes = new(() =>
+        [.. ((int[])[1, 4]).Where(lanes => lanes != ClDevice.All[0].Lanes).Select(lanes => new ClContext(ClDevice.All[0], ClSharing.Copied, strict: true, lanes: lanes))]);
+
     /// <summary>One strict context per way of sharing memory, kept for the whole run of the tests: programs are built once.</summary>
-    internal static ImmutableArray<ClContext> Contexts => AllContexts.Value;
+    internal static ImmutableArray<ClContext> Contexts => OfSharing.Value;
+
+    /// <summary>One more without vectors, where kernels work as on a GPU, and one with narrow ones.</summary>
+    private static IEnumerable<ClContext> AllContexts => OfSharing.Value.Concat(OfLanes.Value);
 
     /// <summary>The results agree within <paramref name="tolerance"/>, relative to the larger of the expected magnitude and 1.</summary>
     /// <param name="inputs">Null where an optional input is absent.</param>
@@ -32,10 +38,10 @@ internal static class ClHarness
         OperandFacts facts = FactsOf(op, inputs, outputCount, constants);
         Tensor[] expected = OnCpu(op, inputs, facts);
         Assert.Null(ClBindings.Find(op.GetType())!.WhyNot(op, facts));
-        foreach (ClContext context in Contexts)
+        foreach (ClContext context in AllContexts)
         {
             Tensor[] actual = OnDevice(context, op, inputs, facts, parts);
-            for (int i = 0; i < expected.Length; i++) AssertClose(expected[i], actual[i], tolerance, $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}");
+            for (int i = 0; i < expected.Length; i++) AssertClose(expected[i], actual[i], tolerance, $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}, {context.Lanes} lanes");
         }
     }
 

@@ -8,6 +8,8 @@ namespace Parallax.Tests.OpenCL;
 /// <summary>Contexts, buffers and queues: what they refuse, what they leave behind, many threads.</summary>
 public sealed class ContextTests
 {
+    private const string Negation = "-DUNARY=UNARY_neg -DIN=float -DOUT=float";
+
     public static TheoryData<ClSharing> SharingModes => [.. Enum.GetValues<ClSharing>()];
 
     [ClTheory]
@@ -96,14 +98,14 @@ public sealed class ContextTests
     public void Launches_that_a_driver_refuses_are_errors()
     {
         ClContext context = ContextOf(ClSharing.Copied);
-        ClKernel kernel = context.Program("elementwise").Kernel("neg_float");
+        ClKernel kernel = context.Program("elementwise", Negation).Kernel("unary");
         using ClBuffer buffer = context.Allocate(64);
         ClArg[] args = [ClArg.Weight(buffer), ClArg.Weight(buffer), ClArg.Int(1), ClArg.Float(0), ClArg.Float(0)];
         int tooMany = context.Device.MaxWorkGroup * 2;
-        Assert.Contains("clEnqueueNDRangeKernel(neg_float) failed with CL_INVALID_WORK_GROUP_SIZE (-54)", Refused(ClGrid.Of(1, 1, 1, tooMany, 1, 1), args));
-        Assert.Contains("clSetKernelArg(neg_float, 4) failed with CL_INVALID_ARG_SIZE (-51)", Refused(ClGrid.Of(1, 1, 1, 1, 1, 1), [.. args[..2], ClArg.Long(1)]));
-        Assert.Contains("clSetKernelArg(neg_float, 7) failed with CL_INVALID_ARG_INDEX (-49)", Refused(ClGrid.Of(1, 1, 1, 1, 1, 1), [.. args, ClArg.Int(1)]));
-        Assert.Contains("clCreateKernel(neg_fish) failed", Assert.Throws<DeviceException>(() => context.Program("elementwise").Kernel("neg_fish")).Message);
+        Assert.Contains("clEnqueueNDRangeKernel(unary) failed with CL_INVALID_WORK_GROUP_SIZE (-54)", Refused(ClGrid.Of(1, 1, 1, tooMany, 1, 1), args));
+        Assert.Contains("clSetKernelArg(unary, 4) failed with CL_INVALID_ARG_SIZE (-51)", Refused(ClGrid.Of(1, 1, 1, 1, 1, 1), [.. args[..2], ClArg.Long(1)]));
+        Assert.Contains("clSetKernelArg(unary, 7) failed with CL_INVALID_ARG_INDEX (-49)", Refused(ClGrid.Of(1, 1, 1, 1, 1, 1), [.. args, ClArg.Int(1)]));
+        Assert.Contains("clCreateKernel(unary_fish) failed", Assert.Throws<DeviceException>(() => context.Program("elementwise").Kernel("unary_fish")).Message);
 
         string Refused(ClGrid grid, ClArg[] arguments) =>
             Assert.Throws<DeviceException>(() => context.Enqueue(ClCall.Of(new ClLaunch(kernel, grid, [.. arguments])), [], [])).Message;
@@ -116,7 +118,7 @@ public sealed class ContextTests
 
     private static void Launch(ClContext context, ClBuffer input, ClAddress output)
     {
-        ClKernel kernel = context.Program("elementwise").Kernel("neg_float");
+        ClKernel kernel = context.Program("elementwise", Negation).Kernel("unary");
         context.Enqueue(new ClCall([new ClLaunch(kernel, ClGrid.Of(1, 1, 1, 1, 1, 1), [ClArg.Input(0), ClArg.Output(0), ClArg.Int(1), ClArg.Float(0), ClArg.Float(0)])]), [input], [output]);
         context.Finish();
     }

@@ -51,13 +51,29 @@ public sealed class ElementwiseTests
     [InlineData(UnaryFunction.Swish, 1.702f, 0f)]
     public void Functions_of_one_float(UnaryFunction function, float alpha, float beta)
     {
-        foreach (int count in (int[])[0, 1, 3, 255, 257, 5000])
+        foreach (int count in (int[])[0, 1, 3, 16, 255, 257, 5000])
         {
             Tensor x = Floats(count + 1, 5, count);
             float[] special = [0f, float.NaN, float.PositiveInfinity];
             if (count > 255) special.CopyTo(x.Span<float>()[7..]);
             Agrees(new Unary(function, alpha, beta), [x], 2e-5);
         }
+    }
+
+    [ClFact]
+    public void Elements_of_every_length_and_of_many_chunks()
+    {
+        for (int count = 1; count <= 50; count++) Agrees(new Unary(UnaryFunction.Gelu), [Floats(count, 3, count)], 2e-5);
+        Agrees(new Unary(UnaryFunction.Gelu), [Floats(1, 3, 1_500_007)], 2e-5);
+    }
+
+    [ClFact]
+    public void Vectors_keep_what_functions_do_far_from_zero()
+    {
+        float[] far = [-0f, 1e-30f, -1e-30f, 1e-6f, -1e-6f, 0.624f, 0.626f, 9.9f, -9.9f, 19f, 87f, -87f, 88.7f, -88.7f, 89f, -104f, 200f, -200f, 1e30f, -1e30f, float.MaxValue, float.MinValue,
+            float.PositiveInfinity, float.NegativeInfinity, float.NaN, float.Epsilon, 0.92f, 0.94f, 3.9f, 4.1f, -3.9f, -4.1f];
+        foreach (UnaryFunction function in (UnaryFunction[])[UnaryFunction.Exp, UnaryFunction.Sigmoid, UnaryFunction.Tanh, UnaryFunction.Erf, UnaryFunction.Relu, UnaryFunction.Abs])
+            Agrees(new Unary(function), [Tensor.From(far, [far.Length])], 2e-6);
     }
 
     [ClFact]
@@ -82,6 +98,10 @@ public sealed class ElementwiseTests
     [InlineData("70000", "70000")]
     [InlineData("3,20000", "3,1")]
     [InlineData("5000,3", "5000,1")]
+    [InlineData("9,3,33", "3,1")]
+    [InlineData("4,3,17,5", "3,1,5")]
+    [InlineData("37,16", "16")]
+    [InlineData("37,1", "1,49")]
     [InlineData("2,1,2,1,2,1,2", "2,1,2,1,2")]
     [InlineData("2,1,2,1,2,1,2,1,2", "1,3,1,3,1,3,1,3,1")]
     public void Broadcasting(string first, string second)

@@ -18,6 +18,10 @@ public sealed class MovementTests
             Agrees(new Transpose([0, 2, 3, 1]), [Filled(type, 2, 3, 9, 17)], 0);
             Agrees(new Transpose([3, 1, 0, 2]), [Filled(type, 2, 1, 5, 4)], 0);
         }
+        foreach (int rows in (int[])[1, 7, 8, 9, 33, 130])
+            foreach (int columns in (int[])[2, 8, 31, 64, 75]) Agrees(new Transpose(), [Floats(1, 1, rows, columns)], 0);
+        Agrees(new Transpose([0, 2, 1, 3]), [Floats(1, 1, 2, 30, 7, 40)], 0);
+        Agrees(new Transpose([2, 3, 1, 0]), [Floats(1, 1, 9, 10, 17, 12)], 0);
         Agrees(new Transpose(), [Floats(1, 1)], 0);
         Agrees(new Transpose(), [Floats(1, 1, 0, 4)], 0);
     }
@@ -89,6 +93,7 @@ public sealed class MovementTests
             Agrees(new Gather(-1), [Filled(type, 3, 7), Tensor.From([2, -1], [2])], 0, 1, 1);
         }
         Agrees(new Gather(), [Floats(1, 1, 300, 2), Tensor.From<long>([5], [])], 0, 1, 1);
+        foreach (long inner in (long[])[1, 15, 16, 17, 5000]) Agrees(new Gather(), [Floats(1, 1, 9, inner), Tensor.From<long>([5, -1, 0], [3])], 0, 1, 1);
     }
 
     [ClFact]

@@ -66,7 +66,7 @@ public sealed class ProgramTests
     public void What_does_not_compile_shows_the_compilers_words()
     {
         ClContext context = ClHarness.Contexts[0];
-        DeviceException failure = Assert.Throws<DeviceException>(() => context.Program("elementwise", "-D__kernel=fish"));
+        DeviceException failure = Assert.Throws<DeviceException>(() => context.Program("elementwise", "-D__kernel=fish -DCLIP -DIN=float"));
         Assert.Contains("clBuildProgram failed with CL_BUILD_PROGRAM_FAILURE (-11)", failure.Message);
         Assert.Contains("elementwise.cl with", failure.Message);
         Assert.Contains("fish", failure.Message);

@@ -19,7 +19,7 @@ public sealed class ReductionTests
     [InlineData(ReduceKind.SumSquare)]
     public void Reductions_of_rows_and_columns(ReduceKind kind)
     {
-        foreach (long[] dims in (long[][])[[5, 1], [3, 20], [4, 32], [3, 333]])
+        foreach (long[] dims in (long[][])[[5, 1], [3, 15], [3, 16], [3, 20], [4, 32], [3, 333], [33, 47]])
         {
             Agrees(new Reduce(kind), [Near1(dims), Axes(1)], 3e-5, 1, 1);
             Agrees(new Reduce(kind, KeepDims: false), [Near1(dims), Axes(0)], 3e-5, 1, 1);
@@ -74,6 +74,11 @@ public sealed class ReductionTests
         Check([2, 3, 17, 23], new SpatialWindow([3, 3], [2, 2], [], [1, 1, 1, 1]));
         Check([2, 3, 16, 20], new SpatialWindow([3, 2], [2, 3], [1, 2], [0, 1, 1, 0], CeilMode: true));
         Check([1, 2, 9, 14], new SpatialWindow([3, 5], [2, 2], [], [], AutoPad.SameUpper));
+        Check([1, 2, 20, 20], new SpatialWindow([5, 5], [1, 1], [], [2, 2, 2, 2]));
+        Check([1, 2, 4, 1300], new SpatialWindow([3, 3], [1, 1], [], [1, 1, 1, 1]));
+        Check([1, 1, 3, 1300], new SpatialWindow([2, 9], [1, 4], [1, 3], [0, 5, 0, 4]));
+        Check([1, 1, 2, 1300], new SpatialWindow([1, 700], [1, 3], [], [0, 300, 0, 300]));
+        Check([1, 1, 3, 3], new SpatialWindow([3, 3], [1, 1], [], [2, 2, 2, 2]));
         Check([2, 2, 5, 6, 7], new SpatialWindow([2, 3, 3], [1, 2, 2], [], [1, 1, 0, 0, 1, 1]));
 
         void Check(long[] dims, SpatialWindow window) => Agrees(new Pool(kind, window, countIncludePad), [Floats(1, 4, dims)]);

@@ -39,6 +39,7 @@ public sealed class TableTests
                 Agrees(new Resize(ResizeMode.Nearest) { Coordinates = coordinates, Rounding = rounding }, [Filled(DType.Int32, 1, 3, 7, 9), null, null, Ints(1, 3, 13, 6)], 0, 1, 3);
         Agrees(new Resize(ResizeMode.Nearest) { Coordinates = ResizeCoordinates.Asymmetric, Rounding = ResizeRounding.Floor }, [Floats(1, 1, 2, 3, 20, 20), null, Scales(1, 1, 2, 2)], 0, 1, 2);
         Agrees(new Resize(ResizeMode.Nearest), [Filled(DType.UInt8, 30), null, Scales(1.7f)], 0, 1, 2);
+        Agrees(new Resize(ResizeMode.Nearest), [Filled(DType.Float32, 2, 5, 300, 300), null, Scales(1, 1, 2, 3)], 0, 1, 2);
     }
 
     [ClTheory]

@@ -49,7 +49,7 @@ internal sealed record ClGemm(long M, long N, long K)
         MatrixLayout terms = Bias ?? default;
         ClArg[] taps = Taps is { } image ? [image.Table, ClArg.Ints(image.RowLength, image.Columns)] : [];
         string options = $"{Tile.Options}{(Taps is null ? "" : " -DTAPS")} {ClEpilogue.Options(Finish.Activation)}";
-        return new ClLaunch(x.Kernel("matrix", "gemm", options), Tile.Grid(x.Context.Device, M, N, batch),
+        return new ClLaunch(x.Kernel("matrix", "gemm", options), Tile.Grid(x.Context, M, N, batch),
         [
             a, b, bias, residual, c, .. taps, ClArg.Int(M), ClArg.Int(N), ClArg.Int(K), ClArg.Int(batch), ClArg.Ints(A.RowStride, A.ColumnStride),
             ClArg.Int(B.Panel), ClArg.Int(B.Row), ClArg.Ints(terms.RowStride, terms.ColumnStride), ClArg.Int(BiasBatch),

@@ -43,12 +43,15 @@ internal sealed record ClPanels(long Columns, long Rows, int Width, long Matrice
     }
 
     /// <summary>Packs on the device.</summary>
-    internal ClLaunch Launch(ClPrepareContext x, ClArg source, ClArg packed) =>
-        new(x.Kernel("matrix", "pack_panels"), x.Over((Columns + Width - 1) / Width * Width, Rows, Matrices),
+    internal ClLaunch Launch(ClPrepareContext x, ClArg source, ClArg packed)
+    {
+        int span = x.HasVectors ? Width : 1;
+        return new ClLaunch(x.Kernel("matrix", "pack_panels"), x.Over((Columns + Width - 1) / Width * Width / span, Rows, Matrices),
         [
             source, packed, ClArg.Int(Columns), ClArg.Int(Rows), ClArg.Int(InnerRows), ClArg.Int(Matrices), ClArg.Int(InnerMatrices), ClArg.Int(Width),
-            ClArg.Int(ColumnStride), ClArg.Ints(RowStride, OuterRowStride), ClArg.Ints(MatrixStride, OuterMatrixStride),
+            ClArg.Int(ColumnStride), ClArg.Ints(RowStride, OuterRowStride), ClArg.Ints(MatrixStride, OuterMatrixStride), ClArg.Int(span),
         ]);
+    }
 
     private Tensor Pack(Tensor source, long first)
     {

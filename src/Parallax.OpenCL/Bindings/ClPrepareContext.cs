@@ -17,6 +17,11 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
     /// <summary>What tables are filed under: they belong to no constant.</summary>
     private static readonly Tensor Tables = Tensor.Zeros(DType.UInt8, [0]);
 
+    /// <summary>What an item with vectors computes: long enough to be worth its start, short enough to leave some for every unit.</summary>
+    private const int ChunkElements = 2048, RunRows = 8;
+
+    private const int GroupsPerUnit = 4, MostOfVectorGroup = 16;
+
     /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
     internal OutputPart? Part { get; init; }
 
@@ -25,6 +30,31 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
 
     /// <summary>A grid of at least so many items, in work-groups of the usual size.</summary>
     internal ClGrid Over(long x, long y = 1, long z = 1) => ClGrid.Over(Context.Device, x, y, z);
+
+    /// <summary>Whether items compute on vectors.</summary>
+    internal bool HasVectors => Context.Lanes > 1;
+
+    /// <summary>A kernel whose items compute on the device's vectors where it has them: <c>LANES</c>, <c>CHUNK</c> and <c>RUN</c> of common.cl.</summary>
+    internal ClKernel VectorKernel(string family, string name, string options = "") =>
+        Kernel(family, name, HasVectors ? $"-DLANES={Context.Lanes} -DCHUNK={Chunk} -DRUN={Run} {options}" : options);
+
+    /// <summary>A grid of items that each compute vectors, where there are any: in work-groups so small that every unit gets several.</summary>
+    internal ClGrid OverVectors(long x, long y = 1, long z = 1)
+    {
+        int group = ClGrid.UsualGroup;
+        if (HasVectors) group = (int)Math.Clamp(x * y * z / (GroupsPerUnit * Context.Device.ComputeUnits), 1, MostOfVectorGroup);
+        return ClGrid.Over(Context.Device, x, y, z, group);
+    }
+
+    /// <summary>A grid over rows of so many elements, an item for each chunk of one: <c>EACH</c> of common.cl.</summary>
+    internal ClGrid OverChunks(long elements, long rows = 1, long planes = 1) => OverVectors((elements + Chunk - 1) / Chunk, rows, planes);
+
+    /// <summary>The same where an item takes several rows: <c>EACH_RUN</c> of common.cl.</summary>
+    internal ClGrid OverRuns(long elements, long rows) => OverChunks(elements, (rows + Run - 1) / Run);
+
+    private int Chunk => HasVectors ? ChunkElements : 1;
+
+    private int Run => HasVectors ? RunRows : 1;
 
     /// <summary>Numbers that a call reads, such as positions, in the device's memory; the same numbers are there once for the model.</summary>
     internal ClBuffer Table<T>(ReadOnlySpan<T> numbers) where T : unmanaged

@@ -17,10 +17,10 @@ internal readonly record struct ClTile(int Rows, int Vectors, int Lanes)
     internal string Options => $"-DROWS={Rows} -DVECTORS={Vectors} -DLANES={Lanes}";
 
     /// <summary>For a result of m rows and n columns. Items of a GPU have few registers, one core of a processor has many.</summary>
-    internal static ClTile For(ClDevice device, long m, long n)
+    internal static ClTile For(ClContext context, long m, long n)
     {
-        if (device.Kind != ClDeviceKind.Cpu) return new ClTile(RowsUpTo(8, m), 1, 8);
-        int lanes = device.NativeVectorFloats >= 16 ? 16 : 8, vectors = 1;
+        if (context.Lanes == 1) return new ClTile(RowsUpTo(8, m), 1, 8);
+        int lanes = Math.Max(8, context.Lanes), vectors = 1;
         for (int v = 2; v <= PanelCost.Length; v++)
             if (Cost(v) < Cost(vectors)) vectors = v;
         return new ClTile(RowsUpTo(lanes == 16 ? 8 : 4, m), vectors, lanes);
@@ -28,11 +28,11 @@ internal readonly record struct ClTile(int Rows, int Vectors, int Lanes)
         double Cost(int v) => (n + v * lanes - 1) / (v * lanes) * PanelCost[v - 1];
     }
 
-    internal ClGrid Grid(ClDevice device, long m, long n, long batch)
+    internal ClGrid Grid(ClContext context, long m, long n, long batch)
     {
         long panels = (n + Width - 1) / Width, blocks = (m + Rows - 1) / Rows;
-        if (device.Kind == ClDeviceKind.Cpu) return blocks == 1 ? ClGrid.Of(panels, 1, batch, RowBlocks, 1, 1) : ClGrid.Of(panels, blocks, batch, 1, RowBlocks, 1);
-        return blocks == 1 ? ClGrid.Over(device, panels, 1, batch) : ClGrid.Of(panels, blocks, batch, 8, 8, 1);
+        if (context.Lanes > 1) return blocks == 1 ? ClGrid.Of(panels, 1, batch, RowBlocks, 1, 1) : ClGrid.Of(panels, blocks, batch, 1, RowBlocks, 1);
+        return blocks == 1 ? ClGrid.Over(context.Device, panels, 1, batch) : ClGrid.Of(panels, blocks, batch, 8, 8, 1);
     }
 
     private static int RowsUpTo(int most, long m) => m == 1 ? 1 : m <= 4 ? 4 : most;

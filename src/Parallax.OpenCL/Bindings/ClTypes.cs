@@ -12,13 +12,13 @@ internal static class ClTypes
     /// <summary>Null where elements of the type can be moved, else why not.</summary>
     internal static string? WhyNotMoved(DType type) => type.ElementBytes() is 1 or 2 or 4 or 8 ? null : $"{type} is not supported";
 
-    /// <summary>The type of an element that is only moved.</summary>
-    internal static string Moved(DType type) => type.ElementBytes() switch
+    /// <summary>The option that names the type of elements that are only moved.</summary>
+    internal static string MovedOption(DType type) => type.ElementBytes() switch
     {
-        1 => "uchar",
-        2 => "ushort",
-        4 => "uint",
-        8 => "ulong",
+        1 => "-DT=uchar",
+        2 => "-DT=ushort",
+        4 => "-DT=uint",
+        8 => "-DT=ulong",
         _ => throw new ArgumentException($"no kernel moves {type}", nameof(type)),
     };
 

@@ -50,7 +50,7 @@ internal static class ConvolutionBindings
 
         if (perGroup == 1 && inputs == 1) return OfSinglePlanes(op, x, planes, part);
 
-        ClTile tile = ClTile.For(x.Context.Device, channels, planes.Places);
+        ClTile tile = ClTile.For(x.Context, channels, planes.Places);
         bool direct = planes.AreAsGiven && ClColumns.CanBeRows(tile, planes.Places);
         var steps = new ClSteps();
         ClArg image = direct ? ClArg.Input(0, firstGroup * inputs * planes.Elements * sizeof(float)) : Pad(x, planes, dims[1], firstGroup * inputs, tile.Width, steps);
@@ -83,7 +83,7 @@ internal static class ConvolutionBindings
         ClArg padded = Pad(x, planes, dims[1], part.First, SinglePlaneColumns, steps);
         ClFinish finish = ClFinish.Of(op, x);
         long count = dims[0] * part.Count, firstResult = part.First * planes.Results * sizeof(float);
-        steps.Add(new ClLaunch(x.Kernel("convolution", "conv_planes", ClEpilogue.Options(op.Activation)),
+        steps.Add(new ClLaunch(x.Kernel("convolution", "conv_planes", $"-DLANES={SinglePlaneColumns} {ClEpilogue.Options(op.Activation)}"),
             x.Over((planes.Width.Output + SinglePlaneColumns - 1) / SinglePlaneColumns, planes.Height.Output, count),
             [
                 padded, ClArg.Input(1, part.First * planes.Taps * sizeof(float)), x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
@@ -100,7 +100,7 @@ internal static class ConvolutionBindings
     private static ClArg Pad(ClPrepareContext x, PaddedPlanes planes, long channels, long first, int columns, ClSteps steps)
     {
         long count = x.Dims(0)[0] * channels;
-        int span = x.Context.Device.Kind == ClDeviceKind.Cpu ? 16 : 1;
+        int span = x.HasVectors ? 16 : 1;
         ClArg padded = steps.Scratch((count * planes.Elements + columns) * sizeof(float));
         steps.Add(new ClLaunch(x.Kernel("convolution", "pad_planes", $"-DSPAN={span}"), x.Over((planes.RowLength + span - 1) / span, planes.Rows, count * planes.Phases),
         [
@@ -123,7 +123,7 @@ internal static class ConvolutionBindings
 
         var steps = new ClSteps();
         ClArg spread = steps.Scratch(batch * groups * rows * pixels * sizeof(float));
-        ClTile tile = ClTile.For(x.Context.Device, rows, pixels);
+        ClTile tile = ClTile.For(x.Context, rows, pixels);
         bool direct = ClColumns.CanBeRows(tile, pixels);
         var panels = new ClPanels(pixels, inputs, tile.Width, batch * groups) { ColumnStride = 1, RowStride = pixels, MatrixStride = imageElements };
         ClArg image = direct ? ClArg.Input(0) : panels.Of(x, 0, 0, steps);

@@ -7,7 +7,7 @@ namespace Parallax.OpenCL.Bindings;
 
 internal static class ElementwiseBindings
 {
-    internal const string Family = "elementwise";
+    private const string Family = "elementwise";
 
     internal static readonly ClBinding[] All =
     [
@@ -36,13 +36,14 @@ internal static class ElementwiseBindings
         _ => type is DType.Float32 or DType.Int32 or DType.Int64,
     };
 
-    private static string NameOf<TFunction>(TFunction function, DType type) where TFunction : struct, Enum =>
-        $"{function.ToString().ToLowerInvariant()}_{ClTypes.Number(type)}";
+    /// <summary>The options that choose a function and its types.</summary>
+    private static string Options<TFunction>(string kind, TFunction function, DType input, DType output) where TFunction : struct, Enum =>
+        $"-D{kind}={kind}_{function.ToString().ToLowerInvariant()} -DIN={ClTypes.Number(input)} -DOUT={ClTypes.Number(output)}";
 
     private static ClCall PrepareUnary(Unary op, ClPrepareContext x)
     {
         long count = Shape.Count(x.Dims(0));
-        return ClCall.Of(new ClLaunch(x.Kernel(Family, NameOf(op.Function, x.Type(0))), x.Over(count),
+        return ClCall.Of(new ClLaunch(x.VectorKernel(Family, "unary", Options("UNARY", op.Function, x.Type(0), x.Outputs[0]!.Type)), x.OverChunks(count),
             [ClArg.Input(0), ClArg.Output(0), ClArg.Int(count), ClArg.Float(op.Alpha), ClArg.Float(op.Beta)]));
     }
 
@@ -50,7 +51,7 @@ internal static class ElementwiseBindings
     {
         long count = Shape.Count(x.Dims(0));
         bool hasLow = x.Has(1), hasHigh = x.Has(2);
-        return ClCall.Of(new ClLaunch(x.Kernel(Family, $"clip_{ClTypes.Number(x.Type(0))}"), x.Over(count),
+        return ClCall.Of(new ClLaunch(x.VectorKernel(Family, "clip", $"-DCLIP -DIN={ClTypes.Number(x.Type(0))}"), x.OverChunks(count),
             [ClArg.Input(0), ClArg.Input(hasLow ? 1 : 0), ClArg.Input(hasHigh ? 2 : 0), ClArg.Output(0), ClArg.Int(count), ClArg.Int(hasLow ? 1 : 0), ClArg.Int(hasHigh ? 1 : 0)]));
     }
 
@@ -63,7 +64,7 @@ internal static class ElementwiseBindings
     private static ClCall PrepareBinary(Binary op, ClPrepareContext x)
     {
         var loop = new Broadcast(x.OutputDims(0), x.Dims(0), x.Dims(1));
-        return ClCall.Of(new ClLaunch(x.Kernel(Family, NameOf(op.Function, x.Type(0))), RowWalk.Grid(x, loop.Dims),
+        return ClCall.Of(new ClLaunch(x.VectorKernel(Family, "binary", Options("BINARY", op.Function, x.Type(0), x.Outputs[0]!.Type)), RowWalk.Grid(x, loop.Dims),
             [ClArg.Input(0), ClArg.Input(1), ClArg.Output(0), .. RowWalk.Args(loop.Dims, loop.Strides(0), loop.Strides(1))]));
     }
 }

@@ -69,7 +69,7 @@ internal static class MatrixBindings
         long matrixElements = problem.K * problem.N, firstOfB = part.First * layout.ColumnStride;
         var steps = new ClSteps();
         ClArg b;
-        ClTile tile = ClTile.For(x.Context.Device, problem.M, part.Count);
+        ClTile tile = ClTile.For(x.Context, problem.M, part.Count);
         ClGemm product = problem with { Tile = tile, N = part.Count, Finish = ClFinish.Of(op, x) };
         if (x.Constant(1) is null && layout.ColumnStride == 1 && ClColumns.CanBeRows(tile, part.Count))
         {

@@ -30,12 +30,9 @@ internal static class NormalizationBindings
     {
         (long outer, long count, long inner) = op.View(x.Dims(0));
         ClArg logarithm = ClArg.Int(op.Kind == SoftmaxKind.LogSoftmax ? 1 : 0);
-        if (inner > 1 || count < RowGroups.ShortRow)
-            return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "softmax_items"), x.Over(inner, outer),
-                [ClArg.Input(0), ClArg.Output(0), ClArg.Int(outer), ClArg.Int(count), ClArg.Int(inner), logarithm]));
-        ClGrid grid = RowGroups.Over(x.Context.Device, outer);
-        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "softmax_groups"), grid,
-            [ClArg.Input(0), ClArg.Output(0), ClArg.Int(count), logarithm, RowGroups.Shared(grid)]));
+        return ClCall.Of(RowFolds.AreRows(x, count, inner)
+            ? RowFolds.OverRows(x, "softmax", "", outer, ClArg.Input(0), ClArg.Output(0), ClArg.Int(count), logarithm)
+            : RowFolds.OverColumns(x, "softmax", "", outer, count, inner, logarithm));
     }
 
     /// <summary>Data [batch, channels, spatial...] as rows of whole channels.</summary>
@@ -45,19 +42,16 @@ internal static class NormalizationBindings
     {
         long[] dims = x.Dims(0);
         long spatial = Shape.Count(dims.AsSpan(2)), count = channelsPerRow * spatial;
-        ClGrid grid = RowGroups.Over(x.Context.Device, dims[0] * rows);
-        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "normalize_channels_groups"), grid,
-        [
+        return ClCall.Of(RowFolds.OverRows(x, "normalize_channels", "", dims[0] * rows,
             ClArg.Input(0), ClArg.Input(1), ClArg.Input(2), ClArg.Output(0), ClArg.Int(count), ClArg.Float(epsilon), ClArg.Int(rows),
-            ClArg.Int(affinePerRow ? 1 : channelsPerRow), ClArg.Int(affinePerRow ? count : spatial), RowGroups.Shared(grid),
-        ]));
+            ClArg.Int(affinePerRow ? 1 : channelsPerRow), ClArg.Int(affinePerRow ? count : spatial)));
     }
 
     private static ClCall PrepareBatchNormalization(BatchNormalization op, ClPrepareContext x)
     {
         long[] dims = x.Dims(0);
         long channels = dims.Length > 1 ? dims[1] : 1, planes = dims[0] * channels, spatial = Shape.Count(dims.AsSpan(Math.Min(2, dims.Length)));
-        return ClCall.Of(new ClLaunch(x.Kernel(ElementwiseBindings.Family, "normalize_channels"), x.Over(spatial, planes),
+        return ClCall.Of(new ClLaunch(x.VectorKernel(RowFolds.Items, "normalize_channels"), x.OverChunks(spatial, planes),
         [
             ClArg.Input(0), ClArg.Input(1), ClArg.Input(2), ClArg.Input(3), ClArg.Input(4), ClArg.Output(0), ClArg.Int(spatial), ClArg.Int(planes),
             ClArg.Int(channels), ClArg.Float(op.Epsilon),
@@ -83,12 +77,9 @@ internal static class NormalizationBindings
         long[] dims = x.Dims(0);
         int first = ShapeRules.Axis(axis, dims.Length);
         bool hasBias = x.Has(2), keepsMean = x.Wants(1), keepsDeviation = x.Wants(2);
-        ClGrid grid = RowGroups.Over(x.Context.Device, Shape.Count(dims.AsSpan(0, first)));
-        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, "normalize_groups"), grid,
-        [
+        return ClCall.Of(RowFolds.OverRows(x, "normalize", "", Shape.Count(dims.AsSpan(0, first)),
             ClArg.Input(0), ClArg.Input(1), ClArg.Input(hasBias ? 2 : 1), ClArg.Output(0), ClArg.Output(keepsMean ? 1 : 0), ClArg.Output(keepsDeviation ? 2 : 0),
             ClArg.Int(Shape.Count(dims.AsSpan(first))), ClArg.Float(epsilon), ClArg.Int(centered ? 1 : 0), ClArg.Int(hasBias ? 1 : 0),
-            ClArg.Ints(keepsMean ? 1 : 0, keepsDeviation ? 1 : 0), RowGroups.Shared(grid),
-        ]));
+            ClArg.Ints(keepsMean ? 1 : 0, keepsDeviation ? 1 : 0)));
     }
 }

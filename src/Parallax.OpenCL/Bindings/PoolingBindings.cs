@@ -10,6 +10,9 @@ internal static class PoolingBindings
 {
     private const int SpatialAxes = 3;
 
+    /// <summary>Places of a row that an item with vectors joins at a time.</summary>
+    private const int Seen = 512;
+
     internal static readonly ClBinding[] All = [ClBinding.Of<Pool>(WhyNot, Prepare)];
 
     private static string? WhyNot(Pool op, OperandFacts x)
@@ -26,13 +29,18 @@ internal static class PoolingBindings
         WindowAxis[] given = Windows.Over(op.Window, dims);
         WindowAxis[] axes = [.. Enumerable.Repeat(WindowAxis.Trivial, SpatialAxes - given.Length), .. given];
         long planes = dims[0] * dims[1];
-        return ClCall.Of(new ClLaunch(x.Kernel("pooling", op.Kind == PoolKind.Max ? "pool_max" : "pool_average"),
-            x.Over(axes[2].Output, axes[0].Output * axes[1].Output, planes),
+        string name = op.Kind == PoolKind.Max ? "pool_max" : "pool_average";
+        long lines = axes[0].Output * axes[1].Output, reach = (axes[2].Kernel - 1) * axes[2].Dilation + 1;
+        ClArg[] args =
         [
             ClArg.Input(0), ClArg.Output(0), ClArg.Int(planes), Of(axis => axis.Input), Of(axis => axis.Output), Of(axis => axis.Kernel), Of(axis => axis.Stride),
             Of(axis => axis.Dilation), Of(axis => axis.PadBegin), Of(axis => op.CountIncludePad ? -axis.PadBegin : 0),
             Of(axis => op.CountIncludePad ? axis.Input + axis.PadEnd : axis.Input),
-        ]));
+        ];
+        long columns = reach > Seen ? 0 : Math.Min((Seen - reach) / axes[2].Stride + 1, axes[2].Output);
+        return ClCall.Of(x.HasVectors && columns >= Math.Min(x.Context.Lanes, axes[2].Output)
+            ? new ClLaunch(x.VectorKernel("pooling", $"{name}_rows", $"-DSEEN={Seen}"), x.OverVectors((axes[2].Output + columns - 1) / Math.Max(1, columns), lines, planes), [.. args, ClArg.Int(columns)])
+            : new ClLaunch(x.Kernel("pooling", name), x.Over(axes[2].Output, lines, planes), [.. args]));
 
         ClArg Of(Func<WindowAxis, long> number) => ClArg.Ints(number(axes[0]), number(axes[1]), number(axes[2]), 0);
     }

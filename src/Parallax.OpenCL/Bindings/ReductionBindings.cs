@@ -28,7 +28,7 @@ internal static class ReductionBindings
         long[] dims = x.Dims(0).Length == 0 ? [1] : x.Dims(0);
         int axis = ShapeRules.Axis(op.Axis, dims.Length);
         long outer = Shape.Count(dims.AsSpan(0, axis)), inner = Shape.Count(dims.AsSpan(axis + 1));
-        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, $"arg_extreme_{ClTypes.Number(x.Type(0))}"), x.Over(inner, outer),
+        return ClCall.Of(new ClLaunch(x.Kernel(RowFolds.Groups, "arg_extreme", $"-DT={ClTypes.Number(x.Type(0))}"), x.Over(inner, outer),
         [
             ClArg.Input(0), ClArg.Output(0), ClArg.Int(outer), ClArg.Int(dims[axis]), ClArg.Int(inner), ClArg.Int(op.Largest ? 1 : 0), ClArg.Int(op.SelectLastIndex ? 1 : 0),
         ]));
@@ -52,12 +52,9 @@ internal static class ReductionBindings
     private static ClCall Launch(ReduceKind kind, (long Outer, long Count, long Inner) view, ClPrepareContext x)
     {
         (long outer, long count, long inner) = view;
-        string name = $"reduce_{kind.ToString().ToLowerInvariant()}";
-        if (inner > 1 || count < RowGroups.ShortRow)
-            return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, $"{name}_items"), x.Over(inner, outer),
-                [ClArg.Input(0), ClArg.Output(0), ClArg.Int(outer), ClArg.Int(count), ClArg.Int(inner)]));
-        ClGrid grid = RowGroups.Over(x.Context.Device, outer);
-        return ClCall.Of(new ClLaunch(x.Kernel(RowGroups.Family, $"{name}_groups"), grid,
-            [ClArg.Input(0), ClArg.Output(0), ClArg.Int(count), RowGroups.Shared(grid)]));
+        string options = $"-DKIND={(int)kind}";
+        return ClCall.Of(RowFolds.AreRows(x, count, inner)
+            ? RowFolds.OverRows(x, "reduce", options, outer, ClArg.Input(0), ClArg.Output(0), ClArg.Int(count))
+            : RowFolds.OverColumns(x, "reduce", options, outer, count, inner));
     }
 }

@@ -27,7 +27,7 @@ internal static class SelectionBindings
     private static ClCall PrepareWhere(Where op, ClPrepareContext x)
     {
         Broadcast loop = Loop(x);
-        return ClCall.Of(new ClLaunch(x.Kernel(MovementBindings.Family, $"select_{ClTypes.Moved(x.Type(1))}"), RowWalk.Grid(x, loop.Dims),
+        return ClCall.Of(new ClLaunch(x.VectorKernel(MovementBindings.Family, "choose", ClTypes.MovedOption(x.Type(1))), RowWalk.Grid(x, loop.Dims),
             [ClArg.Input(0), ClArg.Input(1), ClArg.Input(2), ClArg.Output(0), .. RowWalk.Args(loop.Dims, loop.Strides(0), loop.Strides(1), loop.Strides(2))]));
     }
 
@@ -48,7 +48,7 @@ internal static class SelectionBindings
         long[] dims = x.Dims(0);
         int axis = ShapeRules.Axis(op.Axis, dims.Length);
         long outer = Shape.Count(dims.AsSpan(0, axis)), inner = Shape.Count(dims.AsSpan(axis + 1)), count = Shape.Count(x.Dims(1));
-        return ClCall.Of(new ClLaunch(x.Kernel(MovementBindings.Family, $"gather_{ClTypes.Moved(x.Type(0))}"), x.Over(inner, count, outer),
+        return ClCall.Of(new ClLaunch(x.VectorKernel(MovementBindings.Family, "gather", ClTypes.MovedOption(x.Type(0))), x.OverChunks(inner, count, outer),
         [
             ClArg.Input(0), ClArg.Input(1), ClArg.Output(0), ClArg.Int(outer), ClArg.Int(dims[axis]), ClArg.Int(inner), ClArg.Int(count),
             ClArg.Int(x.Type(1) == DType.Int32 ? 1 : 0),

@@ -12,6 +12,9 @@ internal static class TableBindings
 {
     private const string Family = "tables";
 
+    /// <summary>Of a table that stands for several axes.</summary>
+    private const int MostPositions = 1 << 16;
+
     internal static readonly ClBinding[] All =
     [
         ClBinding.Of<Pad>(
@@ -29,7 +32,7 @@ internal static class TableBindings
 
     private static ClLaunch Place(CopyTables copy, ClPrepareContext x)
     {
-        long[][] axes = copy.Axes.Length == 0 ? [[0]] : copy.Axes;
+        long[][] axes = copy.Axes.Length == 0 ? [[0]] : Merged(copy.Axes);
         var tables = new List<int>(axes[^1].Select(at => (int)at));
         foreach (long[] axis in axes[..^1].Reverse())
         {
@@ -39,10 +42,31 @@ internal static class TableBindings
         long rows = axes[..^1].Aggregate(1L, (count, axis) => count * axis.Length);
         byte[] zero = new byte[x.Type(0).ElementBytes()];
         ClArg fill = copy.FillInput >= 0 ? ClArg.Input(copy.FillInput) : ClArg.Weight(x.Table<byte>(copy.FillValue ?? zero));
-        return new ClLaunch(x.Kernel(Family, $"place_{ClTypes.Moved(x.Type(0))}"), x.Over(axes[^1].Length, rows),
+        return new ClLaunch(x.VectorKernel(Family, "place", ClTypes.MovedOption(x.Type(0))), x.OverRuns(axes[^1].Length, rows),
         [
             ClArg.Input(0), ClArg.Weight(x.Table<int>(tables.ToArray())), fill, ClArg.Output(0), ClArg.Int(axes[^1].Length), ClArg.Int(rows), ClArg.Int(axes.Length - 1),
+            ClArg.Int(Last(axes[^1])),
         ]);
+    }
+
+    /// <summary>What the kernel is told of the positions of the last axis.</summary>
+    private static int Last(long[] axis)
+    {
+        if (axis.Any(at => at < 0)) return 0;
+        for (int i = 0; i < axis.Length; i++)
+            if (axis[i] != axis[0] + i / 2) return 1;
+        return 2;
+    }
+
+    /// <summary>The same positions with fewer axes outside of the last: each costs a division in every row.</summary>
+    private static long[][] Merged(long[][] axes)
+    {
+        var merged = new List<long[]>();
+        foreach (long[] axis in axes[..^1])
+            if (merged.Count > 0 && (long)merged[^1].Length * axis.Length <= MostPositions)
+                merged[^1] = [.. merged[^1].SelectMany(outer => axis.Select(inner => outer < 0 || inner < 0 ? -1 : outer + inner))];
+            else merged.Add(axis);
+        return [.. merged, axes[^1]];
     }
 
     private static ClCall Resample(Resize op, ClPrepareContext x)
@@ -60,11 +84,14 @@ internal static class TableBindings
             dims[order[i]] = axis.Length;
             ClArg target = i == order.Length - 1 ? ClArg.Output(0) : steps.Scratch(Shape.Count(dims) * sizeof(float));
             float[] weights = Array.ConvertAll(axis.Weights, w => (float)w), bias = axis.Bias.Length == 0 ? new float[axis.Length] : Array.ConvertAll(axis.Bias, b => (float)b);
-            steps.Add(new ClLaunch(x.Kernel(Family, "resample"), x.Over(axis.Length * inner, outer),
+            ClArg[] args =
             [
                 source, ClArg.Weight(x.Table<int>(axis.Indices)), ClArg.Weight(x.Table<float>(weights)), ClArg.Weight(x.Table<float>(bias)), target,
-                ClArg.Int(outer), ClArg.Int(axis.InLength), ClArg.Int(axis.Length), ClArg.Int(inner), ClArg.Int(axis.Taps),
-            ]));
+                ClArg.Int(outer), ClArg.Int(axis.InLength), ClArg.Int(axis.Length),
+            ];
+            steps.Add(inner == 1
+                ? new ClLaunch(x.VectorKernel(Family, "resample_last"), x.OverChunks(axis.Length, outer), [.. args, ClArg.Int(axis.Taps)])
+                : new ClLaunch(x.VectorKernel(Family, "resample"), x.OverChunks(inner, axis.Length, outer), [.. args, ClArg.Int(inner), ClArg.Int(axis.Taps)]));
             source = target;
         }
         return steps.ToCall();

@@ -4,16 +4,16 @@ namespace Parallax.OpenCL.Calls;
 internal readonly record struct ClGrid(long X, long Y, long Z, int LocalX, int LocalY, int LocalZ)
 {
     /// <summary>Items of a work-group where nothing is said: enough for a GPU's widest unit, few enough for registers.</summary>
-    private const int UsualGroup = 256;
+    internal const int UsualGroup = 256;
 
     internal bool IsEmpty => X == 0 || Y == 0 || Z == 0;
 
     internal int Dims => Z > 1 ? 3 : Y > 1 ? 2 : 1;
 
-    /// <summary>At least so many items, rounded up to whole work-groups of the usual size: as wide as x goes, then y, then z.</summary>
-    internal static ClGrid Over(ClDevice device, long x, long y = 1, long z = 1)
+    /// <summary>At least so many items, rounded up to whole work-groups of the usual size, or of at most <paramref name="most"/> items: as wide as x goes, then y, then z.</summary>
+    internal static ClGrid Over(ClDevice device, long x, long y = 1, long z = 1, int most = UsualGroup)
     {
-        int limit = Math.Min(UsualGroup, device.MaxWorkGroup);
+        int limit = Math.Min(most, device.MaxWorkGroup);
         int localX = Fit(x, limit), localY = Fit(y, limit / localX), localZ = Fit(z, limit / localX / localY);
         return Of(x, y, z, localX, localY, localZ);
     }

@@ -32,11 +32,8 @@ __kernel void pad_planes(TENSOR(const float, src), TENSOR(float, dst), const int
     }
 }
 
-#define LANES 8
-
 // Every plane with filters of its own, over planes from pad_planes; taps are the places that the first result sees. channels are computed, of
-// all_channels of the tensors. One item computes LANES neighbours of a row: the last
-// of a row, with some in front of them where it is long enough.
+// all_channels of the tensors. One item computes LANES neighbours of a row.
 __kernel void conv_planes(TENSOR(const float, padded), TENSOR(const float, weights), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, y),
                           TENSOR(const int, taps), const int planes, const int channels, const int all_channels, const int2 out,
                           const int tap_count, const int row_length, const int plane_elements, const int flags, ACTIVATION_ARGS) {
@@ -48,29 +45,20 @@ __kernel void conv_planes(TENSOR(const float, padded), TENSOR(const float, weigh
     BIND_CONST(int, taps);
     const int column = get_global_id(0) * LANES, row = get_global_id(1), plane = get_global_id(2);
     if (column >= out.s1 || row >= out.s0 || plane >= planes) return;
-    const int channel = plane % channels, image = plane / channels, first = max(0, min(column, out.s1 - LANES));
-    padded += ((long)image * all_channels + channel) * plane_elements + row * row_length + first;
+    const int channel = plane % channels, image = plane / channels;
+    padded += ((long)image * all_channels + channel) * plane_elements + row * row_length + column;
     weights += channel * tap_count;
-    float8 sum = (float8)(0.0f);
-    for (int i = 0; i < tap_count; i++) sum = MULTIPLY_ADD((float8)(weights[i]), vload8(0, padded + taps[i]), sum);
+    FLOATS sum = SPLAT(0.0f);
+    for (int i = 0; i < tap_count; i++) sum = MULTIPLY_ADD(SPLAT(weights[i]), LOAD(padded + taps[i]), sum);
     if (flags & HAS_BIAS) sum += bias[channel];
-    const long to = (((long)image * all_channels + channel) * out.s0 + row) * out.s1 + first;
-    if (first == column && column + LANES <= out.s1) {
-        if (flags & RESIDUAL_BEFORE) sum += vload8(0, residual + to);
-        sum = ACTIVATE(float8, sum);
-        if (flags & RESIDUAL_AFTER) sum += vload8(0, residual + to);
-        vstore8(sum, 0, y + to);
-        return;
-    }
-    float part[LANES];
-    vstore8(sum, 0, part);
-    for (int k = column - first; k < LANES && first + k < out.s1; k++) {
-        float value = part[k];
-        if (flags & RESIDUAL_BEFORE) value += residual[to + k];
-        value = ACTIVATE(float, value);
-        if (flags & RESIDUAL_AFTER) value += residual[to + k];
-        y[to + k] = value;
-    }
+    const long to = (((long)image * all_channels + channel) * out.s0 + row) * out.s1 + column;
+    const int left = out.s1 - column;
+    FLOATS near = SPLAT(0.0f);
+    if (flags & (RESIDUAL_BEFORE | RESIDUAL_AFTER)) near = LOAD_FIRST(float, residual + to, left, 0.0f);
+    if (flags & RESIDUAL_BEFORE) sum += near;
+    sum = ACTIVATE(sum);
+    if (flags & RESIDUAL_AFTER) sum += near;
+    STORE_FIRST(float, sum, y + to, left);
 }
 
 // The end of a transposed convolution. spread [batch, channels, taps, in] is what each element of the input adds at each tap; a result gathers what falls on it.

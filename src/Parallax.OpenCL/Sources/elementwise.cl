@@ -1,132 +1,118 @@
-// One item computes one element.
+// Functions of elements of type IN, which give elements of type OUT: options choose both and the function, so that a program has no more than is asked for. One item
+// computes a chunk.
 
-#define UNARY(name, IN, OUT, expression)                                                                                                     \
-    __kernel void name(TENSOR(const IN, src), TENSOR(OUT, dst), const int count, const float alpha, const float beta) {                      \
-        BIND_CONST(IN, src);                                                                                                                 \
-        BIND(OUT, dst);                                                                                                                      \
-        int i = get_global_id(0);                                                                                                            \
-        if (i >= count) return;                                                                                                              \
-        IN x = src[i];                                                                                                                       \
-        dst[i] = (OUT)(expression);                                                                                                          \
-    }
-
-UNARY(abs_float, float, float, fabs(x))
-UNARY(neg_float, float, float, -x)
-UNARY(sign_float, float, float, x != x ? x : sign(x))
-UNARY(exp_float, float, float, exp(x))
-UNARY(log_float, float, float, log(x))
-UNARY(sqrt_float, float, float, sqrt(x))
-UNARY(reciprocal_float, float, float, 1.0f / x)
-UNARY(floor_float, float, float, floor(x))
-UNARY(ceil_float, float, float, ceil(x))
-UNARY(round_float, float, float, rint(x))
-UNARY(sin_float, float, float, sin(x))
-UNARY(cos_float, float, float, cos(x))
-UNARY(tan_float, float, float, tan(x))
-UNARY(asin_float, float, float, asin(x))
-UNARY(acos_float, float, float, acos(x))
-UNARY(atan_float, float, float, atan(x))
-UNARY(sinh_float, float, float, sinh(x))
-UNARY(cosh_float, float, float, cosh(x))
-UNARY(asinh_float, float, float, asinh(x))
-UNARY(acosh_float, float, float, acosh(x))
-UNARY(atanh_float, float, float, atanh(x))
-UNARY(erf_float, float, float, erf(x))
-UNARY(isnan_float, float, uchar, x != x)
-UNARY(isinf_float, float, uchar, (x == INFINITY && alpha != 0.0f) || (x == -INFINITY && beta != 0.0f))
-UNARY(relu_float, float, float, x < 0.0f ? 0.0f : x)
-UNARY(leakyrelu_float, float, float, x < 0.0f ? alpha * x : x)
-UNARY(elu_float, float, float, x < 0.0f ? alpha * expm1(x) : x)
-UNARY(selu_float, float, float, beta * (x < 0.0f ? alpha * expm1(x) : x))
-UNARY(celu_float, float, float, x < 0.0f ? alpha * expm1(x / alpha) : x)
-UNARY(sigmoid_float, float, float, 1.0f / (1.0f + exp(-x)))
-UNARY(hardsigmoid_float, float, float, x == x ? clamp(alpha * x + beta, 0.0f, 1.0f) : x)
-UNARY(hardswish_float, float, float, x * clamp(x * (1.0f / 6.0f) + 0.5f, 0.0f, 1.0f))
-UNARY(softplus_float, float, float, fmax(x, 0.0f) + log1p(exp(-fabs(x))))
-UNARY(softsign_float, float, float, x / (1.0f + fabs(x)))
-UNARY(tanh_float, float, float, tanh(x))
-UNARY(thresholdedrelu_float, float, float, x > alpha ? x : 0.0f)
-UNARY(shrink_float, float, float, x < -alpha ? x + beta : x > alpha ? x - beta : 0.0f)
-UNARY(mish_float, float, float, x * tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x)))))
-UNARY(gelu_float, float, float, 0.5f * x * (1.0f + erf(x * 0.70710678118654752f)))
-UNARY(gelutanh_float, float, float, 0.5f * x * (1.0f + tanh(0.79788456080286536f * (x + 0.044715f * x * x * x))))
-UNARY(swish_float, float, float, x / (1.0f + exp(-alpha * x)))
-UNARY(not_uchar, uchar, uchar, x == 0)
-UNARY(abs_int, int, int, x < 0 ? -x : x)
-UNARY(neg_int, int, int, -x)
-UNARY(abs_long, long, long, x < 0 ? -x : x)
-UNARY(neg_long, long, long, -x)
-
-// Limits may be absent; where the minimum is above the maximum, the maximum wins.
-#define CLIP(T)                                                                                                                              \
-    __kernel void clip_##T(TENSOR(const T, src), TENSOR(const T, low), TENSOR(const T, high), TENSOR(T, dst), const int count,               \
-                           const int has_low, const int has_high) {                                                                          \
-        BIND_CONST(T, src);                                                                                                                  \
-        BIND_CONST(T, low);                                                                                                                  \
-        BIND_CONST(T, high);                                                                                                                 \
-        BIND(T, dst);                                                                                                                        \
-        int i = get_global_id(0);                                                                                                            \
-        if (i >= count) return;                                                                                                              \
-        T x = src[i];                                                                                                                        \
-        if (has_low && x < low[0]) x = low[0];                                                                                               \
-        if (has_high && x > high[0]) x = high[0];                                                                                            \
-        dst[i] = x;                                                                                                                          \
-    }
-
-CLIP(float)
-CLIP(int)
-CLIP(long)
-
-// Planes [batch, channels, spatial] moved and scaled by numbers that each channel has.
-__kernel void normalize_channels(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(const float, mean),
-                                 TENSOR(const float, variance), TENSOR(float, dst), const int spatial, const int planes, const int channels, const float epsilon) {
-    BIND_CONST(float, src);
-    BIND_CONST(float, scale);
-    BIND_CONST(float, bias);
-    BIND_CONST(float, mean);
-    BIND_CONST(float, variance);
-    BIND(float, dst);
-    int i = get_global_id(0), plane = get_global_id(1), channel = plane % channels;
-    if (i >= spatial || plane >= planes) return;
-    float factor = scale[channel] / sqrt(variance[channel] + epsilon);
-    dst[plane * spatial + i] = src[plane * spatial + i] * factor + (bias[channel] - mean[channel] * factor);
+#ifdef UNARY
+// e^x - 1 for x below 0: 2 t / (1 - t) with t = tanh(x / 2) keeps its digits near zero.
+inline FLOATS exp_less_1(const FLOATS x) {
+    const FLOATS t = TANH(0.5f * x);
+    return (t + t) / (1.0f - t);
 }
 
-#define BINARY(name, IN, OUT, expression)                                                                                                    \
-    __kernel void name(TENSOR(const IN, a), TENSOR(const IN, b), TENSOR(OUT, dst), ROW_ARGS) {                                               \
-        BIND_CONST(IN, a);                                                                                                                   \
-        BIND_CONST(IN, b);                                                                                                                   \
-        BIND(OUT, dst);                                                                                                                      \
-        ROW_BEGIN                                                                                                                            \
-        IN x = a[first], y = b[second];                                                                                                      \
-        dst[j * inner + i] = (OUT)(expression);                                                                                              \
+// x tanh(log(1 + e^x)) = x n / (n + 2) with n = e^x (e^x + 2). Above 20 the factor rounds to 1; the limit keeps the square finite.
+inline FLOATS mish(const FLOATS x) {
+    const FLOATS limited = x > 20.0f ? SPLAT(20.0f) : x, e = EXP(limited), n = e * (e + 2.0f);
+    return x * (n / (n + 2.0f));
+}
+
+#define UNARY_abs(x) (x < (OF(IN))(0) ? -x : x + (OF(IN))(0)) // 0 for -0
+#define UNARY_neg(x) (-x)
+#define UNARY_sign(x) (x != x ? x : sign(x))
+#define UNARY_exp(x) EXP(x)
+#define UNARY_log(x) log(x)
+#define UNARY_sqrt(x) sqrt(x)
+#define UNARY_reciprocal(x) (1.0f / x)
+#define UNARY_floor(x) floor(x)
+#define UNARY_ceil(x) ceil(x)
+#define UNARY_round(x) rint(x)
+#define UNARY_sin(x) sin(x)
+#define UNARY_cos(x) cos(x)
+#define UNARY_tan(x) tan(x)
+#define UNARY_asin(x) asin(x)
+#define UNARY_acos(x) acos(x)
+#define UNARY_atan(x) atan(x)
+#define UNARY_sinh(x) sinh(x)
+#define UNARY_cosh(x) cosh(x)
+#define UNARY_asinh(x) asinh(x)
+#define UNARY_acosh(x) acosh(x)
+#define UNARY_atanh(x) atanh(x)
+#define UNARY_erf(x) ERF(x)
+#define UNARY_isnan(x) TRUTH(x != x)
+#define UNARY_isinf(x) TRUTH(((x == INFINITY) & (alpha != 0.0f ? -1 : 0)) | ((x == -INFINITY) & (beta != 0.0f ? -1 : 0)))
+#define UNARY_relu(x) (x < 0.0f ? SPLAT(0.0f) : x)
+#define UNARY_leakyrelu(x) (x < 0.0f ? alpha * x : x)
+#define UNARY_elu(x) (x < 0.0f ? alpha * exp_less_1(x) : x)
+#define UNARY_selu(x) (beta * (x < 0.0f ? alpha * exp_less_1(x) : x))
+#define UNARY_celu(x) (x < 0.0f ? alpha * exp_less_1(x / alpha) : x)
+#define UNARY_sigmoid(x) SIGMOID(x)
+#define UNARY_hardsigmoid(x) HARD_SIGMOID(x, alpha, beta)
+#define UNARY_hardswish(x) HARD_SWISH(x)
+#define UNARY_softplus(x) (fmax(x, 0.0f) + log1p(EXP(-fabs(x))))
+#define UNARY_softsign(x) (x / (1.0f + fabs(x)))
+#define UNARY_tanh(x) TANH(x)
+#define UNARY_thresholdedrelu(x) (x > alpha ? x : SPLAT(0.0f))
+#define UNARY_shrink(x) (x < -alpha ? x + beta : x > alpha ? x - beta : SPLAT(0.0f))
+#define UNARY_mish(x) mish(x)
+#define UNARY_gelu(x) GELU(x)
+#define UNARY_gelutanh(x) GELU_TANH(x)
+#define UNARY_swish(x) SWISH(x, alpha)
+#define UNARY_not(x) TRUTH(x == (OF(uchar))(0))
+
+__kernel void unary(TENSOR(const IN, src), TENSOR(OUT, dst), const int count, const float alpha, const float beta) {
+    BIND_CONST(IN, src);
+    BIND(OUT, dst);
+    EACH(i, count) {
+        const OF(IN) x = LOAD_FIRST(IN, src + i, LEFT(i), 0);
+        STORE_FIRST(OUT, UNARY(x), dst + i, LEFT(i));
     }
+}
+#endif
 
-#define ARITHMETIC(T)                                                                                                                        \
-    BINARY(add_##T, T, T, x + y)                                                                                                             \
-    BINARY(sub_##T, T, T, x - y)                                                                                                             \
-    BINARY(mul_##T, T, T, x * y)                                                                                                             \
-    BINARY(equal_##T, T, uchar, x == y)                                                                                                      \
-    BINARY(greater_##T, T, uchar, x > y)                                                                                                     \
-    BINARY(greaterorequal_##T, T, uchar, x >= y)                                                                                             \
-    BINARY(less_##T, T, uchar, x < y)                                                                                                        \
-    BINARY(lessorequal_##T, T, uchar, x <= y)
+#ifdef BINARY
+#define BINARY_add(x, y) (x + y)
+#define BINARY_sub(x, y) (x - y)
+#define BINARY_mul(x, y) (x * y)
+#define BINARY_div(x, y) (x / y)
+#define BINARY_pow(x, y) pow(x, y)
+#define BINARY_mod(x, y) (x - floor(x / y) * y)
+#define BINARY_fmod(x, y) fmod(x, y)
+#define BINARY_min(x, y) (((x != x) | (x < y)) ? x : y)
+#define BINARY_max(x, y) (((x != x) | (x > y)) ? x : y)
+#define BINARY_prelu(x, y) (x < 0.0f ? x * y : x)
+#define BINARY_equal(x, y) TRUTH(x == y)
+#define BINARY_greater(x, y) TRUTH(x > y)
+#define BINARY_greaterorequal(x, y) TRUTH(x >= y)
+#define BINARY_less(x, y) TRUTH(x < y)
+#define BINARY_lessorequal(x, y) TRUTH(x <= y)
+#define BINARY_and(x, y) (x & y)
+#define BINARY_or(x, y) (x | y)
+#define BINARY_xor(x, y) (x ^ y)
 
-ARITHMETIC(float)
-ARITHMETIC(int)
-ARITHMETIC(long)
-BINARY(div_float, float, float, x / y)
-BINARY(pow_float, float, float, pow(x, y))
-BINARY(mod_float, float, float, x - floor(x / y) * y)
-BINARY(fmod_float, float, float, fmod(x, y))
-BINARY(min_float, float, float, x != x || x < y ? x : y)
-BINARY(max_float, float, float, x != x || x > y ? x : y)
-BINARY(prelu_float, float, float, x < 0.0f ? x * y : x)
-BINARY(min_int, int, int, x < y ? x : y)
-BINARY(max_int, int, int, x > y ? x : y)
-BINARY(min_long, long, long, x < y ? x : y)
-BINARY(max_long, long, long, x > y ? x : y)
-BINARY(equal_uchar, uchar, uchar, x == y)
-BINARY(and_uchar, uchar, uchar, x & y)
-BINARY(or_uchar, uchar, uchar, x | y)
-BINARY(xor_uchar, uchar, uchar, x ^ y)
+__kernel void binary(TENSOR(const IN, a), TENSOR(const IN, b), TENSOR(OUT, dst), ROW_ARGS) {
+    BIND_CONST(IN, a);
+    BIND_CONST(IN, b);
+    BIND(OUT, dst);
+    EACH_ROW(j) {
+        FIND_ROW(j, ROW_MOVE_TWO)
+        EACH(i, inner) {
+            const OF(IN) x = OPERAND(IN, a + first, steps.s0, i, LEFT(i)), y = OPERAND(IN, b + second, steps.s1, i, LEFT(i));
+            STORE_FIRST(OUT, BINARY(x, y), dst + (long)j * inner + i, LEFT(i));
+        }
+    }
+}
+#endif
+
+#ifdef CLIP
+// Limits may be absent; where the minimum is above the maximum, the maximum wins.
+__kernel void clip(TENSOR(const IN, src), TENSOR(const IN, low), TENSOR(const IN, high), TENSOR(IN, dst), const int count, const int has_low, const int has_high) {
+    BIND_CONST(IN, src);
+    BIND_CONST(IN, low);
+    BIND_CONST(IN, high);
+    BIND(IN, dst);
+    EACH(i, count) {
+        OF(IN) x = LOAD_FIRST(IN, src + i, LEFT(i), 0);
+        if (has_low) x = x < low[0] ? (OF(IN))(low[0]) : x;
+        if (has_high) x = x > high[0] ? (OF(IN))(high[0]) : x;
+        STORE_FIRST(IN, x, dst + i, LEFT(i));
+    }
+}
+#endif

@@ -8,15 +8,6 @@
 #define VECTORS 1
 #endif
 
-#ifndef LANES
-#define LANES 8
-#endif
-
-#define PASTED(a, b) a##b
-#define VECTOR(a, b) PASTED(a, b)
-#define FLOATS VECTOR(float, LANES)
-#define LOAD(from) VECTOR(vload, LANES)(0, from)
-#define STORE(values, to) VECTOR(vstore, LANES)(values, 0, to)
 #define WIDTH (VECTORS * LANES)
 
 // Where matrix number i of a batch begins.
@@ -95,6 +86,20 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
         for (int r = 0; r < ROWS; r++) from[r] += a_strides.s1;
     }
 
+    const long result = batch_offset(product, dims, c_batch);
+    const int rows = min(ROWS, m - row);
+#if ACTIVATION == 0 && !defined(TAPS)
+    if (flags == 0 && first == column && column + WIDTH <= n) {
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            if (r >= rows) continue;
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) STORE(alpha * sum[r][v], c + result + (long)(row + r) * c_row + column + v * LANES);
+        }
+        return;
+    }
+#endif
+
     // In memory, so that what follows is written once, not once for each register.
     float sums[ROWS * WIDTH];
 #pragma unroll
@@ -103,8 +108,6 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
         for (int v = 0; v < VECTORS; v++) STORE(sum[r][v], sums + r * WIDTH + v * LANES);
     }
     bias += (long)(product % dims.s3) * bias_batch;
-    const long result = batch_offset(product, dims, c_batch);
-    const int rows = min(ROWS, m - row);
     for (int v = 0; v < VECTORS; v++) {
         // Where the columns are in a row of C, -1 for those that are not stored.
         const int begin = first + v * LANES;
@@ -130,7 +133,7 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
             FLOATS near = (FLOATS)(0.0f);
             if (flags & (RESIDUAL_BEFORE | RESIDUAL_AFTER)) near = whole ? LOAD(residual + offset + to) : load_places(residual + offset, places);
             if (flags & RESIDUAL_BEFORE) value += near;
-            value = ACTIVATE(FLOATS, value);
+            value = ACTIVATE(value);
             if (flags & RESIDUAL_AFTER) value += near;
             if (whole) STORE(value, c + offset + to);
             else store_places(value, c + offset, places);
@@ -138,16 +141,19 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
     }
 }
 
-// Panels of width columns, the rows of one behind another, filled up with zeros. Row r lies at r % inner_rows * s1 + r / inner_rows * s2, matrix z likewise.
+// Panels of width columns, the rows of one behind another, filled up with zeros. Row r lies at r % inner_rows * s1 + r / inner_rows * s2, matrix z likewise. One item
+// packs so many columns, which divide the width.
 __kernel void pack_panels(TENSOR(const float, src), TENSOR(float, dst), const int columns, const int rows, const int inner_rows, const int matrices,
-                          const int inner_matrices, const int width, const int column_stride, const int2 row_strides, const int2 matrix_strides) {
+                          const int inner_matrices, const int width, const int column_stride, const int2 row_strides, const int2 matrix_strides, const int span) {
     BIND_CONST(float, src);
     BIND(float, dst);
-    const int column = get_global_id(0), row = get_global_id(1), matrix = get_global_id(2);
+    const int column = get_global_id(0) * span, row = get_global_id(1), matrix = get_global_id(2);
     const int panels = (columns + width - 1) / width;
     if (column >= panels * width || row >= rows || matrix >= matrices) return;
     src += (long)(matrix % inner_matrices) * matrix_strides.s0 + (long)(matrix / inner_matrices) * matrix_strides.s1;
-    src += (long)(row % inner_rows) * row_strides.s0 + (long)(row / inner_rows) * row_strides.s1;
+    src += (long)(row % inner_rows) * row_strides.s0 + (long)(row / inner_rows) * row_strides.s1 + (long)column * column_stride;
     dst += (((long)matrix * panels + column / width) * rows + row) * width + column % width;
-    *dst = column < columns ? src[(long)column * column_stride] : 0.0f;
+    const int there = clamp(columns - column, 0, span);
+    for (int i = 0; i < there; i++) dst[i] = src[(long)i * column_stride];
+    for (int i = there; i < span; i++) dst[i] = 0.0f;
 }

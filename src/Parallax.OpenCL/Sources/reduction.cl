@@ -1,7 +1,8 @@
-// Rows of a tensor, each folded into few numbers. A whole work-group shares a row, and the number of its items is a power of two; short or strided rows have an item each.
+// Rows of a tensor, each folded into few numbers by a whole work-group, the number of whose items is a power of two: for devices whose items are the lanes of
+// vectors. rows.cl has an item to a row.
 
 // Folds what the items of a work-group have; every item gets the result. shared has room for one float per item.
-#define GROUP_FOLD(name, JOIN)                                                                                                               \
+#define GROUP_FOLD(name, JOINED)                                                                                                             \
     float name(float own, __local float* shared) {                                                                                           \
         int i = get_local_id(0);                                                                                                             \
         barrier(CLK_LOCAL_MEM_FENCE);                                                                                                        \
@@ -10,30 +11,57 @@
             barrier(CLK_LOCAL_MEM_FENCE);                                                                                                    \
             if (i < width) {                                                                                                                 \
                 float x = shared[i], y = shared[i + width];                                                                                  \
-                shared[i] = JOIN(x, y);                                                                                                      \
+                shared[i] = JOINED(x, y);                                                                                                    \
             }                                                                                                                                \
         }                                                                                                                                    \
         barrier(CLK_LOCAL_MEM_FENCE);                                                                                                        \
         return shared[0];                                                                                                                    \
     }
 
-#define PLUS(x, y) ((x) + (y))
-#define TIMES(x, y) ((x) * (y))
-#define LARGER(x, y) ((x) != (x) || (x) > (y) ? (x) : (y))
-#define SMALLER(x, y) ((x) != (x) || (x) < (y) ? (x) : (y))
-
 GROUP_FOLD(group_sum, PLUS)
-GROUP_FOLD(group_product, TIMES)
-GROUP_FOLD(group_max, LARGER)
-GROUP_FOLD(group_min, SMALLER)
+GROUP_FOLD(group_largest, LARGER)
 
+#if defined(KIND)
+GROUP_FOLD(group_all, JOIN)
+
+__kernel void reduce_groups(TENSOR(const float, src), TENSOR(float, dst), const int count, __local float* shared) {
+    BIND_CONST(float, src);
+    BIND(float, dst);
+    int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);
+    float y = START;
+    for (int i = lane; i < count; i += lanes) {
+        float x = src[row * count + i], mapped = MAPPED(x);
+        y = JOIN(y, mapped);
+    }
+    y = group_all(y, shared);
+    if (lane == 0) dst[row] = FINISHED(y, count);
+}
+
+#elif defined(T)
+// Position of the extreme element of [outer, count, inner] along the middle: of equal ones the first, or the last; a NaN is the extreme.
+__kernel void arg_extreme(TENSOR(const T, src), TENSOR(long, dst), const int outer, const int count, const int inner,
+                          const int largest, const int last) {
+    BIND_CONST(T, src);
+    BIND(long, dst);
+    int column = get_global_id(0), row = get_global_id(1), position = 0;
+    if (column >= inner || row >= outer) return;
+    src += row * count * inner + column;
+    T best = src[0];
+    for (int i = 1; i < count; i++) {
+        T x = src[i * inner];
+        if ((largest ? x > best : x < best) || (last && x == best) || (x != x && best == best)) best = x, position = i;
+    }
+    dst[row * inner + column] = position;
+}
+
+#else
 __kernel void softmax_groups(TENSOR(const float, src), TENSOR(float, dst), const int count, const int logarithm, __local float* shared) {
     BIND_CONST(float, src);
     BIND(float, dst);
     int first = get_group_id(0) * count, lane = get_local_id(0), lanes = get_local_size(0);
     float largest = -INFINITY;
     for (int i = lane; i < count; i += lanes) largest = LARGER(largest, src[first + i]);
-    largest = group_max(largest, shared);
+    largest = group_largest(largest, shared);
     float sum = 0.0f;
     for (int i = lane; i < count; i += lanes) {
         float x = exp(src[first + i] - largest);
@@ -50,57 +78,28 @@ __kernel void softmax_groups(TENSOR(const float, src), TENSOR(float, dst), const
     }
 }
 
-// Rows of [outer, count, inner] along the middle.
-__kernel void softmax_items(TENSOR(const float, src), TENSOR(float, dst), const int outer, const int count, const int inner, const int logarithm) {
-    BIND_CONST(float, src);
-    BIND(float, dst);
-    int column = get_global_id(0), row = get_global_id(1);
-    if (column >= inner || row >= outer) return;
-    int first = row * count * inner + column;
-    float largest = -INFINITY, sum = 0.0f;
-    for (int i = 0; i < count; i++) largest = LARGER(largest, src[first + i * inner]);
-    for (int i = 0; i < count; i++) sum += exp(src[first + i * inner] - largest);
-    float shift = log(sum), factor = 1.0f / sum;
-    for (int i = 0; i < count; i++) {
-        float x = src[first + i * inner] - largest;
-        dst[first + i * inner] = logarithm ? x - shift : exp(x) * factor;
-    }
-}
-
-// One over the larger of each row's length and a least one: rows of [batch, heads, rows], size elements each. strides: batch, head, row, and that size.
-__kernel void inverse_lengths(TENSOR(const float, src), TENSOR(float, dst), const int count, const int heads, const int rows, const int4 strides, const float least) {
-    BIND_CONST(float, src);
-    BIND(float, dst);
-    int i = get_global_id(0);
-    if (i >= count) return;
-    long first = (long)(i / rows / heads) * strides.s0 + (long)(i / rows % heads) * strides.s1 + (long)(i % rows) * strides.s2;
-    float sum = 0.0f;
-    for (int k = 0; k < strides.s3; k++) sum += src[first + k] * src[first + k];
-    dst[i] = 1.0f / fmax(sqrt(sum), least);
-}
-
 // Scores of attention [batch, heads, queries, keys] become probabilities in place. A query sees the keys of its window, from begin to end, that the mask lets through.
 // mask_kind: 0 none, 1 added, 2 a byte per key, whose score becomes hidden where it is 0; mask_strides: batch, head, query, and how many keys the mask has;
 // mask_items: the batch items after which the mask begins anew. A head's scores are multiplied by its factor before, and, where key_heads is not 0, by those of
-// their query and of their key.
+// their query and of their key. The scores of rows in front of first_row are not there.
 __kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TENSOR(const long, lengths), TENSOR(const float, factors), TENSOR(const float, query_factors),
                             TENSOR(const float, key_factors), const int heads, const int key_heads,
                             const int queries, const int keys, const float cap, const int mask_kind, const int4 mask_strides, const int mask_items,
-                            const float hidden, const int has_lengths, const int has_factors, const int left, const int right, __local float* shared) {
+                            const float hidden, const int has_lengths, const int has_factors, const int left, const int right, const int first_row, __local float* shared) {
     BIND(float, scores);
     BIND_CONST(char, mask);
     BIND_CONST(long, lengths);
     BIND_CONST(float, factors);
     BIND_CONST(float, query_factors);
     BIND_CONST(float, key_factors);
-    int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);
+    int row = first_row + get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);
     int query = row % queries, head = row / queries % heads, image = row / queries / heads;
     long length = has_lengths ? lengths[image] : keys;
     long position = query + (has_lengths ? length - queries : 0);
     long begin = left >= 0 ? max(0L, position - left) : 0;
     long end = min(length, mask_kind ? (long)mask_strides.s3 : (long)keys);
     if (right >= 0) end = min(end, position + right + 1);
-    scores += (long)row * keys;
+    scores += (long)get_group_id(0) * keys;
     float scale = (has_factors ? factors[head] : 1.0f) * (key_heads ? query_factors[row] : 1.0f);
     long first_key = key_heads ? ((long)image * key_heads + head / (heads / key_heads)) * keys : 0;
     long at = (long)(image % mask_items) * mask_strides.s0 + (long)head * mask_strides.s1 + (long)query * mask_strides.s2;
@@ -116,7 +115,7 @@ __kernel void attend_groups(TENSOR(float, scores), TENSOR(const char, mask), TEN
         scores[i] = x;
         largest = fmax(largest, x);
     }
-    largest = group_max(largest, shared);
+    largest = group_largest(largest, shared);
     float sum = 0.0f;
     for (int i = lane; i < keys; i += lanes) {
         float x = largest == -INFINITY ? 0.0f : exp(scores[i] - largest);
@@ -177,61 +176,4 @@ __kernel void normalize_channels_groups(TENSOR(const float, src), TENSOR(const f
         dst[first + i] = (src[first + i] - mean) * inverse * scale[channel] + bias[channel];
     }
 }
-
-// Position of the extreme element of [outer, count, inner] along the middle: of equal ones the first, or the last; a NaN is the extreme.
-#define ARG_EXTREME(T)                                                                                                                       \
-    __kernel void arg_extreme_##T(TENSOR(const T, src), TENSOR(long, dst), const int outer, const int count, const int inner,                \
-                                  const int largest, const int last) {                                                                       \
-        BIND_CONST(T, src);                                                                                                                  \
-        BIND(long, dst);                                                                                                                     \
-        int column = get_global_id(0), row = get_global_id(1), position = 0;                                                                 \
-        if (column >= inner || row >= outer) return;                                                                                         \
-        src += row * count * inner + column;                                                                                                 \
-        T best = src[0];                                                                                                                     \
-        for (int i = 1; i < count; i++) {                                                                                                    \
-            T x = src[i * inner];                                                                                                            \
-            if ((largest ? x > best : x < best) || (last && x == best) || (x != x && best == best)) best = x, position = i;                  \
-        }                                                                                                                                    \
-        dst[row * inner + column] = position;                                                                                                \
-    }
-
-ARG_EXTREME(float)
-ARG_EXTREME(int)
-ARG_EXTREME(long)
-
-// Rows of [outer, count, inner] along the middle, each element mapped (x), joined with those before, and the whole (y) finished.
-#define REDUCE(name, JOIN, group_join, start, mapped, finished)                                                                              \
-    __kernel void reduce_##name##_groups(TENSOR(const float, src), TENSOR(float, dst), const int count, __local float* shared) {             \
-        BIND_CONST(float, src);                                                                                                              \
-        BIND(float, dst);                                                                                                                    \
-        int row = get_group_id(0), lane = get_local_id(0), lanes = get_local_size(0);                                                        \
-        float y = start;                                                                                                                     \
-        for (int i = lane; i < count; i += lanes) {                                                                                          \
-            float x = src[row * count + i];                                                                                                  \
-            y = JOIN(y, mapped);                                                                                                             \
-        }                                                                                                                                    \
-        y = group_join(y, shared);                                                                                                           \
-        if (lane == 0) dst[row] = finished;                                                                                                  \
-    }                                                                                                                                        \
-    __kernel void reduce_##name##_items(TENSOR(const float, src), TENSOR(float, dst), const int outer, const int count, const int inner) {   \
-        BIND_CONST(float, src);                                                                                                              \
-        BIND(float, dst);                                                                                                                    \
-        int column = get_global_id(0), row = get_global_id(1);                                                                               \
-        if (column >= inner || row >= outer) return;                                                                                         \
-        float y = start;                                                                                                                     \
-        for (int i = 0; i < count; i++) {                                                                                                    \
-            float x = src[(row * count + i) * inner + column];                                                                               \
-            y = JOIN(y, mapped);                                                                                                             \
-        }                                                                                                                                    \
-        dst[row * inner + column] = finished;                                                                                                \
-    }
-
-REDUCE(sum, PLUS, group_sum, 0.0f, x, y)
-REDUCE(mean, PLUS, group_sum, 0.0f, x, y / count)
-REDUCE(max, LARGER, group_max, -INFINITY, x, y)
-REDUCE(min, SMALLER, group_min, INFINITY, x, y)
-REDUCE(prod, TIMES, group_product, 1.0f, x, y)
-REDUCE(l1, PLUS, group_sum, 0.0f, fabs(x), y)
-REDUCE(l2, PLUS, group_sum, 0.0f, x * x, sqrt(y))
-REDUCE(logsum, PLUS, group_sum, 0.0f, x, log(y))
-REDUCE(sumsquare, PLUS, group_sum, 0.0f, x * x, y)
+#endif
