@@ -35,7 +35,7 @@ public enum SchedulePolicy
 /// <param name="BudgetBytes">What the arena may take.</param>
 /// <param name="Beta">Bundles of one layer may differ in predicted time by this factor.</param>
 /// <param name="DispatchUs">What it costs to start a branch on a worker.</param>
-/// <param name="MinGain">The part of the sequential time that running in parallel must save, to be worth its memory.</param>
+/// <param name="MinGain">The part of the sequential time that running in parallel must save, to be worth its memory; any where it takes none.</param>
 /// <param name="MinWorkerGain">What each further worker must add to the predicted speed-up, where the policy is efficiency: 1 would be linear.</param>
 public sealed record ScheduleOptions(
     int Workers, ScheduleMode Mode = ScheduleMode.Auto, long BudgetBytes = long.MaxValue, double Beta = 1.5, double DispatchUs = 1.5, double MinGain = 0.03,

@@ -12,6 +12,9 @@ public static class Scheduler
     /// <summary>Of the schedules within this factor of the fastest, the one with the fewest bytes is taken.</summary>
     private const double AsFast = 1.02;
 
+    /// <summary>A parallel plan within this factor of the sequential one's bytes costs no memory: any gain is worth it.</summary>
+    private const double AsSmall = 1.001;
+
     /// <summary>Branches whose worker limit is searched for.</summary>
     private const int SearchedBranches = 12;
 
@@ -87,7 +90,8 @@ public static class Scheduler
             if (pointless is not null) return Finish(plain, pointless);
             Schedule parallel = Parallel();
             string numbers = string.Create(CultureInfo.InvariantCulture, $"parallel is predicted to take {parallel.PredictedUs:0.#} us, sequential {plain.PredictedUs:0.#} us");
-            return parallel.Mode == ScheduleMode.Parallel && parallel.PredictedUs <= plain.PredictedUs * (1 - options.MinGain)
+            double minGain = parallel.Memory.ArenaBytes <= plain.Memory.ArenaBytes * AsSmall ? 0 : options.MinGain;
+            return parallel.Mode == ScheduleMode.Parallel && parallel.PredictedUs < plain.PredictedUs && parallel.PredictedUs <= plain.PredictedUs * (1 - minGain)
                 ? Finish(parallel, numbers)
                 : Finish(plain, parallel.Mode != ScheduleMode.Parallel ? parallel.Why
                     : parallel.PredictedUs < plain.PredictedUs ? string.Create(CultureInfo.InvariantCulture, $"{numbers}; a gain below {100 * options.MinGain:0.#} % is not worth its memory")
