@@ -116,7 +116,7 @@ public sealed class CommandTests : IDisposable
         Assert.Equal((0, ""), (run.Code, run.Error));
         JsonElement result = JsonDocument.Parse(run.Output).RootElement[0];
         string[] keys = ["model", "threads", "mode", "loadMs", "firstRunMs", "minMs", "p50Ms", "p90Ms", "p99Ms", "maxMs", "meanMs", "macs", "gflops", "arenaBytes",
-            "arenaBytesNoReuse", "arenaBytesLowerBound", "weightBytes", "peakRssBytes", "allocatedBytesPerRun", "cpuMsPerRun", "joulesPerRun", "baselines", "devices", "warnings"];
+            "arenaBytesNoReuse", "arenaBytesLowerBound", "weightBytes", "peakRssBytes", "allocatedBytesPerRun", "cpuMsPerRun", "joulesPerRun", "baselines", "devices", "splits", "warnings"];
         Assert.Equal(keys, result.EnumerateObject().Select(p => p.Name));
         long Number(string key) => result.GetProperty(key).GetInt64();
         Assert.InRange(Number("macs"), 64 * 64 * 64, 64 * 64 * 64 + 3 * 64 * 64 * 64);
