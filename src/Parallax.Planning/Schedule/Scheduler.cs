@@ -13,7 +13,7 @@ public static class Scheduler
     private const double AsFast = 1.02;
 
     /// <summary>A parallel plan within this factor of the sequential one's bytes costs no memory: any gain is worth it.</summary>
-    private const double AsSmall = 1.001;
+    private const double AsSmall = 1.01;
 
     /// <summary>Branches whose worker limit is searched for.</summary>
     private const int SearchedBranches = 12;
