@@ -26,11 +26,7 @@ internal static class DeviceComparison
 
     internal static void Run(string? filter)
     {
-        if (ClDevice.All.IsEmpty)
-        {
-            Console.Error.WriteLine("no OpenCL device here");
-            return;
-        }
+        if (ClDevice.All.IsEmpty) throw new DeviceException("no OpenCL device here");
         using var context = new ClContext(ClDevice.All[0]);
         Console.WriteLine($"{context.Device}, {context.Device.ComputeUnits} units, {context.Sharing}");
         foreach (Problem problem in Problems())

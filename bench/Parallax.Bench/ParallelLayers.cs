@@ -3,6 +3,7 @@ using System.Globalization;
 using Parallax.Onnx;
 using Parallax.Planning;
 using Parallax.Runtime;
+using Parallax.Runtime.Calibration;
 using Parallax.Zoo;
 
 namespace Parallax.Bench;
@@ -74,10 +75,10 @@ internal sealed class ParallelLayers : IDisposable
 
     private static Tensor Fill(ValueInfo input)
     {
-        Tensor tensor = Tensor.Allocate(input.DType, [.. input.Shape!.Value.Select(d => d.Value)]);
-        var random = new Random(1);
-        if (tensor.DType == DType.Int64) tensor.Span<long>().Fill(1); // a token of any vocabulary, and seen by any mask
-        else foreach (ref float element in tensor.Span<float>()) element = random.NextSingle();
+        long[] dims = input.Shape!.Value.ToArray();
+        if (input.DType == DType.Float32) return CalibrationProblem.Fill(dims);
+        Tensor tensor = Tensor.Allocate(input.DType, dims);
+        tensor.Span<long>().Fill(1); // a token of any vocabulary, and seen by any mask
         return tensor;
     }
 

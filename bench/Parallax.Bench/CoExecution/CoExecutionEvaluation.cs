@@ -38,21 +38,11 @@ internal sealed class CoExecutionEvaluation : IDisposable
         sweep = new CacheSweep(backend);
     }
 
-    /// <returns>The exit code.</returns>
-    internal static int Run(ReadOnlySpan<string> args)
+    /// <exception cref="InvalidInputException">The call is wrong, or the device was not calibrated.</exception>
+    internal static void Run(ReadOnlySpan<string> args)
     {
-        try
-        {
-            var options = CoExecutionOptions.Read(args);
-            using var evaluation = new CoExecutionEvaluation(options);
-            evaluation.Run();
-            return 0;
-        }
-        catch (ParallaxException e)
-        {
-            Console.Error.WriteLine($"coexecution: {e.Message}");
-            return e is InvalidInputException ? 2 : 1;
-        }
+        using var evaluation = new CoExecutionEvaluation(CoExecutionOptions.Read(args));
+        evaluation.Run();
     }
 
     private void Run()

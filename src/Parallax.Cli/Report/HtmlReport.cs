@@ -84,7 +84,7 @@ internal static class HtmlReport
 
     private static XElement? Splits(PlanReport plan)
     {
-        PlanSplit[] splits = [.. plan.Branches.Select(b => b.Split).OfType<PlanSplit>()];
+        PlanSplit[] splits = SplitTable.Of(plan);
         if (splits.Length == 0) return null;
         bool isMeasured = splits.Any(s => s.MeasuredCpuUs is not null);
         return Tag("section", Tag("h2", "Split layers"),

@@ -26,7 +26,7 @@ internal static class PlanText
 
         Joint(output, plan.Joint);
         Regions(output, plan);
-        SplitTable.Print(output, plan.Model, [.. plan.Branches.Select(b => b.Split).OfType<PlanSplit>()]);
+        SplitTable.Print(output, plan.Model, SplitTable.Of(plan));
         Branches(output, plan);
     }
 

@@ -33,8 +33,6 @@ internal sealed unsafe class GemmEngine
     private const long MinBlockWork = 1 << 20;
     private const int WantedBlocks = 24;
     private const int StepsAhead = 32;
-    private const int LineElements = 16;
-
     /// <summary>Elements of C of a block that are visited again for every slab: they stay in the second-level cache.</summary>
     private const int BlockElements = 1 << 16;
 
@@ -134,8 +132,8 @@ internal sealed unsafe class GemmEngine
     {
         First = operands.B + start * operands.BRowStride + column,
         Step = operands.BRowStride,
-        TileStep = LineElements,
-        Tiles = Math.Max(1, entry.NR / LineElements),
+        TileStep = Vec.LineElements,
+        Tiles = Math.Max(1, entry.NR / Vec.LineElements),
     };
 
     /// <summary>The panel of B behind this one: in the slab, in the block's next slab, or else where the next block begins.</summary>

@@ -35,7 +35,7 @@ internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFlo
             T* x = args.Input<T>(0) + row * problem.Count, y = args.Output<T>(0) + row * problem.Count;
             (T mean, T inverse) = Statistics(new ReadOnlySpan<T>(x, problem.Count));
             Normalize(x, y, problem.Count, problem.Centered, mean, inverse);
-            Affine(new Span<T>(y, problem.Count), row, args.Input<T>(1), problem.HasBias ? args.Input<T>(2) : null);
+            Affine(y, row, args.Input<T>(1), problem.HasBias ? args.Input<T>(2) : null);
             Stash(args, row, mean, inverse);
         }
     }
@@ -52,23 +52,24 @@ internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFlo
         return (mean, T.One / T.Sqrt(square / count + T.CreateChecked(problem.Epsilon)));
     }
 
-    private void Affine(Span<T> y, long row, T* scale, T* bias)
+    private void Affine(T* y, long row, T* scale, T* bias)
     {
+        int count = problem.Count;
         if (problem.Pattern is { } pattern)
         {
-            int start = (int)(row % pattern.Rows) * y.Length;
-            for (int i = 0; i < y.Length; i++) y[i] = y[i] * scale[pattern.Scale[start + i]] + (bias == null ? T.Zero : bias[pattern.Bias[start + i]]);
+            int start = (int)(row % pattern.Rows) * count;
+            for (int i = 0; i < count; i++) y[i] = y[i] * scale[pattern.Scale[start + i]] + (bias == null ? T.Zero : bias[pattern.Bias[start + i]]);
             return;
         }
         long first = row % problem.RowPeriod * problem.RowStride;
         if (problem.Run == 1)
         {
-            fixed (T* row0 = y) Affine(row0, y.Length, scale + first, bias == null ? null : bias + first);
+            Affine(y, count, scale + first, bias == null ? null : bias + first);
             return;
         }
-        for (int i = 0, k = 0; i < y.Length; i += problem.Run, k++)
+        for (int i = 0, k = 0; i < count; i += problem.Run, k++)
         {
-            Span<T> run = y.Slice(i, Math.Min(problem.Run, y.Length - i));
+            Span<T> run = new(y + i, Math.Min(problem.Run, count - i));
             TensorPrimitives.Multiply(run, scale[first + k], run);
             if (bias != null) TensorPrimitives.Add(run, bias[first + k], run);
         }

@@ -87,6 +87,9 @@ public enum VecWidth
 /// <summary>Helpers over <see cref="IVec{V}"/>.</summary>
 public static unsafe class Vec
 {
+    /// <summary>Elements of a cache line, which the widest vector has too.</summary>
+    internal const int LineElements = 16;
+
     /// <summary>The widest width that is supported here.</summary>
     public static VecWidth Widest =>
         Vec512.IsSupported ? VecWidth.V512 : Vec256.IsSupported ? VecWidth.V256 : Vec128.IsSupported ? VecWidth.V128 : VecWidth.Scalar;

@@ -11,8 +11,6 @@ internal sealed unsafe class WinogradInput
     /// <summary>Elements between arrays, for vectors that reach too far.</summary>
     private const int Slack = 64;
 
-    private const int LineElements = 16;
-
     /// <summary>Elements of transformed inputs, shared between blocks, that outgrow a second-level cache: where they are stored is fetched before.</summary>
     private const int MostCached = 3 << 17;
 
@@ -213,7 +211,7 @@ internal sealed unsafe class WinogradInput
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch(float* row, int count)
     {
-        for (int x = 0; x < count; x += LineElements) Vec.Prefetch(row + x);
+        for (int x = 0; x < count; x += Vec.LineElements) Vec.Prefetch(row + x);
     }
 
     /// <summary>Columns beside the image, in both copies.</summary>

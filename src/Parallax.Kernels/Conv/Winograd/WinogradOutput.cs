@@ -8,8 +8,6 @@ namespace Parallax.Kernels;
 /// </summary>
 internal sealed unsafe class WinogradOutput
 {
-    private const int LineElements = 16;
-
     private readonly ConvProblem problem;
     private readonly WinogradTiling tiling;
     private readonly Epilogue epilogue;
@@ -23,7 +21,7 @@ internal sealed unsafe class WinogradOutput
         this.finish = finish;
         epilogue = problem.EpilogueFor(entry.Width);
         // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
-        MatrixStride = ((nint)tiling.RowsPerChunk * tiling.Lanes + LineElements - 1) / LineElements * LineElements | LineElements;
+        MatrixStride = ((nint)tiling.RowsPerChunk * tiling.Lanes + Vec.LineElements - 1) / Vec.LineElements * Vec.LineElements | Vec.LineElements;
     }
 
     internal static WinogradOutput Create<TTransform>(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
@@ -41,7 +39,7 @@ internal sealed unsafe class WinogradOutput
     internal long ProductElements => tiling.Elements * MatrixStride;
 
     /// <summary>A vector of tiles: between the two dimensions, its results, its residuals.</summary>
-    internal long ScratchElements => (long)LineElements * tiling.Results * (tiling.Tile + 2 * tiling.Results);
+    internal long ScratchElements => (long)Vec.LineElements * tiling.Results * (tiling.Tile + 2 * tiling.Results);
 
     /// <summary>Finishes the products of a chunk.</summary>
     internal void Finish(float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch) => finish(this, products, chunk, args, scratch);

@@ -67,8 +67,8 @@ internal readonly unsafe struct WinogradF2 : IWinogradTransform
     {
         V d0 = V.Load(from[0] + at), d1 = V.Load(from[1] + at), d2 = V.Load(from[2] + at), d3 = V.Load(from[3] + at);
         Input(ref d0, ref d1, ref d2, ref d3);
-        Store4(to, toStride, d0, d1, d2, d3);
-        Store4(to + echo, toStride, d0, d1, d2, d3);
+        WinogradRows.Store4(to, toStride, d0, d1, d2, d3);
+        WinogradRows.Store4(to + echo, toStride, d0, d1, d2, d3);
     }
 
     [MethodImpl(Inline)]
@@ -77,7 +77,7 @@ internal readonly unsafe struct WinogradF2 : IWinogradTransform
         V.LoadColumns(from, out V d0, out V d1);
         V.LoadColumns(from + next, out V d2, out V d3);
         Input(ref d0, ref d1, ref d2, ref d3);
-        Store4(to, toStride, d0, d1, d2, d3);
+        WinogradRows.Store4(to, toStride, d0, d1, d2, d3);
     }
 
     [MethodImpl(Inline)]
@@ -85,7 +85,7 @@ internal readonly unsafe struct WinogradF2 : IWinogradTransform
     {
         V g0 = V.Load(from), g1 = V.Load(from + fromStride), g2 = V.Load(from + 2 * fromStride), half = V.Create(0.5f);
         V even = half * (g0 + g2), odd = half * g1;
-        Store4(to, toStride, Vec.Negate(g0), even + odd, even - odd, g2);
+        WinogradRows.Store4(to, toStride, Vec.Negate(g0), even + odd, even - odd, g2);
     }
 
     [MethodImpl(Inline)]
@@ -114,15 +114,6 @@ internal readonly unsafe struct WinogradF2 : IWinogradTransform
         y0 = V.Load(from) + (x1 + x2);
         y1 = (x1 - x2) + V.Load(from + 3 * stride);
     }
-
-    [MethodImpl(Inline)]
-    private static void Store4<V>(float* to, nint stride, V v0, V v1, V v2, V v3) where V : struct, IVec<V>
-    {
-        V.Store(to, v0);
-        V.Store(to + stride, v1);
-        V.Store(to + 2 * stride, v2);
-        V.Store(to + 3 * stride, v3);
-    }
 }
 
 /// <summary>
@@ -147,8 +138,8 @@ internal readonly unsafe struct WinogradF4 : IWinogradTransform
         V d0 = V.Load(from[0] + at), d1 = V.Load(from[1] + at), d2 = V.Load(from[2] + at);
         V d3 = V.Load(from[3] + at), d4 = V.Load(from[4] + at), d5 = V.Load(from[5] + at);
         Input(ref d0, ref d1, ref d2, ref d3, ref d4, ref d5);
-        Store6(to, toStride, d0, d1, d2, d3, d4, d5);
-        Store6(to + echo, toStride, d0, d1, d2, d3, d4, d5);
+        WinogradRows.Store6(to, toStride, d0, d1, d2, d3, d4, d5);
+        WinogradRows.Store6(to + echo, toStride, d0, d1, d2, d3, d4, d5);
     }
 
     [MethodImpl(Inline)]
@@ -157,7 +148,7 @@ internal readonly unsafe struct WinogradF4 : IWinogradTransform
         V.LoadColumns(from, out V d0, out V d1, out V d2, out V d3);
         V.LoadColumns(from + next, out V d4, out V d5, out _, out _);
         Input(ref d0, ref d1, ref d2, ref d3, ref d4, ref d5);
-        Store6(to, toStride, d0, d1, d2, d3, d4, d5);
+        WinogradRows.Store6(to, toStride, d0, d1, d2, d3, d4, d5);
     }
 
     [MethodImpl(Inline)]
@@ -166,17 +157,14 @@ internal readonly unsafe struct WinogradF4 : IWinogradTransform
         V g0 = V.Load(from), g1 = V.Load(from + fromStride), g2 = V.Load(from + 2 * fromStride);
         V evenA = V.Create(-1 / 1.5f) * V.MultiplyAdd(V.Create(0.5f), g2, g0), oddA = V.Create(-A / 1.5f) * g1;
         V evenB = V.Create(1 / 6f) * V.MultiplyAdd(V.Create(2f), g2, g0), oddB = V.Create(B / 6f) * g1;
-        Store6(to, toStride, g0, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2);
+        WinogradRows.Store6(to, toStride, g0, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2);
     }
 
     [MethodImpl(Inline)]
     public static void ResultRows<V>(float* from, nint fromStride, float* to, nint toStride) where V : struct, IVec<V>
     {
         Result(from, fromStride, out V y0, out V y1, out V y2, out V y3);
-        V.Store(to, y0);
-        V.Store(to + toStride, y1);
-        V.Store(to + 2 * toStride, y2);
-        V.Store(to + 3 * toStride, y3);
+        WinogradRows.Store4(to, toStride, y0, y1, y2, y3);
     }
 
     [MethodImpl(Inline)]
@@ -206,17 +194,6 @@ internal readonly unsafe struct WinogradF4 : IWinogradTransform
         y2 = V.MultiplyAdd(V.Create(0.5f), evenA, evenB + evenB);
         y3 = V.MultiplyAdd(V.Create(A / 2), oddA, V.MultiplyAdd(V.Create(2 * B), oddB, V.Load(from + 5 * stride)));
     }
-
-    [MethodImpl(Inline)]
-    private static void Store6<V>(float* to, nint stride, V v0, V v1, V v2, V v3, V v4, V v5) where V : struct, IVec<V>
-    {
-        V.Store(to, v0);
-        V.Store(to + stride, v1);
-        V.Store(to + 2 * stride, v2);
-        V.Store(to + 3 * stride, v3);
-        V.Store(to + 4 * stride, v4);
-        V.Store(to + 5 * stride, v5);
-    }
 }
 
 /// <summary>
@@ -241,8 +218,8 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
         V d0 = V.Load(from[0] + at), d1 = V.Load(from[2] + at), d2 = V.Load(from[4] + at), d3 = V.Load(from[6] + at), d4 = V.Load(from[8] + at);
         Input(ref d0, ref d1, ref d2, ref d3, ref d4);
         V odd0 = V.Load(from[1] + at), odd1 = V.Load(from[3] + at), odd2 = V.Load(from[5] + at), odd3 = V.Load(from[7] + at);
-        Store5(to, toStride, d0, d1, d2, d3, d4);
-        Store4(to + 5 * toStride, toStride, odd0, odd1, odd2, odd3);
+        WinogradRows.Store5(to, toStride, d0, d1, d2, d3, d4);
+        WinogradRows.Store4(to + 5 * toStride, toStride, odd0, odd1, odd2, odd3);
     }
 
     [MethodImpl(Inline)]
@@ -251,9 +228,9 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
         V.LoadColumns(from, out V d0, out V d1, out V d2, out V d3);
         V.LoadColumns(from + next, out V d4, out _, out _, out _);
         Input(ref d0, ref d1, ref d2, ref d3, ref d4);
-        Store5(to, toStride, d0, d1, d2, d3, d4);
+        WinogradRows.Store5(to, toStride, d0, d1, d2, d3, d4);
         V.LoadColumns(from + 2 * next, out d0, out d1, out d2, out d3);
-        Store4(to + 5 * toStride, toStride, d0, d1, d2, d3);
+        WinogradRows.Store4(to + 5 * toStride, toStride, d0, d1, d2, d3);
     }
 
     [MethodImpl(Inline)]
@@ -261,7 +238,7 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
     {
         V g0 = V.Load(from), g2 = V.Load(from + 2 * fromStride);
         V evenA = V.Create(-1 / 3f) * g2, oddA = V.Create(-B / 3f) * g0, evenB = V.Create(1 / 3f) * g2, oddB = V.Create(A / 3f) * g0;
-        Store5(to, toStride, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2);
+        WinogradRows.Store5(to, toStride, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2);
         V.Store(to + 5 * toStride, V.Load(from + fromStride));
     }
 
@@ -269,7 +246,7 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
     public static void ResultRows<V>(float* from, nint fromStride, float* to, nint toStride) where V : struct, IVec<V>
     {
         Result(from, fromStride, out V y0, out V y1, out V y2, out V y3);
-        Store4(to, toStride, y0, y1, y2, y3);
+        WinogradRows.Store4(to, toStride, y0, y1, y2, y3);
     }
 
     [MethodImpl(Inline)]
@@ -298,9 +275,15 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
         y2 = V.MultiplyAdd(V.Create(0.5f), evenA, V.MultiplyAdd(V.Create(2f), evenB, V.Load(from + 7 * stride)));
         y3 = V.MultiplyAdd(V.Create(A / 2), oddA, V.MultiplyAdd(V.Create(2 * B), oddB, V.Load(from + 4 * stride) + V.Load(from + 8 * stride)));
     }
+}
+
+/// <summary>Vectors, each to a row of its own.</summary>
+internal static unsafe class WinogradRows
+{
+    private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
 
     [MethodImpl(Inline)]
-    private static void Store4<V>(float* to, nint stride, V v0, V v1, V v2, V v3) where V : struct, IVec<V>
+    internal static void Store4<V>(float* to, nint stride, V v0, V v1, V v2, V v3) where V : struct, IVec<V>
     {
         V.Store(to, v0);
         V.Store(to + stride, v1);
@@ -309,9 +292,16 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
     }
 
     [MethodImpl(Inline)]
-    private static void Store5<V>(float* to, nint stride, V v0, V v1, V v2, V v3, V v4) where V : struct, IVec<V>
+    internal static void Store5<V>(float* to, nint stride, V v0, V v1, V v2, V v3, V v4) where V : struct, IVec<V>
     {
         Store4(to, stride, v0, v1, v2, v3);
         V.Store(to + 4 * stride, v4);
+    }
+
+    [MethodImpl(Inline)]
+    internal static void Store6<V>(float* to, nint stride, V v0, V v1, V v2, V v3, V v4, V v5) where V : struct, IVec<V>
+    {
+        Store5(to, stride, v0, v1, v2, v3, v4);
+        V.Store(to + 5 * stride, v5);
     }
 }
