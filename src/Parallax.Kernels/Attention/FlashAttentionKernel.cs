@@ -3,18 +3,19 @@ namespace Parallax.Kernels.Attention;
 /// <summary>
 /// Float32 attention by tiles of queries and keys: the softmax is kept up to date while keys stream by (sum, and a shift near the running maximum, per query),
 /// so that only one tile of scores exists, which stays in the first-level cache. Both products run on the GEMM tiles: K and V are packed into panels, once
-/// for all queries of a head, where these are several blocks; probabilities are multiplied where they lie. A few queries take dot products instead. What causality, windows
+/// for all queries of a head where these are several blocks, V else only in part; queries are scaled rows, probabilities are multiplied where they lie. A few queries take dot products instead. What causality, windows
 /// and lengths hide from all queries of a tile is not computed. The result depends on the order of key tiles, which is fixed.
 /// </summary>
 internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> where V : struct, IVec<V>
 {
-    private const int KeysPerTile = 128, TilesPerPack = 4, FewQueries = 3;
+    private const int KeysPerTile = 128, TilesPerPack = 4, FewQueries = 3, BlockRows = 64;
 
     /// <summary>Exponentials grow to e^16 before what was summed is scaled anew: most tiles of keys then leave it as it is.</summary>
     private const float ShiftSlack = 16;
 
     private readonly GemmMicroKernel entry;
     private readonly int headSize, valueSize, paddedValue, paddedQueries;
+    private readonly nint queryStride;
     private readonly bool packsOnce, seesAll;
 
     internal FlashAttentionKernel(AttentionProblem problem, GemmMicroKernel entry) : base(problem, QueriesPerBlock(entry))
@@ -22,6 +23,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         this.entry = entry;
         (headSize, valueSize) = (problem.HeadSize, problem.ValueSize);
         paddedValue = entry.PaddedColumns(valueSize);
+        queryStride = LeftRows.Stride(headSize);
         paddedQueries = entry.PaddedRows(Math.Min(problem.Queries, QueriesPerBlock(entry)));
         packsOnce = QueryBlocks > 1;
         seesAll = problem is { Causal: false, LeftWindow: < 0, RightWindow: < 0, HasLengths: false, SeenKeys: null } && (problem.Mask is not { } mask || mask.Keys == problem.Keys);
@@ -29,8 +31,8 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     public override string Name => $"attention_float_flash_v{32 * V.Count}";
 
-    public override long WorkerScratchBytes => sizeof(float) * (Lines(paddedQueries * headSize) + (packsOnce ? 0 : Lines(KeysPerTile * headSize))
-        + Lines(entry.MR * PlainLeft.Row) + Lines(paddedQueries * paddedValue) + Lines(KeysPerTile * entry.NR) + 3 * Lines(paddedQueries) + Lines(KeysPerTile));
+    public override long WorkerScratchBytes => sizeof(float) * (paddedQueries * queryStride + (packsOnce ? 0 : Lines(KeysPerTile * headSize))
+        + entry.MR * ScoreStride + Lines(paddedQueries * paddedValue) + Lines(KeysPerTile * entry.NR) + 2 * Lines(paddedQueries) + Lines(entry.MR) + Lines(KeysPerTile));
 
     protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * KeysPerTile - 1) / (TilesPerPack * KeysPerTile) : 0;
 
@@ -38,13 +40,15 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     private long KeyElements => Lines((long)entry.PaddedColumns(Problem.Keys) * headSize);
 
-    private static int QueriesPerBlock(GemmMicroKernel entry) => entry.MR * Math.Max(1, 64 / entry.MR);
+    private static nint ScoreStride => LeftRows.Stride(KeysPerTile);
+
+    private static int QueriesPerBlock(GemmMicroKernel entry) => entry.MR * ((BlockRows + entry.MR - 1) / entry.MR);
 
     private static long Lines(long elements) => (elements + 15) / 16 * 16;
 
     private struct Tile
     {
-        internal float* Query, Keys, Scores, Result, Values, Shift, Sum, Factors, Seen;
+        internal float* Query, Keys, Scores, Result, Values, Shift, Sum, Largest, Seen;
     }
 
     protected override void Pack(int part, in KeyRows rows)
@@ -76,14 +80,14 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     private Tile Carve(float* at)
     {
         var tile = new Tile { Query = at };
-        tile.Keys = tile.Query + Lines(paddedQueries * headSize);
+        tile.Keys = tile.Query + paddedQueries * queryStride;
         tile.Scores = tile.Keys + (packsOnce ? 0 : Lines(KeysPerTile * headSize));
-        tile.Result = tile.Scores + Lines(entry.MR * PlainLeft.Row);
+        tile.Result = tile.Scores + entry.MR * ScoreStride;
         tile.Values = tile.Result + Lines(paddedQueries * paddedValue);
         tile.Shift = tile.Values + Lines(KeysPerTile * entry.NR);
         tile.Sum = tile.Shift + Lines(paddedQueries);
-        tile.Factors = tile.Sum + Lines(paddedQueries);
-        tile.Seen = tile.Factors + Lines(paddedQueries);
+        tile.Largest = tile.Sum + Lines(paddedQueries);
+        tile.Seen = tile.Largest + Lines(entry.MR);
         return tile;
     }
 
@@ -100,25 +104,14 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         return (begin, end);
     }
 
-    // Packed for the tiles unless there are few. Scaled; where rows are divided by their lengths, the scores are scaled instead.
+    // Scaled rows, and rows of zeros behind them, which tiles read as well.
     private void LoadQueries(in QueryBlock block, in KernelArgs args, in Tile tile)
     {
-        float* source = args.Input<float>(0) + Problem.Query.Offset(block.Batch, block.Head, block.First);
-        int elements = block.Count * headSize;
-        if (block.Count <= FewQueries)
-        {
-            for (int i = 0; i < block.Count; i++)
-                new ReadOnlySpan<float>(source + i * Problem.Query.Row, headSize).CopyTo(new Span<float>(tile.Query + i * headSize, headSize));
-        }
-        else
-        {
-            PackedMatrix.PackSlab(tile.Query, entry, isLeft: true, source, block.Count, headSize, (nint)Problem.Query.Row, 1);
-            elements = entry.PaddedRows(block.Count) * headSize;
-        }
+        float* source = args.Input<float>(0) + Problem.Query.Offset(block.Batch, block.Head, block.First), target = tile.Query;
         float factor = (float)Factor(block.Head, args);
-        if (Problem.NormEpsilon is null) FlashRows.Scale<V>(tile.Query, elements, factor);
-        else
-            for (int i = 0; i < block.Count; i++) tile.Factors[i] = factor / Length(source + i * Problem.Query.Row);
+        for (int i = 0; i < block.Count; i++, source += Problem.Query.Row, target += queryStride)
+            FlashRows.Scale<V>(source, target, headSize, Problem.NormEpsilon is null ? factor : factor / Length(source));
+        for (int i = block.Count; i < entry.PaddedRows(block.Count); i++, target += queryStride) new Span<float>(target, headSize).Clear();
     }
 
     // What a row of Q or K is divided by.
@@ -126,7 +119,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     private void PackKeys(float* target, in KeyRows rows, int first, int count)
     {
-        PackedMatrix.PackSlab(target, entry, isLeft: false, rows.Keys + first * rows.KeyStride, count, headSize, (nint)rows.KeyStride, 1);
+        PackedMatrix.PackPanels(target, entry, rows.Keys + first * rows.KeyStride, count, headSize, (nint)rows.KeyStride, 1);
         if (Problem.NormEpsilon is not { } least) return;
         for (int j = 0; j < count; j += V.Count)
             FlashRows.Normalize<V>(target + (long)(j / entry.NR) * entry.NR * headSize + j % entry.NR, headSize, entry.NR, (float)least);
@@ -158,7 +151,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         first = first / entry.NR * entry.NR;
         if (few) Dots(block, rows, tile, key, first, last);
         else Scores(tile, row, height, first, last);
-        for (int i = 0; i < height; i++) Update(block, args, tile, row, i, key, first, last);
+        Update(block, args, tile, row, height, key, first, last);
         if (few) WeighRows(block, rows, tile, key, first, last);
         else Weigh(rows, tile, row, height, key, first, last);
     }
@@ -167,7 +160,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         var run = entry.TileFor(height);
         for (int j = first; j < last; j += entry.NR)
-            run(headSize, tile.Query + (nint)row * headSize, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, PlainLeft.Row, false, tile.Query, 0);
+            run(headSize, tile.Query + row * queryStride, queryStride, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, ScoreStride, false, tile.Query, 0);
     }
 
     private void Dots(in QueryBlock block, in KeyRows rows, in Tile tile, int key, int first, int last)
@@ -176,48 +169,53 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         {
             float* k = rows.Keys + (key + j) * rows.KeyStride;
             float length = Problem.NormEpsilon is null ? 1 : Length(k);
-            for (int i = 0; i < block.Count; i++) tile.Scores[i * PlainLeft.Row + j] = FlashRows.Dot<V>(tile.Query + i * headSize, k, headSize) / length;
+            for (int i = 0; i < block.Count; i++) tile.Scores[i * ScoreStride + j] = FlashRows.Dot<V>(tile.Query + i * queryStride, k, headSize) / length;
         }
     }
 
-    // Cap, mask and exponentials of one query's scores; rescales what was summed before.
-    private void Update(in QueryBlock block, in KernelArgs args, in Tile tile, int row, int i, int key, int first, int last)
+    // Cap, mask and exponentials of the scores of some queries; rescales what was summed before.
+    private void Update(in QueryBlock block, in KernelArgs args, in Tile tile, int row, int height, int key, int first, int last)
     {
-        float* scores = tile.Scores + (nint)i * PlainLeft.Row + first;
-        int query = row + i, count = last - first, padded = entry.PaddedColumns(count);
-        if (Problem.NormEpsilon is not null) FlashRows.Scale<V>(scores, padded, tile.Factors[query]);
-        if (Problem.SoftCap > 0) FlashRows.Cap<V>(scores, padded, (float)Problem.SoftCap);
-        if (Problem.Mask is not null) Mask(block, args, tile, scores, block.First + query, key + first, first, count);
-        Hide(block, args, scores, block.First + query, key + first, count, padded);
-        float shift = tile.Shift[query], largest = FlashRows.Largest<V>(scores, padded);
-        if (float.IsNegativeInfinity(largest))
+        float* scores = tile.Scores + first, shift = tile.Shift + row, sum = tile.Sum + row;
+        int count = last - first, padded = entry.PaddedColumns(count);
+        if (Problem.SoftCap > 0) FlashRows.Cap<V>(scores, ScoreStride, height, padded, (float)Problem.SoftCap);
+        if (Problem.Mask is not null) Mask(block, args, tile, row, height, key + first, first, count);
+        if (!seesAll || count < padded)
+            for (int i = 0; i < height; i++) Hide(block, args, scores + i * ScoreStride, block.First + row + i, key + first, count, padded);
+        FlashRows.Largest<V>(scores, ScoreStride, height, padded, tile.Largest);
+        for (int i = 0; i < height; i++)
         {
-            new Span<float>(scores, padded).Clear();
-            return;
+            float largest = tile.Largest[i];
+            if (largest <= shift[i] + ShiftSlack || float.IsNegativeInfinity(largest)) continue;
+            if (!float.IsNegativeInfinity(shift[i]))
+            {
+                float* result = tile.Result + (nint)(row + i) * paddedValue;
+                float keep = MathF.Exp(shift[i] - largest);
+                sum[i] *= keep;
+                FlashRows.Scale<V>(result, result, paddedValue, keep);
+            }
+            shift[i] = largest;
         }
-        if (!(largest <= shift + ShiftSlack))
-        {
-            float keep = MathF.Exp(shift - largest);
-            tile.Shift[query] = shift = largest;
-            tile.Sum[query] *= keep;
-            FlashRows.Scale<V>(tile.Result + (nint)query * paddedValue, paddedValue, keep);
-        }
-        tile.Sum[query] += FlashRows.Exponentials<V>(scores, padded, shift);
+        FlashRows.Exponentials<V>(scores, ScoreStride, height, padded, shift, sum);
     }
 
-    private void Mask(in QueryBlock block, in KernelArgs args, in Tile tile, float* scores, int query, int key, int first, int count)
+    private void Mask(in QueryBlock block, in KernelArgs args, in Tile tile, int row, int height, int key, int first, int count)
     {
         MaskLayout mask = Problem.Mask!.Value;
+        float* scores = tile.Scores + first;
         count = (int)Math.Min(count, mask.Keys - key);
         if (count <= 0) return;
-        long row = mask.Offset(block.Batch, block.Head, query) + key;
         if (!mask.IsBool)
         {
-            FlashRows.AddMask<V>(scores, args.Input<float>(3) + row, count);
+            float* added = args.Input<float>(3) + mask.Offset(block.Batch, block.Head, block.First + row) + key;
+            FlashRows.AddMask<V>(scores, ScoreStride, height, added, (nint)mask.Query, count);
             return;
         }
-        if (mask.Query != 0) FlashRows.Widen(args.Input<byte>(3) + row, tile.Seen + first, count);
-        FlashRows.Hide<V>(scores, tile.Seen + first, count, (float)Problem.HiddenScore);
+        for (int i = 0; i < height; i++)
+        {
+            if (mask.Query != 0) FlashRows.Widen(args.Input<byte>(3) + mask.Offset(block.Batch, block.Head, block.First + row + i) + key, tile.Seen + first, count);
+            FlashRows.Hide<V>(scores + i * ScoreStride, tile.Seen + first, count, (float)Problem.HiddenScore);
+        }
     }
 
     // The keys that causality, windows, lengths and a short mask hide, and the lanes behind the last key.
@@ -236,13 +234,13 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     private void Weigh(in KeyRows rows, in Tile tile, int row, int height, int key, int first, int last)
     {
-        var run = entry.PlainTileFor(height);
+        var run = entry.TileFor(height);
         for (int column = 0; column < valueSize; column += entry.NR)
         {
             bool readsRows = !packsOnce && valueSize - column >= entry.NR;
             nint stride = readsRows ? (nint)rows.ValueStride : entry.NR;
             float* values = readsRows ? rows.Values + key * rows.ValueStride + column : packsOnce ? PackedValues(rows, column) + (nint)key * entry.NR : tile.Values;
-            run(last - first, tile.Scores + first, values + first * stride, stride, tile.Result + (nint)row * paddedValue + column, paddedValue, true, tile.Scores, 0);
+            run(last - first, tile.Scores + first, ScoreStride, values + first * stride, stride, tile.Result + (nint)row * paddedValue + column, paddedValue, true, tile.Scores, 0);
         }
     }
 
@@ -250,7 +248,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         for (int i = 0; i < block.Count; i++)
             FlashRows.AddRows<V>(tile.Result + i * paddedValue, rows.Values + (key + first) * rows.ValueStride, (nint)rows.ValueStride, valueSize,
-                tile.Scores + i * PlainLeft.Row + first, last - first);
+                tile.Scores + i * ScoreStride + first, last - first);
     }
 
     private void Store(in QueryBlock block, in KernelArgs args, in Tile tile)
@@ -259,8 +257,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         {
             float* result = tile.Result + (nint)i * paddedValue, output = args.Output<float>(0) + Problem.Output.Offset(block.Batch, block.Head, block.First + i);
             // A query that sees no key gives zeros.
-            FlashRows.Scale<V>(result, paddedValue, tile.Sum[i] == 0 ? 0 : 1 / tile.Sum[i]);
-            new ReadOnlySpan<float>(result, valueSize).CopyTo(new Span<float>(output, valueSize));
+            FlashRows.Scale<V>(result, output, valueSize, tile.Sum[i] == 0 ? 0 : 1 / tile.Sum[i]);
         }
     }
 }

@@ -73,27 +73,34 @@ internal static unsafe class FlashRows
         for (int k = 0; k < depth; k++) V.Store(panel + k * width, V.Load(panel + k * width) * factor);
     }
 
+    /// <summary>A row of exactly <paramref name="n"/> elements times a factor, in place or into another.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Scale<V>(float* data, int n, float factor) where V : struct, IVec<V>
+    internal static void Scale<V>(float* source, float* target, int n, float factor) where V : struct, IVec<V>
     {
         V f = V.Create(factor);
-        for (int i = 0; i < n; i += V.Count) V.Store(data + i, V.Load(data + i) * f);
+        int i = 0;
+        for (; i <= n - V.Count; i += V.Count) V.Store(target + i, V.Load(source + i) * f);
+        for (; i < n; i++) target[i] = source[i] * factor;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Cap<V>(float* data, int n, float cap) where V : struct, IVec<V>
+    internal static void Cap<V>(float* data, nint stride, int rows, int n, float cap) where V : struct, IVec<V>
     {
         V c = V.Create(cap);
-        for (int i = 0; i < n; i += V.Count) V.Store(data + i, FloatMath.Tanh(V.Load(data + i) / c) * c);
+        for (; rows > 0; rows--, data += stride)
+            for (int i = 0; i < n; i += V.Count) V.Store(data + i, FloatMath.Tanh(V.Load(data + i) / c) * c);
     }
 
-    /// <summary>Adds a mask of exactly <paramref name="n"/> elements; where it is -infinity, the score becomes that whatever it was.</summary>
+    /// <summary>Adds rows of a mask of exactly <paramref name="n"/> elements; where it is -infinity, the score becomes that whatever it was.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void AddMask<V>(float* scores, float* mask, int n) where V : struct, IVec<V>
+    internal static void AddMask<V>(float* scores, nint stride, int rows, float* mask, nint maskStride, int n) where V : struct, IVec<V>
     {
-        int i = 0;
-        for (; i <= n - V.Count; i += V.Count) V.Store(scores + i, Masked(V.Load(scores + i), V.Load(mask + i)));
-        if (i < n) V.Store(scores + i, Masked(V.Load(scores + i), Vec.LoadPartial<V>(mask + i, n - i)));
+        for (; rows > 0; rows--, scores += stride, mask += maskStride)
+        {
+            int i = 0;
+            for (; i <= n - V.Count; i += V.Count) V.Store(scores + i, Masked(V.Load(scores + i), V.Load(mask + i)));
+            if (i < n) V.Store(scores + i, Masked(V.Load(scores + i), Vec.LoadPartial<V>(mask + i, n - i)));
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -127,25 +134,32 @@ internal static unsafe class FlashRows
         for (; i < n; i++) target[i] = bytes[i] == 0 ? 0 : uint.MaxValue;
     }
 
+    /// <summary>The largest element of each row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static float Largest<V>(float* data, int n) where V : struct, IVec<V>
+    internal static void Largest<V>(float* data, nint stride, int rows, int n, float* largest) where V : struct, IVec<V>
     {
-        V largest = V.Load(data);
-        for (int i = V.Count; i < n; i += V.Count) largest = V.Max(V.Load(data + i), largest);
-        return V.Largest(largest);
+        for (int row = 0; row < rows; row++, data += stride)
+        {
+            V most = V.Load(data);
+            for (int i = V.Count; i < n; i += V.Count) most = V.Max(V.Load(data + i), most);
+            largest[row] = V.Largest(most);
+        }
     }
 
-    /// <summary>Replaces x by e^(x - shift), which must not be above e^88, and gives the sum.</summary>
+    /// <summary>Replaces x by e^(x - shift), which must not be above e^88, and adds to the sum of each row. A row whose shift is -infinity has nothing else: it becomes zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static float Exponentials<V>(float* data, int n, float shift) where V : struct, IVec<V>
+    internal static void Exponentials<V>(float* data, nint stride, int rows, int n, float* shift, float* sums) where V : struct, IVec<V>
     {
-        V sum = default, by = V.Create(shift);
-        for (int i = 0; i < n; i += V.Count)
+        for (int row = 0; row < rows; row++, data += stride)
         {
-            V e = FloatMath.ExpOrZero(V.Load(data + i) - by);
-            V.Store(data + i, e);
-            sum += e;
+            V sum = default, by = V.Create(float.IsNegativeInfinity(shift[row]) ? 0 : shift[row]);
+            for (int i = 0; i < n; i += V.Count)
+            {
+                V e = FloatMath.ExpOrZero(V.Load(data + i) - by);
+                V.Store(data + i, e);
+                sum += e;
+            }
+            sums[row] += V.Sum(sum);
         }
-        return V.Sum(sum);
     }
 }

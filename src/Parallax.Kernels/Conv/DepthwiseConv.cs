@@ -57,7 +57,7 @@ internal sealed unsafe class DepthwiseConv : Kernel
     private void RunTile(int channel, int firstRow, in KernelArgs args)
     {
         (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
-        float* filter = weights is null ? args.Input<float>(1) + (nint)output * taps : weights.Slab(output, 0);
+        float* filter = weights is null ? args.Input<float>(1) + (nint)output * taps : weights.Left(output, 0, 0);
         float* copy = (float*)args.WorkerScratch;
         tiling.Padded.Copy(args.Input<float>(0) + problem.InputAt(image, output / problem.GroupOutputs), copy, firstRow, tiling.PaddedRowsPerTile);
         int count = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow);

@@ -40,7 +40,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
         int plane = problem.OutputPlane, group = channel / problem.GroupOutputs;
         T* input = args.Input<T>(0) + problem.InputAt(image, group);
         nint filterElements = (nint)problem.GroupInputs * taps;
-        T* filter = weights is null ? args.Input<T>(1) + channel * filterElements : (T*)weights.Slab(channel, 0);
+        T* filter = weights is null ? args.Input<T>(1) + channel * filterElements : (T*)weights.Left(channel, 0, 0);
         nint result = problem.OutputAt(image, channel);
         T* results = args.Output<T>(0) + result;
         Span<int> place = stackalloc int[MaxRank];

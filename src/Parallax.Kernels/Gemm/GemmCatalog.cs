@@ -11,19 +11,17 @@ namespace Parallax.Kernels;
 public sealed unsafe class GemmMicroKernel
 {
     private readonly int[] heights;
-    private readonly delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles, plainTiles;
+    private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, bool, float*, nint, void>[] tiles;
 
     internal GemmMicroKernel(
         string name, VecWidth width, bool isSupported, int[] heights,
-        delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] tiles,
-        delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void>[] plainTiles)
+        delegate*<nint, float*, nint, float*, nint, float*, nint, bool, float*, nint, void>[] tiles)
     {
         Name = name;
         Width = width;
         IsSupported = isSupported;
         this.heights = heights;
         this.tiles = tiles;
-        this.plainTiles = plainTiles;
     }
 
     public string Name { get; }
@@ -51,12 +49,9 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
     internal int HeightFor(int rows) => heights[IndexFor(rows)];
 
-    internal delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
+    internal delegate*<nint, float*, nint, float*, nint, float*, nint, bool, float*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
 
-    /// <summary>The tile for an A that is not packed, see <see cref="PlainLeft"/>.</summary>
-    internal delegate*<nint, float*, float*, nint, float*, nint, bool, float*, nint, void> PlainTileFor(int rows) => plainTiles[IndexFor(rows)];
-
-    /// <summary>Lanes that panels of A take for this many rows, padding of the last panel included.</summary>
+    /// <summary>Rows of A that tiles of this many rows read, those behind the last included.</summary>
     internal int PaddedRows(int rows)
     {
         int rest = rows % MR;
@@ -81,30 +76,20 @@ public static unsafe class GemmCatalog
     public static IReadOnlyList<GemmMicroKernel> Entries { get; } =
     [
         new("gemm_f32_14x32_v512", VecWidth.V512, Vec512.IsSupported, [1, 2, 4, 8, 14],
-            [&GemmTiles.Rows1<Sums512, Vector512<float>, PackedLeft>, &GemmTiles.Rows2<Sums512, Vector512<float>, PackedLeft>,
-             &GemmTiles.Rows4<Sums512, Vector512<float>, PackedLeft>, &GemmTiles.Rows8<Sums512, Vector512<float>, PackedLeft>,
-             &GemmTiles.Rows14<Sums512, Vector512<float>, PackedLeft>],
-            [&GemmTiles.Rows1<Sums512, Vector512<float>, PlainLeft>, &GemmTiles.Rows2<Sums512, Vector512<float>, PlainLeft>,
-             &GemmTiles.Rows4<Sums512, Vector512<float>, PlainLeft>, &GemmTiles.Rows8<Sums512, Vector512<float>, PlainLeft>,
-             &GemmTiles.Rows14<Sums512, Vector512<float>, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums512, Vector512<float>>, &GemmTiles.Rows2<Sums512, Vector512<float>>,
+             &GemmTiles.Rows4<Sums512, Vector512<float>>, &GemmTiles.Rows8<Sums512, Vector512<float>>,
+             &GemmTiles.Rows14<Sums512, Vector512<float>>]),
         new("gemm_f32_6x16_v256fma", VecWidth.V256, Vec256.IsSupported && Fma.IsSupported, [1, 2, 4, 6],
-            [&GemmTiles.Rows1<Sums256, Vector256<float>, PackedLeft>, &GemmTiles.Rows2<Sums256, Vector256<float>, PackedLeft>,
-             &GemmTiles.Rows4<Sums256, Vector256<float>, PackedLeft>, &GemmTiles.Rows6<Sums256, Vector256<float>, PackedLeft>],
-            [&GemmTiles.Rows1<Sums256, Vector256<float>, PlainLeft>, &GemmTiles.Rows2<Sums256, Vector256<float>, PlainLeft>,
-             &GemmTiles.Rows4<Sums256, Vector256<float>, PlainLeft>, &GemmTiles.Rows6<Sums256, Vector256<float>, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums256, Vector256<float>>, &GemmTiles.Rows2<Sums256, Vector256<float>>,
+             &GemmTiles.Rows4<Sums256, Vector256<float>>, &GemmTiles.Rows6<Sums256, Vector256<float>>]),
         new("gemm_f32_8x8_v128neon", VecWidth.V128, Vec128.IsSupported && AdvSimd.IsSupported, [1, 2, 4, 8],
-            [&GemmTiles.Rows1<Sums128, Vector128<float>, PackedLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PackedLeft>,
-             &GemmTiles.Rows4<Sums128, Vector128<float>, PackedLeft>, &GemmTiles.Rows8<Sums128, Vector128<float>, PackedLeft>],
-            [&GemmTiles.Rows1<Sums128, Vector128<float>, PlainLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PlainLeft>,
-             &GemmTiles.Rows4<Sums128, Vector128<float>, PlainLeft>, &GemmTiles.Rows8<Sums128, Vector128<float>, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums128, Vector128<float>>, &GemmTiles.Rows2<Sums128, Vector128<float>>,
+             &GemmTiles.Rows4<Sums128, Vector128<float>>, &GemmTiles.Rows8<Sums128, Vector128<float>>]),
         new("gemm_f32_4x8_v128", VecWidth.V128, Vec128.IsSupported, [1, 2, 4],
-            [&GemmTiles.Rows1<Sums128, Vector128<float>, PackedLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PackedLeft>,
-             &GemmTiles.Rows4<Sums128, Vector128<float>, PackedLeft>],
-            [&GemmTiles.Rows1<Sums128, Vector128<float>, PlainLeft>, &GemmTiles.Rows2<Sums128, Vector128<float>, PlainLeft>,
-             &GemmTiles.Rows4<Sums128, Vector128<float>, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums128, Vector128<float>>, &GemmTiles.Rows2<Sums128, Vector128<float>>,
+             &GemmTiles.Rows4<Sums128, Vector128<float>>]),
         new("gemm_f32_4x2_scalar", VecWidth.Scalar, true, [1, 2, 4],
-            [&GemmTiles.Rows1<Sums1, float, PackedLeft>, &GemmTiles.Rows2<Sums1, float, PackedLeft>, &GemmTiles.Rows4<Sums1, float, PackedLeft>],
-            [&GemmTiles.Rows1<Sums1, float, PlainLeft>, &GemmTiles.Rows2<Sums1, float, PlainLeft>, &GemmTiles.Rows4<Sums1, float, PlainLeft>]),
+            [&GemmTiles.Rows1<Sums1, float>, &GemmTiles.Rows2<Sums1, float>, &GemmTiles.Rows4<Sums1, float>]),
     ];
 
     /// <summary>The first supported entry.</summary>

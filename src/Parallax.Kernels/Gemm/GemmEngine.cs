@@ -18,21 +18,22 @@ internal unsafe struct GemmOperands
     internal PackedMatrix? PackedA, PackedB;
     internal int PackedAIndex, PackedBIndex;
 
-    /// <summary>Where <see cref="GemmEngine.PackLeft"/> put A, for engines that share it between their blocks.</summary>
+    /// <summary>Where <see cref="GemmEngine.CopyLeft"/> put A, for engines that share it between their blocks.</summary>
     internal float* SharedA;
 }
 
 /// <summary>
-/// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it packs the slab of A that is not
+/// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it copies the slab of A where that is not
 /// packed, then takes one panel of B after the other, packs it where it is not packed, and visits its tiles. The last slab is followed by the
 /// epilogue, tile by tile. Each element of C is summed in the order of depth, slab by slab, whatever the blocks are. Where B is packed and A is
-/// high, A is packed before the blocks run, once for all of them. B may come from memory: while tiles of one panel are computed, the next is fetched.
+/// high, A is copied before the blocks run, once for all of them. B may come from memory: while tiles of one panel are computed, the next is fetched.
 /// </summary>
 internal sealed unsafe class GemmEngine
 {
     private const long MinBlockWork = 1 << 20;
     private const int WantedBlocks = 24;
     private const int StepsAhead = 32;
+
     /// <summary>Elements of C of a block that are visited again for every slab: they stay in the second-level cache.</summary>
     private const int BlockElements = 1 << 16;
 
@@ -42,6 +43,9 @@ internal sealed unsafe class GemmEngine
     private readonly RightSource? rightSource;
     private readonly bool packsLeft, packsRight, sharesLeft, readsRightRows, readsRightDirectly;
     private readonly int m, n, mBlock, nBlock;
+
+    /// <summary>Elements between rows of a copy of A.</summary>
+    private readonly nint leftStride;
 
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
     /// <param name="rightIsRowMajor">Whether the columns of an unpacked B are contiguous.</param>
@@ -55,6 +59,7 @@ internal sealed unsafe class GemmEngine
         this.rightSource = rightSource;
         (this.m, this.n) = (m, n);
         slabs = new DepthSlabs(k, entry);
+        leftStride = LeftRows.Stride(slabs.Size);
         sharesLeft = !leftIsPacked && rightIsPacked && m > entry.MR;
         packsLeft = !leftIsPacked && !sharesLeft;
         packsRight = !rightIsPacked;
@@ -74,11 +79,13 @@ internal sealed unsafe class GemmEngine
 
     internal int RowsPerBlock => mBlock;
 
-    /// <summary>Blocks of <see cref="PackLeft"/>, all of which must have run before the others; 0 where A is not shared.</summary>
+    /// <summary>Blocks of <see cref="CopyLeft"/>, all of which must have run before the others; 0 where A is not shared.</summary>
     internal int PackBlocks => sharesLeft ? slabs.Count * PackParts : 0;
 
     /// <summary>Elements of a shared A; 0 where there is none.</summary>
-    internal long SharedElements => sharesLeft ? Round((long)entry.PaddedRows(m) * slabs.Depth) : 0;
+    internal long SharedElements => sharesLeft ? slabs.Count * SharedSlabElements : 0;
+
+    private nint SharedSlabElements => entry.PaddedRows(m) * leftStride;
 
     private int PackParts => (m + entry.MC - 1) / entry.MC;
 
@@ -86,18 +93,21 @@ internal sealed unsafe class GemmEngine
 
     private long TileElements => entry.MR * entry.NR;
 
-    private long LeftElements => packsLeft ? Round((long)entry.PaddedRows(Math.Min(mBlock, m)) * slabs.Size) : 0;
+    private long LeftElements => packsLeft ? entry.PaddedRows(Math.Min(mBlock, m)) * leftStride : 0;
 
     private long RightElements => packsRight ? Round((long)entry.NR * slabs.Size) + 16 : 0;
 
-    /// <summary>Packs some rows of one slab of A into <see cref="GemmOperands.SharedA"/>, by slabs as a packed matrix has them.</summary>
-    internal void PackLeft(int block, in GemmOperands operands)
+    /// <summary>Copies some rows of one slab of A into <see cref="GemmOperands.SharedA"/>, by slabs as a packed matrix has them.</summary>
+    internal void CopyLeft(int block, in GemmOperands operands)
     {
         (int slab, int part) = Math.DivRem(block, PackParts);
-        int start = slabs.Start(slab), depth = slabs.Length(slab), row = part * entry.MC;
-        PackedMatrix.PackSlab(SharedSlab(operands, start) + (nint)row * depth, entry, isLeft: true,
-            operands.A + row * operands.ARowStride + start * operands.AColumnStride, Math.Min(entry.MC, m - row), depth, operands.ARowStride, operands.AColumnStride);
+        int row = part * entry.MC;
+        CopyRows(SharedRow(operands, slab, row), operands, row, Math.Min(entry.MC, m - row), slab);
     }
+
+    private void CopyRows(float* target, in GemmOperands operands, int row, int rows, int slab) =>
+        LeftRows.Pack(target, leftStride, operands.A + row * operands.ARowStride + slabs.Start(slab) * operands.AColumnStride,
+            rows, entry.PaddedRows(rows), slabs.Length(slab), operands.ARowStride, operands.AColumnStride);
 
     internal void RunBlock(int mIndex, int nIndex, in GemmOperands operands, byte* workerScratch)
     {
@@ -106,7 +116,7 @@ internal sealed unsafe class GemmEngine
         for (int slab = 0; slab < slabs.Count; slab++)
         {
             int start = slabs.Start(slab), depth = slabs.Length(slab);
-            float* a = Left(operands, left, row, rows, start, depth);
+            float* a = Left(operands, left, row, rows, slab, out nint aStride);
             for (int j = 0; j < columns; j += entry.NR)
             {
                 int valid = Math.Min(entry.NR, columns - j);
@@ -114,7 +124,7 @@ internal sealed unsafe class GemmEngine
                 Ahead ahead = operands.PackedB is { } packed ? FetchPacked(Next(packed, operands.PackedBIndex, slab, column, j, columns), b, rows, depth)
                     : readsRightRows && j + entry.NR < columns ? FetchRows(operands, start, column + j + entry.NR)
                     : default;
-                RunColumn(operands, a, b, bStride, ahead, tile, row, rows, column + j, valid, depth, slab);
+                RunColumn(operands, a, aStride, b, bStride, ahead, tile, row, rows, column + j, valid, depth, slab);
             }
         }
     }
@@ -139,14 +149,12 @@ internal sealed unsafe class GemmEngine
     /// <summary>The panel of B behind this one: in the slab, in the block's next slab, or else where the next block begins.</summary>
     private float* Next(PackedMatrix packed, int index, int slab, int column, int j, int columns)
     {
-        if (j + entry.NR < columns) return packed.Slab(index, slabs.Start(slab)) + (nint)(column + j + entry.NR) * slabs.Length(slab);
-        return slab + 1 < slabs.Count
-            ? packed.Slab(index, slabs.Start(slab + 1)) + (nint)column * slabs.Length(slab + 1)
-            : packed.Slab(index, 0) + (nint)(column + columns) * slabs.Length(0);
+        if (j + entry.NR < columns) return packed.Right(index, slabs.Start(slab), column + j + entry.NR);
+        return slab + 1 < slabs.Count ? packed.Right(index, slabs.Start(slab + 1), column) : packed.Right(index, 0, column + columns);
     }
 
     private void RunColumn(
-        in GemmOperands operands, float* a, float* b, nint bStride, Ahead fetched, float* tile, int row, int rows, int column, int columns, int depth, int slab)
+        in GemmOperands operands, float* a, nint aStride, float* b, nint bStride, Ahead fetched, float* tile, int row, int rows, int column, int columns, int depth, int slab)
     {
         // Finished in a place of their own: rows of C often lie a multiple of 4 KiB apart, where a load waits for the stores before it.
         bool finishes = slab == slabs.Count - 1 && epilogue.Changes(operands.Bias != null, operands.Residual != null);
@@ -161,16 +169,16 @@ internal sealed unsafe class GemmEngine
             }
             int valid = Math.Min(entry.MR, rows - i);
             var run = entry.TileFor(valid);
-            float* panel = a + (nint)i * depth, c = operands.C + (row + i) * operands.CStride + column;
+            float* left = a + i * aStride, c = operands.C + (row + i) * operands.CStride + column;
             bool isWhole = columns == entry.NR && valid == entry.HeightFor(valid);
             if (isWhole && !finishes)
             {
-                run(depth, panel, b, bStride, c, operands.CStride, slab > 0, ahead, aheadStep);
+                run(depth, left, aStride, b, bStride, c, operands.CStride, slab > 0, ahead, aheadStep);
                 continue;
             }
             // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
             if (slab > 0) CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
-            run(depth, panel, b, bStride, tile, entry.NR, slab > 0, ahead, aheadStep);
+            run(depth, left, aStride, b, bStride, tile, entry.NR, slab > 0, ahead, aheadStep);
             if (finishes) Finish(operands, tile, c, row + i, valid, column, columns);
             else CopyTile(tile, entry.NR, c, operands.CStride, valid, columns);
         }
@@ -194,25 +202,28 @@ internal sealed unsafe class GemmEngine
         });
     }
 
-    private float* Left(in GemmOperands operands, float* scratch, int row, int rows, int start, int depth)
+    /// <summary>The rows of A of a block in one slab: where they lie, or copied into scratch.</summary>
+    private float* Left(in GemmOperands operands, float* scratch, int row, int rows, int slab, out nint stride)
     {
+        stride = leftStride;
         if (operands.PackedA is { } packed)
-            return packed.Slab(operands.PackedAIndex, start) + (nint)row * depth;
-        if (sharesLeft)
-            return SharedSlab(operands, start) + (nint)row * depth;
-        PackedMatrix.PackSlab(scratch, entry, isLeft: true, operands.A + row * operands.ARowStride + start * operands.AColumnStride,
-            rows, depth, operands.ARowStride, operands.AColumnStride);
+        {
+            stride = packed.RowStride;
+            return packed.Left(operands.PackedAIndex, slabs.Start(slab), row);
+        }
+        if (sharesLeft) return SharedRow(operands, slab, row);
+        CopyRows(scratch, operands, row, rows, slab);
         return scratch;
     }
 
-    private float* SharedSlab(in GemmOperands operands, int start) => operands.SharedA + (nint)entry.PaddedRows(m) * start;
+    private float* SharedRow(in GemmOperands operands, int slab, int row) => operands.SharedA + slab * SharedSlabElements + row * leftStride;
 
     /// <summary>The panel of B that begins at a column: where it lies, or packed into scratch.</summary>
     private float* Right(in GemmOperands operands, float* scratch, int column, int columns, int start, int depth, out nint stride)
     {
         stride = entry.NR;
         if (operands.PackedB is { } packed)
-            return packed.Slab(operands.PackedBIndex, start) + (nint)column * depth;
+            return packed.Right(operands.PackedBIndex, start, column);
         if (rightSource is not null)
         {
             rightSource.PackPanel(scratch, operands.B, start, depth, column, columns);

@@ -146,7 +146,7 @@ internal sealed unsafe class GemmKernel : Kernel
         if (engine is null)
             dots!.RunBlock(part, operands);
         else if (packs)
-            engine.PackLeft(part, operands);
+            engine.CopyLeft(part, operands);
         else
             engine.RunBlock(part / engine.NBlocks, part % engine.NBlocks, operands, args.WorkerScratch);
     }

@@ -2,35 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
-/// <summary>Where the left operand of a tile lies: distances between its elements, constants to the JIT.</summary>
-internal interface ILeftOperand
-{
-    /// <summary>Elements from one row to the next.</summary>
-    static abstract int Row { get; }
-
-    /// <summary>Elements from one step of depth to the next, in a tile of so many rows.</summary>
-    static abstract int Step(int rows);
-}
-
-/// <summary>A packed panel: the values of all rows per step of depth, contiguous.</summary>
-internal readonly struct PackedLeft : ILeftOperand
-{
-    public static int Row => 1;
-
-    public static int Step(int rows) => rows;
-}
-
-/// <summary>Rows of <see cref="Row"/> elements as they are; the depth is no more.</summary>
-internal readonly struct PlainLeft : ILeftOperand
-{
-    public static int Row => 128;
-
-    public static int Step(int rows) => 1;
-}
-
 /// <summary>
 /// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V, whose vectors are T.
-/// A lies as <see cref="ILeftOperand"/> says. B has <c>bStride</c> elements between steps of depth, 2V of them read
+/// A has <c>aStride</c> elements between rows, its columns are contiguous. B has <c>bStride</c> elements between steps of depth, 2V of them read
 /// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. At each step of depth, what <c>ahead</c> points
 /// at is fetched for later and <c>ahead</c> moves on by <c>aheadStep</c>: memory works while the sums are made. The accumulators are named
 /// one by one: that is what makes the JIT keep them in registers. They are plain vectors
@@ -40,8 +14,8 @@ internal static unsafe class GemmTiles
 {
     /// <summary>1 row; 4 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
+    internal static void Rows1<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct
     {
         T c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
         T b0, b1, x;
@@ -54,24 +28,24 @@ internal static unsafe class GemmTiles
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[A.Step(1)]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
+            x = V.Create(a[1]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[2 * A.Step(1)]); c002 = V.MultiplyAdd(x, b0, c002); c012 = V.MultiplyAdd(x, b1, c012);
+            x = V.Create(a[2]); c002 = V.MultiplyAdd(x, b0, c002); c012 = V.MultiplyAdd(x, b1, c012);
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[3 * A.Step(1)]); c003 = V.MultiplyAdd(x, b0, c003); c013 = V.MultiplyAdd(x, b1, c013);
+            x = V.Create(a[3]); c003 = V.MultiplyAdd(x, b0, c003); c013 = V.MultiplyAdd(x, b1, c013);
             b += bStride;
-            a += 4 * A.Step(1);
+            a += 4;
         }
         for (; k > 0; k--)
         {
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
             b += bStride;
-            a += A.Step(1);
+            a++;
         }
         Finish<V, T>(c, V.Add(V.Add(c000, c001), V.Add(c002, c003)), accumulate);
         Finish<V, T>(c + V.Count, V.Add(V.Add(c010, c011), V.Add(c012, c013)), accumulate);
@@ -79,8 +53,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>2 rows; 2 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
+    internal static void Rows2<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct
     {
         T c000 = default, c010 = default, c001 = default, c011 = default;
         T c100 = default, c110 = default, c101 = default, c111 = default;
@@ -91,22 +65,22 @@ internal static unsafe class GemmTiles
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
-            x = V.Create(a[A.Row]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
+            x = V.Create(a[aStride]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
             b += bStride;
             Vec.Prefetch(ahead); ahead += aheadStep;
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
-            x = V.Create(a[A.Step(2)]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
-            x = V.Create(a[A.Row + A.Step(2)]); c101 = V.MultiplyAdd(x, b0, c101); c111 = V.MultiplyAdd(x, b1, c111);
+            x = V.Create(a[1]); c001 = V.MultiplyAdd(x, b0, c001); c011 = V.MultiplyAdd(x, b1, c011);
+            x = V.Create(a[aStride + 1]); c101 = V.MultiplyAdd(x, b0, c101); c111 = V.MultiplyAdd(x, b1, c111);
             b += bStride;
-            a += 2 * A.Step(2);
+            a += 2;
         }
         for (; k > 0; k--)
         {
             b0 = V.Load(b); b1 = V.Load(b + V.Count);
             x = V.Create(a[0]); c000 = V.MultiplyAdd(x, b0, c000); c010 = V.MultiplyAdd(x, b1, c010);
-            x = V.Create(a[A.Row]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
+            x = V.Create(a[aStride]); c100 = V.MultiplyAdd(x, b0, c100); c110 = V.MultiplyAdd(x, b1, c110);
             b += bStride;
-            a += A.Step(2);
+            a++;
         }
         Finish<V, T>(c, V.Add(c000, c001), accumulate);
         Finish<V, T>(c + V.Count, V.Add(c010, c011), accumulate);
@@ -117,8 +91,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
+    internal static void Rows4<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -132,15 +106,16 @@ internal static unsafe class GemmTiles
             c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
             c30 = V.Load(row); c31 = V.Load(row + V.Count);
         }
+        nint a2 = 2 * aStride, a3 = 3 * aStride;
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
             T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            a += A.Step(4);
+            x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[a2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[a3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            a++;
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
@@ -151,8 +126,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>6 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
+    internal static void Rows6<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -170,17 +145,19 @@ internal static unsafe class GemmTiles
             c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
             c50 = V.Load(row); c51 = V.Load(row + V.Count);
         }
+        nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
+        float* a5 = a + 5 * aStride;
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
             T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[4 * A.Row]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[5 * A.Row]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
-            a += A.Step(6);
+            x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[a2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[a3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[a4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a5[0]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            a++; a5++;
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
@@ -193,8 +170,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
+    internal static void Rows8<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -216,19 +193,21 @@ internal static unsafe class GemmTiles
             c60 = V.Load(row); c61 = V.Load(row + V.Count); row += cStride;
             c70 = V.Load(row); c71 = V.Load(row + V.Count);
         }
+        nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
+        float* a5 = a + 5 * aStride;
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
             T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[4 * A.Row]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[5 * A.Row]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
-            x = V.Create(a[6 * A.Row]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
-            x = V.Create(a[7 * A.Row]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
-            a += A.Step(8);
+            x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[a2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[a3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[a4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a5[0]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            x = V.Create(a5[aStride]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
+            x = V.Create(a5[a2]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
+            a++; a5++;
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;
@@ -243,8 +222,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>14 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows14<V, T, A>(nint depth, float* a, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
-        where V : struct, ISums<T> where T : struct where A : struct, ILeftOperand
+    internal static void Rows14<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+        where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -278,25 +257,27 @@ internal static unsafe class GemmTiles
             cC0 = V.Load(row); cC1 = V.Load(row + V.Count); row += cStride;
             cD0 = V.Load(row); cD1 = V.Load(row + V.Count);
         }
+        nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
+        float* a5 = a + 5 * aStride, a10 = a + 10 * aStride;
         for (nint k = depth; k > 0; k--)
         {
             Vec.Prefetch(ahead); ahead += aheadStep;
             T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
             x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
-            x = V.Create(a[A.Row]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
-            x = V.Create(a[2 * A.Row]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
-            x = V.Create(a[3 * A.Row]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
-            x = V.Create(a[4 * A.Row]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
-            x = V.Create(a[5 * A.Row]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
-            x = V.Create(a[6 * A.Row]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
-            x = V.Create(a[7 * A.Row]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
-            x = V.Create(a[8 * A.Row]); c80 = V.MultiplyAdd(x, b0, c80); c81 = V.MultiplyAdd(x, b1, c81);
-            x = V.Create(a[9 * A.Row]); c90 = V.MultiplyAdd(x, b0, c90); c91 = V.MultiplyAdd(x, b1, c91);
-            x = V.Create(a[10 * A.Row]); cA0 = V.MultiplyAdd(x, b0, cA0); cA1 = V.MultiplyAdd(x, b1, cA1);
-            x = V.Create(a[11 * A.Row]); cB0 = V.MultiplyAdd(x, b0, cB0); cB1 = V.MultiplyAdd(x, b1, cB1);
-            x = V.Create(a[12 * A.Row]); cC0 = V.MultiplyAdd(x, b0, cC0); cC1 = V.MultiplyAdd(x, b1, cC1);
-            x = V.Create(a[13 * A.Row]); cD0 = V.MultiplyAdd(x, b0, cD0); cD1 = V.MultiplyAdd(x, b1, cD1);
-            a += A.Step(14);
+            x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
+            x = V.Create(a[a2]); c20 = V.MultiplyAdd(x, b0, c20); c21 = V.MultiplyAdd(x, b1, c21);
+            x = V.Create(a[a3]); c30 = V.MultiplyAdd(x, b0, c30); c31 = V.MultiplyAdd(x, b1, c31);
+            x = V.Create(a[a4]); c40 = V.MultiplyAdd(x, b0, c40); c41 = V.MultiplyAdd(x, b1, c41);
+            x = V.Create(a5[0]); c50 = V.MultiplyAdd(x, b0, c50); c51 = V.MultiplyAdd(x, b1, c51);
+            x = V.Create(a5[aStride]); c60 = V.MultiplyAdd(x, b0, c60); c61 = V.MultiplyAdd(x, b1, c61);
+            x = V.Create(a5[a2]); c70 = V.MultiplyAdd(x, b0, c70); c71 = V.MultiplyAdd(x, b1, c71);
+            x = V.Create(a5[a3]); c80 = V.MultiplyAdd(x, b0, c80); c81 = V.MultiplyAdd(x, b1, c81);
+            x = V.Create(a5[a4]); c90 = V.MultiplyAdd(x, b0, c90); c91 = V.MultiplyAdd(x, b1, c91);
+            x = V.Create(a10[0]); cA0 = V.MultiplyAdd(x, b0, cA0); cA1 = V.MultiplyAdd(x, b1, cA1);
+            x = V.Create(a10[aStride]); cB0 = V.MultiplyAdd(x, b0, cB0); cB1 = V.MultiplyAdd(x, b1, cB1);
+            x = V.Create(a10[a2]); cC0 = V.MultiplyAdd(x, b0, cC0); cC1 = V.MultiplyAdd(x, b1, cC1);
+            x = V.Create(a10[a3]); cD0 = V.MultiplyAdd(x, b0, cD0); cD1 = V.MultiplyAdd(x, b1, cD1);
+            a++; a5++; a10++;
             b += bStride;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += cStride;

@@ -18,17 +18,22 @@ internal readonly struct DepthSlabs
 
     internal int Start(int slab) => Math.Min(slab * Size, Depth);
 
+    /// <summary>The slab that begins at a depth.</summary>
+    internal int Index(int start) => start / Math.Max(1, Size);
+
     internal int Length(int slab) => Math.Min(Size, Depth - Start(slab));
 }
 
 /// <summary>
-/// A constant operand of matrix products in the order in which the micro-kernels read it, in native memory. The packing depends on the
+/// A constant operand of matrix products in the order in which the micro-kernels read it, in native memory, slab by slab of the depth: rows of an A,
+/// panels of NR columns of a B. The packing depends on the
 /// matrix, its side and the entry, not on the other operand: kernels for different shapes share it. Created with one reference, which
 /// <see cref="Dispose"/> gives up; every kernel takes its own and gives it up in its own Dispose; the last one frees the memory. Thread-safe.
 /// </summary>
 public sealed unsafe class PackedMatrix : IDisposable
 {
     private readonly float* data;
+    private readonly DepthSlabs slabs;
     private int references = 1;
 
     private PackedMatrix(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count)
@@ -38,8 +43,11 @@ public sealed unsafe class PackedMatrix : IDisposable
         Lanes = lanes;
         Depth = depth;
         Count = count;
+        slabs = new DepthSlabs(depth, entry);
         PaddedLanes = isLeft ? entry.PaddedRows(lanes) : entry.PaddedColumns(lanes);
-        ByteCount = sizeof(float) * (long)count * PaddedLanes * depth;
+        RowStride = isLeft ? lanes == 1 ? slabs.Size : LeftRows.Stride(slabs.Size) : 0;
+        MatrixElements = (nint)PaddedLanes * (isLeft ? slabs.Count * RowStride : depth);
+        ByteCount = sizeof(float) * (long)count * MatrixElements;
         data = (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(ByteCount, 64), 64);
     }
 
@@ -62,7 +70,10 @@ public sealed unsafe class PackedMatrix : IDisposable
     internal int PaddedLanes { get; }
 
     /// <summary>Elements from one matrix to the next.</summary>
-    internal nint MatrixElements => (nint)PaddedLanes * Depth;
+    internal nint MatrixElements { get; }
+
+    /// <summary>Elements from one row of a slab of an A to the next. A single row is contiguous, whatever its slabs.</summary>
+    internal nint RowStride { get; }
 
     /// <summary>Matrices to be filled by the caller, slab by slab.</summary>
     internal static PackedMatrix Allocate(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count) => new(entry, isLeft, lanes, depth, count);
@@ -72,29 +83,29 @@ public sealed unsafe class PackedMatrix : IDisposable
         GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, long laneStride, long depthStride, int count = 1, long matrixStride = 0)
     {
         var packed = new PackedMatrix(entry, isLeft, lanes, depth, count);
-        var slabs = new DepthSlabs(depth, entry);
         for (int i = 0; i < count; i++)
-            for (int slab = 0; slab < slabs.Count; slab++)
-                PackSlab(packed.Slab(i, slabs.Start(slab)), entry, isLeft, source + i * matrixStride + slabs.Start(slab) * depthStride,
-                    lanes, slabs.Length(slab), (nint)laneStride, (nint)depthStride);
+            for (int slab = 0; slab < packed.slabs.Count; slab++)
+            {
+                int start = packed.slabs.Start(slab), length = packed.slabs.Length(slab);
+                float* from = source + i * matrixStride + start * depthStride;
+                if (isLeft) LeftRows.Pack(packed.Left(i, start, 0), packed.RowStride, from, lanes, packed.PaddedLanes, length, (nint)laneStride, (nint)depthStride);
+                else PackPanels(packed.Right(i, start, 0), entry, from, lanes, length, (nint)laneStride, (nint)depthStride);
+            }
         return packed;
     }
 
-    /// <summary>Packs all panels of one slab, one behind the other.</summary>
-    internal static void PackSlab(
-        float* target, GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, nint laneStride, nint depthStride)
+    /// <summary>Packs all panels of one slab of a B, one behind the other.</summary>
+    internal static void PackPanels(float* target, GemmMicroKernel entry, float* source, int columns, int depth, nint columnStride, nint depthStride)
     {
-        int full = isLeft ? entry.MR : entry.NR;
-        for (int lane = 0; lane < lanes; lane += full)
-        {
-            int valid = Math.Min(full, lanes - lane);
-            int width = isLeft ? entry.HeightFor(valid) : full;
-            PanelPacking.Pack(target + (nint)lane * depth, width, source + lane * laneStride, valid, depth, laneStride, depthStride);
-        }
+        for (int column = 0; column < columns; column += entry.NR)
+            PanelPacking.Pack(target + (nint)column * depth, entry.NR, source + column * columnStride, Math.Min(entry.NR, columns - column), depth, columnStride, depthStride);
     }
 
-    /// <summary>First panel of the slab that begins at depth <paramref name="start"/>; the panel of lane l lies l * depth-of-slab behind it.</summary>
-    internal float* Slab(int matrix, int start) => data + matrix * MatrixElements + (nint)start * PaddedLanes;
+    /// <summary>A row of an A, in the slab that begins at depth <paramref name="start"/>.</summary>
+    internal float* Left(int matrix, int start, int row) => data + matrix * MatrixElements + ((nint)slabs.Index(start) * PaddedLanes + row) * RowStride;
+
+    /// <summary>The panel of a B that begins at a column, a multiple of NR, in the slab that begins at depth <paramref name="start"/> and is as deep as it is.</summary>
+    internal float* Right(int matrix, int start, int column) => data + matrix * MatrixElements + (nint)start * PaddedLanes + (nint)column * Math.Min(slabs.Size, Depth - start);
 
     /// <summary>Takes one more reference.</summary>
     public PackedMatrix AddReference()

@@ -11,6 +11,12 @@ internal static unsafe class PanelPacking
     {
         if (lanes < width)
             new Span<float>(target, width * depth).Clear();
+        Copy(target, width, source, lanes, depth, laneStride, depthStride);
+    }
+
+    /// <summary>The same, with whatever there was behind the last lane.</summary>
+    internal static void Copy(float* target, nint width, float* source, int lanes, int depth, nint laneStride, nint depthStride)
+    {
         if (laneStride == 1)
             CopyLanes(target, width, source, lanes, depth, depthStride);
         else if (depthStride == 1)
@@ -20,7 +26,7 @@ internal static unsafe class PanelPacking
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyLanes(float* target, int width, float* source, int lanes, int depth, nint depthStride)
+    private static void CopyLanes(float* target, nint width, float* source, int lanes, int depth, nint depthStride)
     {
         for (int k = 0; k < depth; k++, target += width, source += depthStride)
         {
@@ -35,7 +41,7 @@ internal static unsafe class PanelPacking
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose(float* target, int width, float* source, int lanes, int depth, nint laneStride)
+    private static void Transpose(float* target, nint width, float* source, int lanes, int depth, nint laneStride)
     {
         if (lanes < 4 || depth < 4)
         {
@@ -62,7 +68,7 @@ internal static unsafe class PanelPacking
         }
     }
 
-    private static void Gather(float* target, int width, float* source, int lanes, int depth, nint laneStride, nint depthStride)
+    private static void Gather(float* target, nint width, float* source, int lanes, int depth, nint laneStride, nint depthStride)
     {
         for (int lane = 0; lane < lanes; lane++, source += laneStride)
             for (int k = 0; k < depth; k++)

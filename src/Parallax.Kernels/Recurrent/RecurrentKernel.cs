@@ -31,11 +31,11 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     private long ProductBytes => ((long)problem.Directions * problem.Steps * problem.Batch * gates * hidden * sizeof(float) + 63) / 64 * 64;
 
-    public override long WorkerScratchBytes => Math.Max(inputProduct.WorkerScratchBytes, sizeof(float) * (WeightElements + Rows(gates) + Rows(1) * 4 + Line * (2 * gates + 3)));
+    public override long WorkerScratchBytes => Math.Max(inputProduct.WorkerScratchBytes, sizeof(float) * (WeightElements + Rows(gates) + Rows(1) * 3 + Line * (2 * gates + 3)));
 
     private long WeightElements => weights is null ? (RecurrentWeights.Elements(entry, gates, hidden) + 15) / 16 * 16 : 0;
 
-    private long Line => (padded + 15) / 16 * 16;
+    private long Line => LeftRows.Stride(padded);
 
     private int Stride => (int)Line;
 
@@ -44,7 +44,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     private struct Cell
     {
-        internal float* Weights, Gates, Hidden, State, Panel, Temp, InputBias, RecurrentBias, Peepholes;
+        internal float* Weights, Gates, Hidden, State, Temp, InputBias, RecurrentBias, Peepholes;
         internal int Direction, First, Count;
     }
 
@@ -93,12 +93,11 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
         cell.Gates = at + WeightElements;
         cell.Hidden = cell.Gates + Rows(gates);
         cell.State = cell.Hidden + Rows(1);
-        cell.Panel = cell.State + Rows(1);
-        cell.Temp = cell.Panel + Rows(1);
+        cell.Temp = cell.State + Rows(1);
         cell.InputBias = cell.Temp + Rows(1);
         cell.RecurrentBias = cell.InputBias + gates * Line;
         cell.Peepholes = cell.RecurrentBias + gates * Line;
-        new Span<float>(cell.Gates, (int)(Rows(gates) + Rows(1) * 4 + Line * (2 * gates + 3))).Clear();
+        new Span<float>(cell.Gates, (int)(Rows(gates) + Rows(1) * 3 + Line * (2 * gates + 3))).Clear();
         for (int g = 0; g < gates && problem.HasBias; g++)
         {
             float* bias = args.Input<float>(3) + ((long)direction * 2 * gates + g) * hidden;
@@ -129,15 +128,9 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     private void Multiply(in Cell cell, float* rows, int firstGate, int endGate)
     {
-        float* panel = rows;
-        if (cell.Count > 1)
-        {
-            panel = cell.Panel;
-            PackedMatrix.PackSlab(panel, entry, isLeft: true, rows, cell.Count, hidden, Stride, 1);
-        }
         for (int g = firstGate; g < endGate; g++)
             for (int j = 0; j < padded; j += entry.NR)
-                entry.TileFor(cell.Count)(hidden, panel, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, false, panel, 0);
+                entry.TileFor(cell.Count)(hidden, rows, Stride, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, false, rows, 0);
     }
 
     // Adds the input's products and both biases, but for the GRU's candidate gate, whose recurrent part is kept apart.

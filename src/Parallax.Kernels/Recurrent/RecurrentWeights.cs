@@ -26,8 +26,7 @@ public sealed unsafe class RecurrentWeights : IDisposable
     internal static void Pack(GemmMicroKernel entry, float* source, float* target, int gates, int hiddenSize)
     {
         for (int g = 0; g < gates; g++)
-            PackedMatrix.PackSlab(target + (long)g * entry.PaddedColumns(hiddenSize) * hiddenSize, entry, isLeft: false,
-                source + (long)g * hiddenSize * hiddenSize, hiddenSize, hiddenSize, hiddenSize, 1);
+            PackedMatrix.PackPanels(target + (long)g * entry.PaddedColumns(hiddenSize) * hiddenSize, entry, source + (long)g * hiddenSize * hiddenSize, hiddenSize, hiddenSize, hiddenSize, 1);
     }
 }
 

@@ -114,16 +114,16 @@ internal sealed unsafe class WinogradConv : Kernel
         for (int slab = 0; slab < slabs.Count; slab++)
         {
             int start = slabs.Start(slab), depth = slabs.Length(slab);
-            float* left = weights.Slab(matrix, start) + (nint)row * depth;
+            float* left = weights.Left(matrix, start, row);
             for (int lane = 0; lane < tiles; lane += entry.NR)
             {
                 float* panel = right + (nint)lane * problem.GroupInputs + start * entry.NR;
                 // All weights come by once for every block of tiles: each tile fetches those of the next.
                 for (int i = 0; i < rows; i += entry.MR)
                 {
-                    float* tile = left + (nint)i * depth;
+                    float* tile = left + i * weights.RowStride;
                     entry.TileFor(Math.Min(entry.MR, rows - i))(
-                        depth, tile, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0, tile + (nint)entry.MR * depth, entry.MR);
+                        depth, tile, weights.RowStride, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0, tile + entry.MR * weights.RowStride, entry.MR);
                 }
             }
         }

@@ -1,0 +1,24 @@
+namespace Parallax.Kernels;
+
+/// <summary>
+/// A left operand as the tiles read it: rows, a fixed number of elements apart. A tile reads one element of each of its rows at every step of depth, so its rows must
+/// not fall on one another in a first-level cache.
+/// </summary>
+internal static unsafe class LeftRows
+{
+    private const int SetElements = 16 * Vec.LineElements;
+
+    /// <summary>Elements from row to row for rows of so many: whole cache lines, and not a multiple of 1 KiB, by which rows share few sets of a cache.</summary>
+    internal static nint Stride(int depth)
+    {
+        int stride = (depth + Vec.LineElements - 1) / Vec.LineElements * Vec.LineElements;
+        return stride % SetElements == 0 ? stride + Vec.LineElements : stride;
+    }
+
+    /// <summary>Copies rows of a strided matrix. Rows from <paramref name="rows"/> to <paramref name="padded"/>, which tiles read as well, become zero.</summary>
+    internal static void Pack(float* target, nint stride, float* source, int rows, int padded, int depth, nint rowStride, nint columnStride)
+    {
+        PanelPacking.Copy(target, stride, source, depth, rows, columnStride, rowStride);
+        for (int row = rows; row < padded; row++) new Span<float>(target + row * stride, depth).Clear();
+    }
+}
