@@ -132,7 +132,7 @@ internal sealed unsafe class ConvTranspose : Kernel
         var source = new PatchSource(entry, offsets, extent[1].Count, extent[2].Count, padded.RowStride, padded.PlaneStride(padded.Rows));
         var epilogue = new Epilogue(entry.Width, problem.Activation, 1f, 1f, residualAfterActivation: false);
         var engine = new GemmEngine(entry, problem.GroupOutputs, extent[0].Count * extent[1].Count * extent[2].Count, depth,
-            Products * axes[0].Stride * axes[1].Stride * axes[2].Stride, epilogue, isConstant, rightIsPacked: false, rightIsRowMajor: false, source);
+            Products * axes[0].Stride * axes[1].Stride * axes[2].Stride, epilogue, isConstant ? null : MatrixLayout.RowMajor(depth), rightIsPacked: false, rightIsRowMajor: false, source);
         int[] tapList = [.. taps];
         return new Comb(extent, tapList, start, engine, isConstant ? Pack(tapList, weights) : null);
     }

@@ -31,7 +31,7 @@ internal sealed unsafe class ImplicitConv : Kernel
         depth = problem.GroupInputs * problem.Taps;
         long products = (long)problem.Batch * problem.Groups;
         GemmEngine Engine(RightSource source) => new(entry, problem.GroupOutputs, problem.OutputPlane, depth, products, problem.EpilogueFor(entry.Width),
-            weights is not null, rightIsPacked: false, rightIsRowMajor: false, source, Math.Max(1, rowLength));
+            weights is null ? MatrixLayout.RowMajor(depth) : null, rightIsPacked: false, rightIsRowMajor: false, source, Math.Max(1, rowLength));
         engine = Engine(Patches(entry, padded.Rows));
         bandRows = axes[0].Output == 1 ? FindBand(rows) : 0;
         if (bandRows > 0) engine = Engine(Patches(entry, bandRows));

@@ -23,10 +23,10 @@ internal unsafe struct GemmOperands
 }
 
 /// <summary>
-/// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it copies the slab of A where that is not
-/// packed, then takes one panel of B after the other, packs it where it is not packed, and visits its tiles. The last slab is followed by the
+/// One product C = A B with an epilogue, cut into blocks of C. A block computes its part by slabs of depth: it copies the slab of A where tiles cannot
+/// read that as it lies, then takes one panel of B after the other, packs it where it is not packed, and visits its tiles. The last slab is followed by the
 /// epilogue, tile by tile. Each element of C is summed in the order of depth, slab by slab, whatever the blocks are. Where B is packed and A is
-/// high, A is copied before the blocks run, once for all of them. B may come from memory: while tiles of one panel are computed, the next is fetched.
+/// high, A is copied, if at all, before the blocks run, once for all of them. B may come from memory: while tiles of one panel are computed, the next is fetched.
 /// </summary>
 internal sealed unsafe class GemmEngine
 {
@@ -41,18 +41,19 @@ internal sealed unsafe class GemmEngine
     private readonly DepthSlabs slabs;
     private readonly Epilogue epilogue;
     private readonly RightSource? rightSource;
-    private readonly bool packsLeft, packsRight, sharesLeft, readsRightRows, readsRightDirectly;
-    private readonly int m, n, mBlock, nBlock;
+    private readonly bool copiesLeft, packsRight, sharesLeft, readsRightRows, readsRightDirectly;
+    private readonly int m, n, mBlock, nBlock, edgeRows;
 
     /// <summary>Elements between rows of a copy of A.</summary>
     private readonly nint leftStride;
 
+    /// <param name="left">How an A lies that is not packed.</param>
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
     /// <param name="rightIsRowMajor">Whether the columns of an unpacked B are contiguous.</param>
     /// <param name="columnGroup">Columns that are best computed by one block; blocks that are not much smaller get a multiple of it.</param>
     internal GemmEngine(
         GemmMicroKernel entry, int m, int n, int k, long products, Epilogue epilogue,
-        bool leftIsPacked, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1)
+        MatrixLayout? left, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1)
     {
         this.entry = entry;
         this.epilogue = epilogue;
@@ -60,8 +61,11 @@ internal sealed unsafe class GemmEngine
         (this.m, this.n) = (m, n);
         slabs = new DepthSlabs(k, entry);
         leftStride = LeftRows.Stride(slabs.Size);
-        sharesLeft = !leftIsPacked && rightIsPacked && m > entry.MR;
-        packsLeft = !leftIsPacked && !sharesLeft;
+        bool readsLeft = left is { } layout && LeftRows.CanRead(layout);
+        sharesLeft = left is not null && !readsLeft && rightIsPacked && m > entry.MR;
+        copiesLeft = left is not null && !readsLeft && !sharesLeft;
+        int rest = m % entry.MR;
+        edgeRows = readsLeft && rest > 0 && entry.HeightFor(rest) > rest ? rest : 0;
         packsRight = !rightIsPacked;
         (mBlock, nBlock) = Cut(products, columnGroup);
         readsRightRows = packsRight && rightSource is null && rightIsRowMajor;
@@ -93,7 +97,7 @@ internal sealed unsafe class GemmEngine
 
     private long TileElements => entry.MR * entry.NR;
 
-    private long LeftElements => packsLeft ? entry.PaddedRows(Math.Min(mBlock, m)) * leftStride : 0;
+    private long LeftElements => entry.PaddedRows(copiesLeft ? Math.Min(mBlock, m) : edgeRows) * leftStride;
 
     private long RightElements => packsRight ? Round((long)entry.NR * slabs.Size) + 16 : 0;
 
@@ -116,7 +120,7 @@ internal sealed unsafe class GemmEngine
         for (int slab = 0; slab < slabs.Count; slab++)
         {
             int start = slabs.Start(slab), depth = slabs.Length(slab);
-            float* a = Left(operands, left, row, rows, slab, out nint aStride);
+            LeftBlock a = Left(operands, left, row, rows, slab);
             for (int j = 0; j < columns; j += entry.NR)
             {
                 int valid = Math.Min(entry.NR, columns - j);
@@ -124,7 +128,7 @@ internal sealed unsafe class GemmEngine
                 Ahead ahead = operands.PackedB is { } packed ? FetchPacked(Next(packed, operands.PackedBIndex, slab, column, j, columns), b, rows, depth)
                     : readsRightRows && j + entry.NR < columns ? FetchRows(operands, start, column + j + entry.NR)
                     : default;
-                RunColumn(operands, a, aStride, b, bStride, ahead, tile, row, rows, column + j, valid, depth, slab);
+                RunColumn(operands, a, b, bStride, ahead, tile, row, rows, column + j, valid, depth, slab);
             }
         }
     }
@@ -154,7 +158,7 @@ internal sealed unsafe class GemmEngine
     }
 
     private void RunColumn(
-        in GemmOperands operands, float* a, nint aStride, float* b, nint bStride, Ahead fetched, float* tile, int row, int rows, int column, int columns, int depth, int slab)
+        in GemmOperands operands, in LeftBlock a, float* b, nint bStride, Ahead fetched, float* tile, int row, int rows, int column, int columns, int depth, int slab)
     {
         // Finished in a place of their own: rows of C often lie a multiple of 4 KiB apart, where a load waits for the stores before it.
         bool finishes = slab == slabs.Count - 1 && epilogue.Changes(operands.Bias != null, operands.Residual != null);
@@ -169,7 +173,10 @@ internal sealed unsafe class GemmEngine
             }
             int valid = Math.Min(entry.MR, rows - i);
             var run = entry.TileFor(valid);
-            float* left = a + i * aStride, c = operands.C + (row + i) * operands.CStride + column;
+            float* c = operands.C + (row + i) * operands.CStride + column;
+            bool isEdge = valid < entry.MR && a.Edge != null;
+            float* left = isEdge ? a.Edge : a.Rows + i * a.Stride;
+            nint aStride = isEdge ? leftStride : a.Stride;
             bool isWhole = columns == entry.NR && valid == entry.HeightFor(valid);
             if (isWhole && !finishes)
             {
@@ -202,18 +209,23 @@ internal sealed unsafe class GemmEngine
         });
     }
 
-    /// <summary>The rows of A of a block in one slab: where they lie, or copied into scratch.</summary>
-    private float* Left(in GemmOperands operands, float* scratch, int row, int rows, int slab, out nint stride)
+    /// <summary>The rows of A of a block in one slab: where they lie, or copied into scratch. The last rows are copied where a tile reads more than there are.</summary>
+    private LeftBlock Left(in GemmOperands operands, float* scratch, int row, int rows, int slab)
     {
-        stride = leftStride;
-        if (operands.PackedA is { } packed)
+        if (operands.PackedA is { } packed) return new LeftBlock { Rows = packed.Left(operands.PackedAIndex, slabs.Start(slab), row), Stride = packed.RowStride };
+        if (sharesLeft) return new LeftBlock { Rows = SharedRow(operands, slab, row), Stride = leftStride };
+        if (copiesLeft)
         {
-            stride = packed.RowStride;
-            return packed.Left(operands.PackedAIndex, slabs.Start(slab), row);
+            CopyRows(scratch, operands, row, rows, slab);
+            return new LeftBlock { Rows = scratch, Stride = leftStride };
         }
-        if (sharesLeft) return SharedRow(operands, slab, row);
-        CopyRows(scratch, operands, row, rows, slab);
-        return scratch;
+        var block = new LeftBlock { Rows = operands.A + row * operands.ARowStride + slabs.Start(slab), Stride = operands.ARowStride };
+        if (edgeRows > 0 && row + rows == m)
+        {
+            CopyRows(scratch, operands, m - edgeRows, edgeRows, slab);
+            block.Edge = scratch;
+        }
+        return block;
     }
 
     private float* SharedRow(in GemmOperands operands, int slab, int row) => operands.SharedA + slab * SharedSlabElements + row * leftStride;
@@ -245,6 +257,13 @@ internal sealed unsafe class GemmEngine
             new ReadOnlySpan<float>(from, columns).CopyTo(new Span<float>(to, columns));
     }
 
+    /// <summary>Rows of A, and a copy of the last ones where that is what their tile reads.</summary>
+    private struct LeftBlock
+    {
+        internal float* Rows, Edge;
+        internal nint Stride;
+    }
+
     /// <summary>What the first tiles of a panel fetch for later: tile t, at step k of depth, the line at <c>First + t * TileStep + k * Step</c>.</summary>
     private struct Ahead
     {
@@ -257,7 +276,7 @@ internal sealed unsafe class GemmEngine
     private (int M, int N) Cut(long products, int columnGroup)
     {
         int mr = entry.MR, nr = entry.NR;
-        int rows = Math.Max(1, Panels(Math.Min(m, packsLeft ? entry.MC : 2 * entry.MC), mr));
+        int rows = Math.Max(1, Panels(Math.Min(m, copiesLeft ? entry.MC : 2 * entry.MC), mr));
         int most = packsRight ? Math.Max(entry.NC, BlockElements / (rows * mr)) : 2 * entry.NC;
         int columns = Math.Max(1, Panels(Math.Min(n, most), nr));
         while (products * Panels(m, rows * mr) * Panels(n, columns * nr) < WantedBlocks)
@@ -267,9 +286,9 @@ internal sealed unsafe class GemmEngine
             long cost = Math.Max(work, 16L * Math.Min(n, columns * nr) * slabs.Depth);
             if (cost < 2 * MinBlockWork || (rows <= 1 && columns <= 1))
                 break;
-            // Halving the columns packs A twice as often, halving the rows B; packing A costs more, it transposes.
-            // Nothing is packed twice where both are packed before, but with fewer rows B comes from memory more often.
-            bool halveColumns = columns > 1 && (rows <= 1 || sharesLeft || (packsLeft == packsRight ? columns * nr >= 2 * rows * mr : packsRight));
+            // Halving the columns copies A twice as often, halving the rows B.
+            // Nothing is copied twice where tiles read both as they lie, but with fewer rows B comes from memory more often.
+            bool halveColumns = columns > 1 && (rows <= 1 || !copiesLeft || (packsRight && columns * nr >= 2 * rows * mr));
             if (halveColumns) columns = (columns + 1) / 2;
             else rows = (rows + 1) / 2;
         }

@@ -118,7 +118,7 @@ internal sealed unsafe class GemmKernel : Kernel
             dots = new DotProducts(problem, entry.Width, epilogue);
         else
             engine = new GemmEngine(entry, problem.M, problem.N, problem.K, problem.BatchCount, epilogue,
-                packedA is not null, packedB is not null, problem.B.ColumnStride == 1);
+                packedA is null ? problem.A : null, packedB is not null, problem.B.ColumnStride == 1);
         Name = dots?.Name ?? entry.Name;
     }
 

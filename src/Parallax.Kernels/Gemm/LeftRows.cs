@@ -8,6 +8,9 @@ internal static unsafe class LeftRows
 {
     private const int SetElements = 16 * Vec.LineElements;
 
+    /// <summary>Whether tiles can read a matrix as it lies: its columns are contiguous and its rows not a multiple of 2 KiB apart, by which most of a tile's would share a set.</summary>
+    internal static bool CanRead(MatrixLayout layout) => layout.ColumnStride == 1 && layout.RowStride % (2 * SetElements) != 0;
+
     /// <summary>Elements from row to row for rows of so many: whole cache lines, and not a multiple of 1 KiB, by which rows share few sets of a cache.</summary>
     internal static nint Stride(int depth)
     {
