@@ -160,7 +160,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         var run = entry.TileFor(height);
         for (int j = first; j < last; j += entry.NR)
-            run(headSize, tile.Query + row * queryStride, queryStride, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, ScoreStride, false, tile.Query, 0);
+            run(headSize, tile.Query + row * queryStride, queryStride, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, ScoreStride, null, 0, tile.Query, 0);
     }
 
     private void Dots(in QueryBlock block, in KeyRows rows, in Tile tile, int key, int first, int last)
@@ -240,7 +240,8 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
             bool readsRows = !packsOnce && valueSize - column >= entry.NR;
             nint stride = readsRows ? (nint)rows.ValueStride : entry.NR;
             float* values = readsRows ? rows.Values + key * rows.ValueStride + column : packsOnce ? PackedValues(rows, column) + (nint)key * entry.NR : tile.Values;
-            run(last - first, tile.Scores + first, ScoreStride, values + first * stride, stride, tile.Result + (nint)row * paddedValue + column, paddedValue, true, tile.Scores, 0);
+            float* result = tile.Result + (nint)row * paddedValue + column;
+            run(last - first, tile.Scores + first, ScoreStride, values + first * stride, stride, result, paddedValue, result, paddedValue, tile.Scores, 0);
         }
     }
 

@@ -11,16 +11,21 @@ namespace Parallax.Kernels;
 public sealed unsafe class GemmMicroKernel
 {
     private readonly int[] heights;
-    private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, bool, float*, nint, void>[] tiles;
+
+    /// <summary>By rows, the index of the lowest tile that holds them.</summary>
+    private readonly byte[] indices;
+
+    private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, float*, nint, void>[] tiles;
 
     internal GemmMicroKernel(
         string name, VecWidth width, bool isSupported, int[] heights,
-        delegate*<nint, float*, nint, float*, nint, float*, nint, bool, float*, nint, void>[] tiles)
+        delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, float*, nint, void>[] tiles)
     {
         Name = name;
         Width = width;
         IsSupported = isSupported;
         this.heights = heights;
+        indices = [.. Enumerable.Range(0, heights[^1] + 1).Select(rows => (byte)Array.FindIndex(heights, height => height >= rows))];
         this.tiles = tiles;
     }
 
@@ -47,9 +52,9 @@ public sealed unsafe class GemmMicroKernel
     public int NC => 256;
 
     /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
-    internal int HeightFor(int rows) => heights[IndexFor(rows)];
+    internal int HeightFor(int rows) => heights[indices[rows]];
 
-    internal delegate*<nint, float*, nint, float*, nint, float*, nint, bool, float*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
+    internal delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, float*, nint, void> TileFor(int rows) => tiles[indices[rows]];
 
     /// <summary>Rows of A that tiles of this many rows read, those behind the last included.</summary>
     internal int PaddedRows(int rows)
@@ -62,12 +67,6 @@ public sealed unsafe class GemmMicroKernel
 
     public override string ToString() => Name;
 
-    private int IndexFor(int rows)
-    {
-        int i = 0;
-        while (heights[i] < rows) i++;
-        return i;
-    }
 }
 
 /// <summary>The GEMM entries, widest first; the last runs everywhere.</summary>

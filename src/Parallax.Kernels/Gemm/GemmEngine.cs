@@ -178,14 +178,21 @@ internal sealed unsafe class GemmEngine
             float* left = isEdge ? a.Edge : a.Rows + i * a.Stride;
             nint aStride = isEdge ? leftStride : a.Stride;
             bool isWhole = columns == entry.NR && valid == entry.HeightFor(valid);
+            float* sums = slab > 0 ? c : null;
+            nint sumsStride = operands.CStride;
             if (isWhole && !finishes)
             {
-                run(depth, left, aStride, b, bStride, c, operands.CStride, slab > 0, ahead, aheadStep);
+                run(depth, left, aStride, b, bStride, c, operands.CStride, sums, sumsStride, ahead, aheadStep);
                 continue;
             }
-            // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
-            if (slab > 0) CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
-            run(depth, left, aStride, b, bStride, tile, entry.NR, slab > 0, ahead, aheadStep);
+            if (slab > 0 && !isWhole)
+            {
+                // The sum goes on from C, as in a whole tile: equal rows must give equal bits wherever the edge falls.
+                CopyTile(c, operands.CStride, tile, entry.NR, valid, columns);
+                sums = tile;
+                sumsStride = entry.NR;
+            }
+            run(depth, left, aStride, b, bStride, tile, entry.NR, sums, sumsStride, ahead, aheadStep);
             if (finishes) Finish(operands, tile, c, row + i, valid, column, columns);
             else CopyTile(tile, entry.NR, c, operands.CStride, valid, columns);
         }

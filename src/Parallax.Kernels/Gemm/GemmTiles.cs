@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Parallax.Kernels;
 
 /// <summary>
-/// The inner products of the GEMM family: C[h, 2V] (+)= A[h, depth] B[depth, 2V], for a few heights h and every vector width V, whose vectors are T.
+/// The inner products of the GEMM family: C[h, 2V] = sums[h, 2V] + A[h, depth] B[depth, 2V], for a few heights h and every vector width V, whose vectors are T.
 /// A has <c>aStride</c> elements between rows, its columns are contiguous. B has <c>bStride</c> elements between steps of depth, 2V of them read
-/// at each. C has <c>cStride</c> elements between rows. All sums run in the order of depth. At each step of depth, what <c>ahead</c> points
+/// at each. C has <c>cStride</c> elements between rows, the sums <c>sumsStride</c>; they may be C itself, and are zero where they are null. All sums run in the order of depth. At each step of depth, what <c>ahead</c> points
 /// at is fetched for later and <c>ahead</c> moves on by <c>aheadStep</c>: memory works while the sums are made. The accumulators are named
 /// one by one: that is what makes the JIT keep them in registers. They are plain vectors
 /// for the same reason, see <see cref="ISums{T}"/>.
@@ -14,7 +14,7 @@ internal static unsafe class GemmTiles
 {
     /// <summary>1 row; 4 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+    internal static void Rows1<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, float* ahead, nint aheadStep)
         where V : struct, ISums<T> where T : struct
     {
         T c000 = default, c010 = default, c001 = default, c011 = default, c002 = default, c012 = default, c003 = default, c013 = default;
@@ -47,13 +47,12 @@ internal static unsafe class GemmTiles
             b += bStride;
             a++;
         }
-        Finish<V, T>(c, V.Add(V.Add(c000, c001), V.Add(c002, c003)), accumulate);
-        Finish<V, T>(c + V.Count, V.Add(V.Add(c010, c011), V.Add(c012, c013)), accumulate);
+        Finish<V, T>(c, sums, V.Add(V.Add(c000, c001), V.Add(c002, c003)), V.Add(V.Add(c010, c011), V.Add(c012, c013)));
     }
 
     /// <summary>2 rows; 2 partial sums along the depth hide the latency of the multiply-adds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+    internal static void Rows2<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, float* ahead, nint aheadStep)
         where V : struct, ISums<T> where T : struct
     {
         T c000 = default, c010 = default, c001 = default, c011 = default;
@@ -82,28 +81,25 @@ internal static unsafe class GemmTiles
             b += bStride;
             a++;
         }
-        Finish<V, T>(c, V.Add(c000, c001), accumulate);
-        Finish<V, T>(c + V.Count, V.Add(c010, c011), accumulate);
-        c += cStride;
-        Finish<V, T>(c, V.Add(c100, c101), accumulate);
-        Finish<V, T>(c + V.Count, V.Add(c110, c111), accumulate);
+        Finish<V, T>(c, sums, V.Add(c000, c001), V.Add(c010, c011));
+        Finish<V, T>(c + cStride, sums == null ? null : sums + sumsStride, V.Add(c100, c101), V.Add(c110, c111));
     }
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+    internal static void Rows4<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, float* ahead, nint aheadStep)
         where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
         T c20 = default, c21 = default;
         T c30 = default, c31 = default;
-        if (accumulate)
+        if (sums != null)
         {
-            float* row = c;
-            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
-            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
-            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
+            float* row = sums;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += sumsStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += sumsStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += sumsStride;
             c30 = V.Load(row); c31 = V.Load(row + V.Count);
         }
         nint a2 = 2 * aStride, a3 = 3 * aStride;
@@ -126,7 +122,7 @@ internal static unsafe class GemmTiles
 
     /// <summary>6 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+    internal static void Rows6<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, float* ahead, nint aheadStep)
         where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
@@ -135,14 +131,14 @@ internal static unsafe class GemmTiles
         T c30 = default, c31 = default;
         T c40 = default, c41 = default;
         T c50 = default, c51 = default;
-        if (accumulate)
+        if (sums != null)
         {
-            float* row = c;
-            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
-            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
-            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
-            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += cStride;
-            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
+            float* row = sums;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += sumsStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += sumsStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += sumsStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += sumsStride;
+            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += sumsStride;
             c50 = V.Load(row); c51 = V.Load(row + V.Count);
         }
         nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
@@ -170,7 +166,7 @@ internal static unsafe class GemmTiles
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+    internal static void Rows8<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, float* ahead, nint aheadStep)
         where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
@@ -181,16 +177,16 @@ internal static unsafe class GemmTiles
         T c50 = default, c51 = default;
         T c60 = default, c61 = default;
         T c70 = default, c71 = default;
-        if (accumulate)
+        if (sums != null)
         {
-            float* row = c;
-            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
-            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
-            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
-            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += cStride;
-            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
-            c50 = V.Load(row); c51 = V.Load(row + V.Count); row += cStride;
-            c60 = V.Load(row); c61 = V.Load(row + V.Count); row += cStride;
+            float* row = sums;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += sumsStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += sumsStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += sumsStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += sumsStride;
+            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += sumsStride;
+            c50 = V.Load(row); c51 = V.Load(row + V.Count); row += sumsStride;
+            c60 = V.Load(row); c61 = V.Load(row + V.Count); row += sumsStride;
             c70 = V.Load(row); c71 = V.Load(row + V.Count);
         }
         nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
@@ -222,7 +218,7 @@ internal static unsafe class GemmTiles
 
     /// <summary>14 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows14<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, bool accumulate, float* ahead, nint aheadStep)
+    internal static void Rows14<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, float* ahead, nint aheadStep)
         where V : struct, ISums<T> where T : struct
     {
         T c00 = default, c01 = default;
@@ -239,22 +235,22 @@ internal static unsafe class GemmTiles
         T cB0 = default, cB1 = default;
         T cC0 = default, cC1 = default;
         T cD0 = default, cD1 = default;
-        if (accumulate)
+        if (sums != null)
         {
-            float* row = c;
-            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += cStride;
-            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += cStride;
-            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += cStride;
-            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += cStride;
-            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += cStride;
-            c50 = V.Load(row); c51 = V.Load(row + V.Count); row += cStride;
-            c60 = V.Load(row); c61 = V.Load(row + V.Count); row += cStride;
-            c70 = V.Load(row); c71 = V.Load(row + V.Count); row += cStride;
-            c80 = V.Load(row); c81 = V.Load(row + V.Count); row += cStride;
-            c90 = V.Load(row); c91 = V.Load(row + V.Count); row += cStride;
-            cA0 = V.Load(row); cA1 = V.Load(row + V.Count); row += cStride;
-            cB0 = V.Load(row); cB1 = V.Load(row + V.Count); row += cStride;
-            cC0 = V.Load(row); cC1 = V.Load(row + V.Count); row += cStride;
+            float* row = sums;
+            c00 = V.Load(row); c01 = V.Load(row + V.Count); row += sumsStride;
+            c10 = V.Load(row); c11 = V.Load(row + V.Count); row += sumsStride;
+            c20 = V.Load(row); c21 = V.Load(row + V.Count); row += sumsStride;
+            c30 = V.Load(row); c31 = V.Load(row + V.Count); row += sumsStride;
+            c40 = V.Load(row); c41 = V.Load(row + V.Count); row += sumsStride;
+            c50 = V.Load(row); c51 = V.Load(row + V.Count); row += sumsStride;
+            c60 = V.Load(row); c61 = V.Load(row + V.Count); row += sumsStride;
+            c70 = V.Load(row); c71 = V.Load(row + V.Count); row += sumsStride;
+            c80 = V.Load(row); c81 = V.Load(row + V.Count); row += sumsStride;
+            c90 = V.Load(row); c91 = V.Load(row + V.Count); row += sumsStride;
+            cA0 = V.Load(row); cA1 = V.Load(row + V.Count); row += sumsStride;
+            cB0 = V.Load(row); cB1 = V.Load(row + V.Count); row += sumsStride;
+            cC0 = V.Load(row); cC1 = V.Load(row + V.Count); row += sumsStride;
             cD0 = V.Load(row); cD1 = V.Load(row + V.Count);
         }
         nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
@@ -297,6 +293,14 @@ internal static unsafe class GemmTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<V, T>(float* c, T sum, bool accumulate) where V : struct, ISums<T> where T : struct =>
-        V.Store(c, accumulate ? V.Add(V.Load(c), sum) : sum);
+    private static void Finish<V, T>(float* c, float* sums, T first, T second) where V : struct, ISums<T> where T : struct
+    {
+        if (sums != null)
+        {
+            first = V.Add(V.Load(sums), first);
+            second = V.Add(V.Load(sums + V.Count), second);
+        }
+        V.Store(c, first);
+        V.Store(c + V.Count, second);
+    }
 }

@@ -130,7 +130,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
     {
         for (int g = firstGate; g < endGate; g++)
             for (int j = 0; j < padded; j += entry.NR)
-                entry.TileFor(cell.Count)(hidden, rows, Stride, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, false, rows, 0);
+                entry.TileFor(cell.Count)(hidden, rows, Stride, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, null, 0, rows, 0);
     }
 
     // Adds the input's products and both biases, but for the GRU's candidate gate, whose recurrent part is kept apart.

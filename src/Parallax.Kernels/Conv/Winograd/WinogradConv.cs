@@ -121,9 +121,9 @@ internal sealed unsafe class WinogradConv : Kernel
                 // All weights come by once for every block of tiles: each tile fetches those of the next.
                 for (int i = 0; i < rows; i += entry.MR)
                 {
-                    float* tile = left + i * weights.RowStride;
+                    float* tile = left + i * weights.RowStride, sums = result + (nint)i * tiling.Lanes + lane;
                     entry.TileFor(Math.Min(entry.MR, rows - i))(
-                        depth, tile, weights.RowStride, panel, entry.NR, result + (nint)i * tiling.Lanes + lane, tiling.Lanes, slab > 0, tile + entry.MR * weights.RowStride, entry.MR);
+                        depth, tile, weights.RowStride, panel, entry.NR, sums, tiling.Lanes, slab > 0 ? sums : null, tiling.Lanes, tile + entry.MR * weights.RowStride, entry.MR);
                 }
             }
         }
