@@ -68,6 +68,6 @@ public class JointPlanning
 
         public string? WhyNot(Graph graph, Node node) => device.WhyNot(graph, node);
 
-        public long? SplitGranule(Graph graph, Node node, int axis) => 16;
+        public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => 16;
     }
 }

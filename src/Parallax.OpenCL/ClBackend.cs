@@ -60,7 +60,7 @@ public sealed class ClBackend : IBackend
         return ClBindings.Find(node.Op.GetType()) is { } binding ? binding.WhyNot(node.Op, RegionFacts.Of(graph, node)) : "no kernel for it";
     }
 
-    public long? SplitGranule(Graph graph, Node node, int axis) => ClBindings.Find(node.Op.GetType())?.SplitGranule(node.Op, RegionFacts.Of(graph, node));
+    public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => ClBindings.Find(node.Op.GetType())?.SplitGranule(node.Op, RegionFacts.Of(graph, node), axis);
 
     public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region);
 

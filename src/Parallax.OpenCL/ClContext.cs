@@ -175,21 +175,13 @@ internal sealed unsafe class ClContext : IDisposable
     /// <param name="wait">Whether the bytes are there when this returns. Without, the copy is a command among others, unless memory is shared.</param>
     internal void Read(ClAddress from, nint to, long byteCount, bool wait = true) => Move(from, to, byteCount, toDevice: false, wait);
 
+    /// <summary>Copies rows of bytes to where they lie at the same distances in the device's memory; what is between them there is left as it is. Otherwise as the other.</summary>
+    /// <param name="to">Where <see cref="ByteRows.Offset"/> counts from, as from <paramref name="source"/>.</param>
+    internal void Write(ClAddress to, nint source, ByteRows rows, bool wait = true) => Move(to, source, rows, toDevice: true, wait);
+
     /// <summary>Copies rows of bytes to where they lie at the same distances in the host's memory; what is between them there is left as it is. Otherwise as the other.</summary>
     /// <param name="source">Where <see cref="ByteRows.Offset"/> counts from, as from <paramref name="to"/>.</param>
-    internal void Read(ClAddress source, nint to, ByteRows rows, bool wait = true)
-    {
-        (ClAddress first, nint host) = (source with { Offset = source.Offset + rows.Offset }, to + (nint)rows.Offset);
-        if (rows.Count == 1 || rows.Width == rows.Pitch) Read(first, host, rows.Width * rows.Count, wait);
-        else if (Sharing != ClSharing.Copied)
-            for (long row = 0; row < rows.Count; row++) Read(first with { Offset = first.Offset + row * rows.Pitch }, host + (nint)(row * rows.Pitch), rows.Width, wait);
-        else
-        {
-            nuint* origin = stackalloc nuint[] { (nuint)first.Offset, 0, 0 }, start = stackalloc nuint[] { 0, 0, 0 };
-            nuint* extent = stackalloc nuint[] { (nuint)rows.Width, (nuint)rows.Count, 1 };
-            Check(Api.EnqueueReadBufferRect(queue.Value, first.Buffer!.Base, wait ? 1u : 0, origin, start, extent, (nuint)rows.Pitch, (nuint)rows.Pitch, (void*)host), "clEnqueueReadBufferRect");
-        }
-    }
+    internal void Read(ClAddress source, nint to, ByteRows rows, bool wait = true) => Move(source, to, rows, toDevice: false, wait);
 
     /// <summary>Keeps the commands of others out of the queue until it is disposed: what is enqueued meanwhile stays together.</summary>
     internal Lock.Scope Hold() => gate.EnterScope();
@@ -208,6 +200,24 @@ internal sealed unsafe class ClContext : IDisposable
         nint memory = device.Buffer!.Base;
         if (toDevice) Check(Api.EnqueueWriteBuffer(queue.Value, memory, wait ? 1u : 0, (nuint)device.Offset, (nuint)byteCount, (void*)host), "clEnqueueWriteBuffer");
         else Check(Api.EnqueueReadBuffer(queue.Value, memory, wait ? 1u : 0, (nuint)device.Offset, (nuint)byteCount, (void*)host), "clEnqueueReadBuffer");
+    }
+
+    private void Move(ClAddress device, nint host, ByteRows rows, bool toDevice, bool wait)
+    {
+        (ClAddress first, nint hostFirst) = (device with { Offset = device.Offset + rows.Offset }, host + (nint)rows.Offset);
+        if (rows.Count == 1 || rows.Width == rows.Pitch) Move(first, hostFirst, rows.Width * rows.Count, toDevice, wait);
+        else if (Sharing != ClSharing.Copied)
+            for (long row = 0; row < rows.Count; row++) Move(first with { Offset = first.Offset + row * rows.Pitch }, hostFirst + (nint)(row * rows.Pitch), rows.Width, toDevice, wait);
+        else MoveRectangle(first, hostFirst, rows, toDevice, wait);
+    }
+
+    private void MoveRectangle(ClAddress device, nint host, ByteRows rows, bool toDevice, bool wait)
+    {
+        nuint* origin = stackalloc nuint[] { (nuint)device.Offset, 0, 0 }, start = stackalloc nuint[] { 0, 0, 0 };
+        nuint* extent = stackalloc nuint[] { (nuint)rows.Width, (nuint)rows.Count, 1 };
+        (nint memory, nuint pitch, uint blocks) = (device.Buffer!.Base, (nuint)rows.Pitch, wait ? 1u : 0);
+        if (toDevice) Check(Api.EnqueueWriteBufferRect(queue.Value, memory, blocks, origin, start, extent, pitch, pitch, (void*)host), "clEnqueueWriteBufferRect");
+        else Check(Api.EnqueueReadBufferRect(queue.Value, memory, blocks, origin, start, extent, pitch, pitch, (void*)host), "clEnqueueReadBufferRect");
     }
 
     private nint Made(nint handle, int error, string call)

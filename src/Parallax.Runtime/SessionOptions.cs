@@ -99,12 +99,15 @@ public sealed record SessionOptions
     public IReadOnlyDictionary<string, long> Dimensions { get; init; } = new Dictionary<string, long>();
 }
 
-/// <summary>Asks for layers (convolutions, products) to be split between the CPU and a device over their output channels.</summary>
+/// <summary>Asks for layers (convolutions, products) to be split between the CPU and a device.</summary>
 /// <param name="Layer">A node or an operator such as "Conv", by name as the plan shows it; <see cref="All"/> for all that can be split.</param>
-/// <param name="CpuShare">Of the channels, between 0 and 1; rounded to where the kernels of both sides can cut, so that both have a part.</param>
+/// <param name="CpuShare">Of the channels or rows, between 0 and 1; rounded to where the kernels of both sides can cut, so that both have a part.</param>
 public sealed record LayerSplit(string Layer, double CpuShare)
 {
     public const string All = "*";
+
+    /// <summary>What is cut; null for the output channels, or the rows of products whose channels cannot be cut.</summary>
+    public OutputAxis? Axis { get; init; }
 
     internal bool Names(Graphs.Node node) => Layer == All || Layer == node.Name || Layer == node.Op.Name;
 }

@@ -35,6 +35,30 @@ public static class SplitNetwork
     /// <summary>The layers.</summary>
     public static IReadOnlyList<string> Layers { get; } = ["stem", "point", "stride", "depth", "group", "wide.sum", "gram", "head.out"];
 
+    /// <summary>
+    /// Products that can be split over their rows: of constants and of computed matrices, in batches that share a right operand or have their own, with a transposed left operand, with one column,
+    /// with biases of columns and of rows, activation and residual. Reads x [3, rows, 45]; no extent is a multiple of a tile's.
+    /// </summary>
+    public static byte[] BuildProducts(int rows = 37)
+    {
+        var model = new ModelBuilder().Input("x", DType.Float32, 3, rows, 45);
+        model.Constant("up", Values(1, [45, 70])).Constant("up.bias", Values(2, [70])).Constant("down", Values(3, [70, 45])).Constant("down.bias", Values(4, [45]));
+        model.Node("MatMul", ["x", "up"], ["up.sum"]).Node("Add", ["up.sum", "up.bias"], ["up.biased"]).Node("Relu", ["up.biased"], ["up.out"]);
+        model.Node("MatMul", ["up.out", "down"], ["down.sum"]).Node("Add", ["down.sum", "down.bias"], ["down.biased"]).Node("Add", ["down.biased", "x"], ["down.out"]);
+        model.Node("Transpose", ["x"], ["turned"], new AttributeProto("perm", [0L, 2, 1])).Node("MatMul", ["down.out", "turned"], ["gram.rows"]);
+        model.Constant("flat", Tensor.From([-1L, 45], [2])).Node("Reshape", ["down.out", "flat"], ["matrix"]);
+        model.Constant("head", Values(5, [20, 45])).Constant("head.bias", Values(6, [3 * rows, 1]));
+        model.Node("Gemm", ["matrix", "head", "head.bias"], ["head.rows"], new AttributeProto("transB", 1L), new AttributeProto("beta", 2f));
+        model.Node("Gemm", ["matrix", "head.rows"], ["cross"], new AttributeProto("transA", 1L));
+        model.Constant("score", Values(7, [45, 1])).Node("MatMul", ["down.out", "score"], ["score.out"]);
+        return model.Output("gram.rows").Output("head.rows").Output("cross").Output("score.out").Build();
+    }
+
+    /// <summary>The layers of <see cref="BuildProducts"/>; the last has no channels to cut.</summary>
+    public static IReadOnlyList<string> Products { get; } = ["up.out", "down.out", "gram.rows", "head.rows", "cross", "score.out"];
+
+    public static Tensor Left(int rows = 37, int seed = 1) => Values(seed, [3, rows, 45]);
+
     public static Tensor Image(int size = 12, int seed = 1) => Values(seed, [2, 12, size, size]);
 
     private static void Conv(ModelBuilder model, string from, string to, int inputs, int outputs, int kernel, int stride, int groups = 1)

@@ -106,12 +106,17 @@ public sealed class DeviceTests : IDisposable
         JsonElement[] split = [.. plan.GetProperty("branches").EnumerateArray().Where(b => b.GetProperty("device").GetString() == "cpu+opencl").Select(b => b.GetProperty("split"))];
         Assert.Equal(6, split.Length);
         Assert.All(split, s => Assert.InRange(s.GetProperty("cut").GetInt64(), 1, s.GetProperty("extent").GetInt64() - 1));
+        Assert.All(split, s => Assert.Equal("Channels", s.GetProperty("axis").GetString()));
+        plan = JsonDocument.Parse(CliRun.Of("inspect", model, "--device", "auto", "--split", "MatMul=0.3:rows", "--json").Output).RootElement;
+        Assert.Equal(["Rows", "Rows"], plan.GetProperty("branches").EnumerateArray().Where(b => b.TryGetProperty("split", out JsonElement s) && s.ValueKind == JsonValueKind.Object).Select(b => b.GetProperty("split").GetProperty("axis").GetString()));
+        Assert.Contains("rows ", CliRun.Of("inspect", model, "--device", "auto", "--split", "0.3:rows").Output);
         Assert.Contains("compute together: 8", CliRun.Of("inspect", model, "--device", "auto", "--split", "0.5").Output);
         CliRun profile = CliRun.Of("profile", model, "--device", "auto", "--split", "0.5", "--runs", "1", "--json");
         Assert.Equal(8, JsonDocument.Parse(profile.Output).RootElement.GetProperty("steps").EnumerateArray().Count(s => s.TryGetProperty("waitMs", out _)));
         Assert.Equal(0, CliRun.Of("bench", model, "--device", "auto", "--split", "0.5", "--warmup", "1", "--runs", "2").Code);
         CliRun.Refused(["run", model, "--split", "0.5"], "--split", "--device opencl");
         CliRun.Refused(["run", model, "--device", "auto", "--split", "much"], "--split", "'much'");
+        CliRun.Refused(["run", model, "--device", "auto", "--split", "0.5:columns"], "--split", "'0.5:columns'");
         CliRun.Refused(["run", model, "--device", "auto", "--split", "1"], "between 0 and 1");
         CliRun.Refused(["run", model, "--device", "auto", "--split", "nobody=0.5"], "nobody");
     }

@@ -56,10 +56,16 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
     /// <summary>Where the device can cut results; null where it cannot.</summary>
     internal long? Granule { get; init; } = 1;
 
+    /// <summary>The same by axis, where that makes a difference.</summary>
+    internal Func<OutputAxis, long?>? GranuleAlong { get; init; }
+
     /// <summary>Regions that were run so far.</summary>
     internal int RegionRuns => Volatile.Read(ref enqueued);
 
     internal int NodeRuns => Volatile.Read(ref computed);
+
+    /// <summary>What was copied into memory of its own.</summary>
+    internal long BytesIn { get; private set; }
 
     /// <summary>Arenas, regions and calls that were not disposed yet.</summary>
     internal int Live => Volatile.Read(ref live);
@@ -74,7 +80,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
 
     public string? WhyNot(Graph graph, Node node) => node.Op.IsControlFlow ? "control flow" : Refuses(node);
 
-    public long? SplitGranule(Graph graph, Node node, int axis) => Granule;
+    public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => GranuleAlong is { } along ? along(axis) : Granule;
 
     public Storage Allocate(long byteCount) => FailToAllocate ? throw new DeviceException("no memory") : new Arena(this, byteCount);
 
@@ -165,7 +171,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
             ImmutableArray<RegionPlace> places = compiled.Region.Places;
             for (int i = 0; i < places.Length; i++)
             {
-                ByteRows written = places[i].Written;
+                ByteRows written = places[i].Used;
                 Assert.True(written.Offset >= 0 && written.Width <= written.Pitch && written.Offset + (written.Count - 1) * written.Pitch + written.Width <= places[i].ByteCount);
                 Assert.True(offsets[i] % 64 == 0 && offsets[i] >= 0 && offsets[i] + places[i].ByteCount <= arena.ByteCount);
                 for (int j = 0; j < places.Length; j++)
@@ -190,7 +196,13 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
             Assert.True(done.IsSet, "begun before it ended");
             CpuDevice device = compiled.Device;
             if (Interlocked.Increment(ref device.enqueued) - 1 == device.FailAtRegion) throw new DeviceException("failed to enqueue");
-            if (own is not null) Copy(p => p.IsInput, arena, own);
+            if (own is not null)
+            {
+                own.Slice(0, checked((int)own.ByteCount)).Fill(0xFF); // what was not copied is no number
+                Copy(p => p.IsInput, arena, own);
+                for (int i = 0; i < offsets.Length; i++)
+                    if (compiled.Region.Places[i] is { IsInput: true, Used: var used }) device.BytesIn += used.Width * used.Count;
+            }
             failure = null;
             isCopied = false;
             done.Reset();
@@ -247,7 +259,7 @@ internal sealed class CpuDevice : IBackend, IArenaAllocator
 
         private void ForRows(int place, Action<long, int> what)
         {
-            ByteRows rows = compiled.Region.Places[place].Written;
+            ByteRows rows = compiled.Region.Places[place].Used;
             for (long row = 0; row < rows.Count; row++) what(offsets[place] + rows.Offset + row * rows.Pitch, (int)rows.Width);
         }
     }

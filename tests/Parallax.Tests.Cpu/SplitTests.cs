@@ -14,8 +14,20 @@ public sealed class SplitTests
     private static readonly Tensor Image = SplitNetwork.Image();
     private static readonly byte[] Expected = OnCpu(Model, Image);
 
-    private static SessionOptions With(CpuDevice device, double share = 0.5, string layers = LayerSplit.All) =>
-        new() { Threads = 2, Mode = ScheduleMode.Parallel, Backends = [device], Splits = [new LayerSplit(layers, share)] };
+    /// <summary>A model, its input, and how many layers of it are split.</summary>
+    private sealed record Problem(byte[] Model, Tensor Input, byte[] Expected, int Layers)
+    {
+        internal static Problem Of(byte[] model, Tensor input, int layers) => new(model, input, OnCpu(model, input), layers);
+    }
+
+    private static readonly Dictionary<OutputAxis, Problem> Problems = new()
+    {
+        [OutputAxis.Channels] = new Problem(Model, Image, Expected, SplitNetwork.Layers.Count),
+        [OutputAxis.Rows] = Problem.Of(SplitNetwork.BuildProducts(), SplitNetwork.Left(), SplitNetwork.Products.Count),
+    };
+
+    private static SessionOptions With(CpuDevice device, double share = 0.5, string layers = LayerSplit.All, OutputAxis? axis = null) =>
+        new() { Threads = 2, Mode = ScheduleMode.Parallel, Backends = [device], Splits = [new LayerSplit(layers, share) { Axis = axis }] };
 
     private static CpuDevice Device(bool sharesMemory = true) => new(sharesMemory: sharesMemory) { Refuses = n => IsLayer(n) ? null : "no layer" };
 
@@ -37,31 +49,33 @@ public sealed class SplitTests
         return Run(session, image);
     }
 
-    private static List<PlanBranch> Splits(InferenceSession session) => [.. session.Explain(Given(Image)).Branches.Where(b => b.Split is not null)];
+    private static List<PlanBranch> Splits(InferenceSession session, Tensor? input = null) => [.. session.Explain(Given(input ?? Image)).Branches.Where(b => b.Split is not null)];
 
-    public static TheoryData<ScheduleMode, int, bool, ArenaCheck> Ways()
+    public static TheoryData<ScheduleMode, int, bool, ArenaCheck, OutputAxis> Ways()
     {
-        var ways = new TheoryData<ScheduleMode, int, bool, ArenaCheck>();
+        var ways = new TheoryData<ScheduleMode, int, bool, ArenaCheck, OutputAxis>();
         foreach (ScheduleMode mode in new[] { ScheduleMode.Sequential, ScheduleMode.Layered, ScheduleMode.Parallel, ScheduleMode.Auto })
             foreach (int threads in new[] { 1, 2, 8 })
                 foreach (bool shares in new[] { true, false })
-                    ways.Add(mode, threads, shares, shares ? ArenaCheck.Poisoned : ArenaCheck.Guarded);
+                    foreach (OutputAxis axis in Enum.GetValues<OutputAxis>()) ways.Add(mode, threads, shares, shares ? ArenaCheck.Poisoned : ArenaCheck.Guarded, axis);
         return ways;
     }
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Split_layers_give_the_CPUs_bits(ScheduleMode mode, int threads, bool sharesMemory, ArenaCheck check)
+    public void Split_layers_give_the_CPUs_bits(ScheduleMode mode, int threads, bool sharesMemory, ArenaCheck check, OutputAxis axis)
     {
+        Problem problem = Problems[axis];
         foreach (double share in (double[])[0.01, 0.4, 0.99])
         {
             using CpuDevice device = Device(sharesMemory);
-            using (var session = new InferenceSession(Model, With(device, share) with { Threads = threads, Mode = mode, ArenaCheck = check }))
+            using (var session = new InferenceSession(problem.Model, With(device, share, axis: axis) with { Threads = threads, Mode = mode, ArenaCheck = check }))
             {
-                for (int run = 0; run < 3; run++) Assert.True(Run(session).AsSpan().SequenceEqual(Expected), $"share {share}, run {run}");
+                for (int run = 0; run < 3; run++) Assert.True(Run(session, problem.Input).AsSpan().SequenceEqual(problem.Expected), $"share {share}, run {run}");
                 Assert.Empty(session.Warnings);
-                List<PlanBranch> splits = Splits(session);
-                Assert.Equal(SplitNetwork.Layers.Count, splits.Count);
+                List<PlanBranch> splits = Splits(session, problem.Input);
+                Assert.Equal(problem.Layers, splits.Count);
+                Assert.All(splits, b => Assert.Equal(axis, b.Split!.Axis));
                 Assert.Equal(3 * splits.Count, device.RegionRuns);
                 Assert.All(splits, b => Assert.Equal("cpu+device", b.Device));
                 Assert.All(splits, b => Assert.True(b.Split is { MeasuredCpuUs: > 0, MeasuredWaitUs: >= 0, Cut: > 0 } split && split.Cut < split.Extent && b.MeasuredUs is > 0));
@@ -120,27 +134,72 @@ public sealed class SplitTests
         foreach (double share in (double[])[0, 1, -1, double.NaN]) Assert.Throws<InvalidInputException>(() => new InferenceSession(Model, With(device, share)));
     }
 
-    [Theory]
-    [InlineData(0, -1)]
-    [InlineData(3, -1)]
-    [InlineData(-1, 0)]
-    [InlineData(-1, 5)]
-    [InlineData(-1, 13)]
-    public void A_device_that_fails_loses_no_answer(int region, int node)
+    /// <summary>Only rows that a part is made of are copied to the device: of a batch with right operands of its own, some of each matrix.</summary>
+    [Fact]
+    public void The_device_gets_the_rows_that_it_computes()
     {
+        Problem problem = Problems[OutputAxis.Rows];
+        foreach ((string layer, long inputs, long rest) in ((string, long, long)[])[("up.out", 3 * 37 * 45, 0), ("down.out", 3 * 37 * (70 + 45), 0), ("head.rows", 3 * 37 * 45, 0), ("gram.rows", 3 * 37 * 45, 3 * 37 * 45), ("cross", 0, 3 * 37 * (45 + 20))])
+        {
+            using var device = new CpuDevice(sharesMemory: false) { Refuses = n => n.Name == layer ? null : "another" };
+            using var session = new InferenceSession(problem.Model, With(device, 0.6, layer, OutputAxis.Rows));
+            Assert.Equal(problem.Expected, Run(session, problem.Input));
+            PlanSplit split = Assert.Single(Splits(session, problem.Input)).Split!;
+            Assert.Equal(sizeof(float) * (inputs * (split.Extent - split.Cut) / split.Extent + rest), device.BytesIn);
+        }
+    }
+
+    [Fact]
+    public void Rows_are_cut_where_they_are_asked_for_or_where_no_channel_can_be()
+    {
+        Problem problem = Problems[OutputAxis.Rows];
+        using var narrow = new CpuDevice { Refuses = n => IsLayer(n) ? null : "no layer", GranuleAlong = axis => axis == OutputAxis.Rows ? 1 : 64 };
+        foreach (OutputAxis? asked in (OutputAxis?[])[null, OutputAxis.Channels])
+        {
+            using var session = new InferenceSession(problem.Model, With(narrow, axis: asked));
+            Assert.Equal(problem.Expected, Run(session, problem.Input));
+            Dictionary<string, OutputAxis> cut = Splits(session, problem.Input).ToDictionary(b => b.Split!.Node, b => b.Split!.Axis);
+            Assert.Equal(OutputAxis.Channels, cut["up.out"]); // it has 70 of them, the others 45 and less
+            Assert.Equal(asked is null ? SplitNetwork.Products.Count : 1, cut.Count);
+            Assert.All(cut.Where(c => c.Key != "up.out"), c => Assert.Equal(OutputAxis.Rows, c.Value));
+        }
+        using CpuDevice device = Device();
+        using (var session = new InferenceSession(Model, With(device, axis: OutputAxis.Rows)))
+        {
+            Assert.Equal(Expected, Run(session));
+            Assert.All(Splits(session), b => Assert.Equal(OutputAxis.Rows, b.Split!.Axis));
+            Assert.Equal(["gram", "wide.sum"], Splits(session).Select(b => b.Split!.Node).Order()); // the head has two rows
+            IReadOnlyDictionary<string, int> unsupported = session.Explain(Given(Image)).Unsupported;
+            Assert.Equal(5, unsupported["cpu: Conv: cannot be split: has no rows that can be cut"]);
+            Assert.Contains(unsupported.Keys, k => k.StartsWith("device: Gemm: cannot be split: 2 rows have no place to cut them", StringComparison.Ordinal));
+        }
+    }
+
+    [Theory]
+    [InlineData(0, -1, OutputAxis.Channels)]
+    [InlineData(3, -1, OutputAxis.Channels)]
+    [InlineData(-1, 0, OutputAxis.Channels)]
+    [InlineData(-1, 5, OutputAxis.Channels)]
+    [InlineData(-1, 13, OutputAxis.Channels)]
+    [InlineData(2, -1, OutputAxis.Rows)]
+    [InlineData(-1, 1, OutputAxis.Rows)]
+    [InlineData(-1, 9, OutputAxis.Rows)]
+    public void A_device_that_fails_loses_no_answer(int region, int node, OutputAxis axis)
+    {
+        (byte[] model, Tensor input, byte[] expected, _) = Problems[axis];
         foreach ((ScheduleMode mode, bool shares) in new[] { (ScheduleMode.Parallel, true), (ScheduleMode.Parallel, false), (ScheduleMode.Sequential, true), (ScheduleMode.Sequential, false) })
         {
             using var device = new CpuDevice(sharesMemory: shares) { Refuses = n => IsLayer(n) ? null : "no layer", FailAtRegion = region, FailAtNode = node };
-            using (var session = new InferenceSession(Model, With(device) with { Mode = mode }))
+            using (var session = new InferenceSession(model, With(device, axis: axis) with { Mode = mode }))
             {
-                for (int run = 0; run < 4; run++) Assert.True(Run(session).AsSpan().SequenceEqual(Expected), $"run {run}");
+                for (int run = 0; run < 4; run++) Assert.True(Run(session, input).AsSpan().SequenceEqual(expected), $"run {run}");
                 Assert.Contains(region >= 0 ? "failed to enqueue" : "was pulled out", Assert.Single(session.Warnings));
                 int runs = device.RegionRuns;
-                Assert.Equal(Expected, Run(session));
+                Assert.Equal(expected, Run(session, input));
                 Assert.Equal(runs, device.RegionRuns);
-                Assert.All(Splits(session), b => Assert.Equal("cpu", b.Device));
-                Tensor other = SplitNetwork.Image(seed: 5);
-                Assert.Equal(OnCpu(Model, other), Run(session, other));
+                Assert.All(Splits(session, input), b => Assert.Equal("cpu", b.Device));
+                Tensor other = axis == OutputAxis.Rows ? SplitNetwork.Left(seed: 5) : SplitNetwork.Image(seed: 5);
+                Assert.Equal(OnCpu(model, other), Run(session, other));
             }
             Assert.Equal(0, device.Live);
         }

@@ -4,38 +4,50 @@ using Xunit;
 
 namespace Parallax.Tests.Kernels;
 
-/// <summary>Columns of products and channels of convolutions that are computed without the others: the bits of the whole, and nothing else is written.</summary>
+/// <summary>Columns and rows of products and channels of convolutions that are computed without the others: the bits of the whole, and nothing else is written.</summary>
 public sealed unsafe class PartTests
 {
     public static TheoryData<string> Widths =>
         [.. GemmCatalog.Entries.Where(entry => entry.IsSupported || entry.Width == VecWidth.Scalar).Select(entry => entry.Name)];
 
+    private static readonly GemmProblem[] Products =
+        [
+        .. from m in (int[])[1, 3, 5, 17] from n in (int[])[2, 17, 66] from k in (int[])[1, 40] select new GemmProblem(m, n, k),
+        new(191, 131, 530) { Bias = new MatrixLayout(0, 1), HasResidual = true, Activation = Activation.Silu },
+        new(3, 700, 600) { Bias = new MatrixLayout(1, 0), Alpha = 0.5f, Beta = 2, Activation = Activation.GeluErf },
+        new(29, 65, 257) { A = new MatrixLayout(1, 29), B = new MatrixLayout(1, 257), Bias = new MatrixLayout(65, 1), HasResidual = true, ResidualAfterActivation = true, Activation = Activation.Relu },
+        new(3, 66, 40) { B = new MatrixLayout(1, 40), Activation = Activation.Tanh },
+        new(17, 40, 300) { B = new MatrixLayout(1, 300), Bias = new MatrixLayout(1, 0) },
+        new(46, 1, 300) { Bias = new MatrixLayout(1, 0), HasResidual = true },
+        GemmProblem.MatMul([2, 3, 5, 40], [2, 1, 40, 50]) with { HasResidual = true },
+        GemmProblem.MatMul([3, 31, 40], [3, 40, 20]) with { HasResidual = true, Activation = Activation.Silu },
+        GemmProblem.MatMul([6, 5, 40], [40, 50]),
+        GemmProblem.MatMul([40], [40, 50]),
+    ];
+
     [Theory]
     [MemberData(nameof(Widths))]
-    public void Columns(string width)
+    public void Columns(string width) => AssertParts(width, OutputAxis.Channels, problem => [1, 2, 16, 32, 37, problem.N - 1]);
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Rows(string width) => AssertParts(width, OutputAxis.Rows, problem => Entry(width).MR is var height ? [height, 2 * height, (problem.M - 1) / height * height] : []);
+
+    private static void AssertParts(string width, OutputAxis axis, Func<GemmProblem, int[]> cutsOf)
     {
-        GemmProblem[] problems =
-        [
-            .. from m in (int[])[1, 3, 5, 17] from n in (int[])[2, 17, 66] from k in (int[])[1, 40] select new GemmProblem(m, n, k),
-            new(191, 131, 530) { Bias = new MatrixLayout(0, 1), HasResidual = true, Activation = Activation.Silu },
-            new(3, 700, 600) { Bias = new MatrixLayout(1, 0), Alpha = 0.5f, Beta = 2, Activation = Activation.GeluErf },
-            new(29, 65, 257) { A = new MatrixLayout(1, 29), B = new MatrixLayout(1, 257), Bias = new MatrixLayout(65, 1), HasResidual = true, ResidualAfterActivation = true, Activation = Activation.Relu },
-            new(3, 66, 40) { B = new MatrixLayout(1, 40), Activation = Activation.Tanh },
-            GemmProblem.MatMul([2, 3, 5, 40], [2, 1, 40, 50]) with { HasResidual = true },
-            GemmProblem.MatMul([6, 5, 40], [40, 50]),
-            GemmProblem.MatMul([40], [40, 50]),
-        ];
         GemmMicroKernel entry = Entry(width);
         int seed = 1;
-        foreach (GemmProblem problem in problems)
+        foreach (GemmProblem problem in Products)
         {
+            int extent = axis == OutputAxis.Rows ? problem.M : problem.N;
             GemmReference.Inputs inputs = GemmReference.Draw(problem, seed++);
             foreach ((bool constantA, bool constantB) in ((bool, bool)[])[(false, false), (true, false), (false, true)])
             {
                 float[] whole = GemmReference.Run(problem, inputs, constantA, constantB, entry);
-                foreach (int cut in ((int[])[1, 2, 16, 32, 37, problem.N - 1]).Where(c => c > 0 && c < problem.N).Distinct())
-                    foreach (OutputPart part in (OutputPart[])[new(0, cut), new(cut, problem.N - cut)])
-                        AssertPart(whole, RunColumns(problem, part, inputs, constantA, constantB, entry), i => part.Covers(i % (int)problem.CRowStride), $"{width} {problem} {part} {constantA} {constantB}");
+                foreach (int cut in cutsOf(problem).Where(c => c > 0 && c < extent).Distinct())
+                    foreach (OutputPart part in (OutputPart[])[new(0, cut, axis), new(cut, extent - cut, axis)])
+                        AssertPart(whole, RunPart(problem, part, inputs, constantA, constantB, entry), i => part.Covers(axis == OutputAxis.Rows ? i / (int)problem.CRowStride % problem.M : i % (int)problem.CRowStride),
+                            $"{width} {problem} {part} {constantA} {constantB}");
             }
         }
     }
@@ -88,10 +100,12 @@ public sealed unsafe class PartTests
         Compare(all, some, [x, w, bias], ConvReference.ResultElements(conv), i => part.Covers(i / conv.OutputPlane % 6));
 
         GemmProblem product = new(7, 50, 9) { Bias = new MatrixLayout(0, 1), Alpha = 2 };
-        var columns = new OutputPart(13, 30);
+        OutputPart columns = new(13, 30), rows = new(2, 4, OutputAxis.Rows);
         GemmReference.Inputs operands = GemmReference.Draw(product, 6);
-        using Kernel wholeProduct = new TypedGemm<double>(product), columnsOfIt = GemmKernels.OfPart(new TypedGemm<double>(product.Columns(columns)), product, columns, sizeof(double));
+        using Kernel wholeProduct = new TypedGemm<double>(product), columnsOfIt = GemmKernels.OfPart(new TypedGemm<double>(product.Part(columns)), product, columns, sizeof(double));
+        using Kernel rowsOfIt = GemmKernels.OfPart(new TypedGemm<double>(product.Part(rows)), product, rows, sizeof(double));
         Compare(wholeProduct, columnsOfIt, [[.. operands.A], [.. operands.B], [.. operands.Bias]], 7 * 50, i => columns.Covers(i % 50));
+        Compare(wholeProduct, rowsOfIt, [[.. operands.A], [.. operands.B], [.. operands.Bias]], 7 * 50, i => rows.Covers(i / 50));
 
         static void Compare(Kernel all, Kernel some, double[][] inputs, int count, Func<int, bool> isInPart)
         {
@@ -110,7 +124,7 @@ public sealed unsafe class PartTests
     public void What_is_no_part_is_refused()
     {
         var product = new GemmProblem(3, 10, 4);
-        foreach (OutputPart part in (OutputPart[])[new(-1, 3), new(0, 0), new(8, 3)]) Assert.Throws<ArgumentOutOfRangeException>(() => product.Columns(part));
+        foreach (OutputPart part in (OutputPart[])[new(-1, 3), new(0, 0), new(8, 3), new(1, 3, OutputAxis.Rows), new(-1, 2, OutputAxis.Rows)]) Assert.Throws<ArgumentOutOfRangeException>(() => product.Part(part));
         ConvProblem conv = ConvReference.Problem(1, 2, 4, 6, [5, 5], [3, 3]);
         foreach (OutputPart part in (OutputPart[])[new(-3, 3), new(0, 0), new(3, 6), new(0, 2), new(1, 3)]) Assert.Throws<ArgumentOutOfRangeException>(() => conv.Channels(part));
     }
@@ -126,13 +140,14 @@ public sealed unsafe class PartTests
                 Assert.Fail($"{what}: [{i}] = {part[i]}, the whole has {whole[i]}");
     }
 
-    private static float[] RunColumns(GemmProblem whole, OutputPart part, GemmReference.Inputs inputs, bool constantA, bool constantB, GemmMicroKernel entry)
+    private static float[] RunPart(GemmProblem whole, OutputPart part, GemmReference.Inputs inputs, bool constantA, bool constantB, GemmMicroKernel entry)
     {
         using var a = new GuardedBuffer<float>(inputs.A);
         using var b = new GuardedBuffer<float>(inputs.B);
-        GemmProblem columns = whole.Columns(part);
-        using PackedMatrix? packedA = constantA ? GemmKernels.PackA(columns, a.Pointer, entry) : null, packedB = constantB ? GemmKernels.PackB(columns, b.Pointer + part.First * whole.B.ColumnStride, entry) : null;
-        using Kernel kernel = GemmKernels.OfPart(GemmKernels.Create(columns, packedA, packedB, entry), whole, part, sizeof(float));
+        GemmProblem problem = whole.Part(part);
+        PartOffsets first = whole.OffsetsOf(part);
+        using PackedMatrix? packedA = constantA ? GemmKernels.PackA(problem, a.Pointer + first.A, entry) : null, packedB = constantB ? GemmKernels.PackB(problem, b.Pointer + first.B, entry) : null;
+        using Kernel kernel = GemmKernels.OfPart(GemmKernels.Create(problem, packedA, packedB, entry), whole, part, sizeof(float));
         return Run(kernel, constantA ? 0 : (nint)a.Pointer, constantB ? 0 : (nint)b.Pointer, inputs.Bias, inputs.Residual, GemmReference.ResultElements(whole));
     }
 

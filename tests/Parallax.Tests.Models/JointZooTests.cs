@@ -23,7 +23,7 @@ public class JointZooTests(ITestOutputHelper output)
 
         public string? WhyNot(Graph graph, Node node) => device.WhyNot(graph, node);
 
-        public long? SplitGranule(Graph graph, Node node, int axis) => 16;
+        public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => 16;
     }
 
     [Theory]

@@ -72,7 +72,7 @@ internal sealed class Narrowed(IBackend backend, string name, Func<Graphs.Node, 
 
     public string? WhyNot(Graphs.Graph graph, Graphs.Node node) => whyNot(node) ?? backend.WhyNot(graph, node);
 
-    public long? SplitGranule(Graphs.Graph graph, Graphs.Node node, int axis) => backend.SplitGranule(graph, node, axis);
+    public long? SplitGranule(Graphs.Graph graph, Graphs.Node node, OutputAxis axis) => backend.SplitGranule(graph, node, axis);
 
     public ICompiledRegion Compile(DeviceRegion region) => backend.Compile(region);
 

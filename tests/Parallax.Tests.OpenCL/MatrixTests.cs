@@ -88,6 +88,23 @@ public sealed class MatrixTests
         }
     }
 
+    [ClTheory]
+    [InlineData(4)]
+    [InlineData(7)]
+    public void A_call_computes_a_part_of_the_rows(int first)
+    {
+        Tensor a = Floats(1, 1, 3, 10, 15), bias = Floats(3, 1, 37), residual = Floats(4, 1, 3, 10, 37);
+        var op = new MatMul { Activation = Activation.Relu };
+        AgreesInParts(op, [a, Floats(2, 1, 15, 37), bias, residual], Rows(30, 3 * first), Tolerance);
+        AgreesInParts(op, [a, Floats(2, 1, 15, 37), bias, residual], Rows(30, 3 * first), Tolerance, constants: [1, 2]);
+        AgreesInParts(op, [a, Floats(2, 1, 3, 15, 37), bias, residual], Rows(10, first), Tolerance);
+        AgreesInParts(new MatMul(TransposeA: true), [Floats(1, 1, 2, 15, 10), Floats(2, 1, 15, 37)], Rows(10, first), Tolerance, constants: 1);
+        AgreesInParts(new MatMul(), [a, Floats(2, 1, 15, 1)], Rows(30, first), Tolerance);
+        AgreesInParts(new MatMul(), [Floats(1, 1, 10, 15), Floats(2, 1, 15, 37)], Rows(10, first), Tolerance, constants: 0);
+        foreach (long[] third in (long[][])[[10, 1], [10, 37], [1]])
+            AgreesInParts(new Gemm(0.5f, 2, TransposeA: true), [Floats(1, 1, 15, 10), Floats(2, 1, 15, 37), Floats(3, 1, third)], Rows(10, first), Tolerance, constants: 1);
+    }
+
     [ClFact]
     public void Unsupported_products_are_refused()
     {
@@ -96,6 +113,8 @@ public sealed class MatrixTests
     }
 
     private static OutputPart?[] Parts(long count, long first) => [new OutputPart(0, first), new OutputPart(first, count - first)];
+
+    private static OutputPart?[] Rows(long count, long first) => [new OutputPart(0, first, OutputAxis.Rows), new OutputPart(first, count - first, OutputAxis.Rows)];
 
     private static long[] Dims(string text) => text.Length == 0 ? [] : [.. text.Split(',').Select(long.Parse)];
 }

@@ -1,3 +1,4 @@
+using Parallax.Onnx;
 using Parallax.OpenCL;
 using Parallax.Planning;
 using Parallax.Suite;
@@ -11,24 +12,64 @@ public sealed class SplitTests
     private static readonly byte[] Model = SplitNetwork.Build();
     private static readonly Dictionary<string, Datum> Image = new() { ["x"] = SplitNetwork.Image() };
 
-    private static SessionOptions Splitting(ClBackend backend, double share) => ClSessions.On(backend) with { OffloadAll = false, Splits = [new LayerSplit(LayerSplit.All, share)] };
+    private static readonly Dictionary<OutputAxis, (byte[] Model, Dictionary<string, Datum> Inputs, int Layers)> Problems = new()
+    {
+        [OutputAxis.Channels] = (Model, Image, SplitNetwork.Layers.Count),
+        [OutputAxis.Rows] = (SplitNetwork.BuildProducts(), new() { ["x"] = SplitNetwork.Left() }, SplitNetwork.Products.Count),
+    };
+
+    private static SessionOptions Splitting(ClBackend backend, double share, OutputAxis axis) =>
+        ClSessions.On(backend) with { OffloadAll = false, Splits = [new LayerSplit(LayerSplit.All, share) { Axis = axis }] };
 
     [ClTheory]
-    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned)]
-    [InlineData(ScheduleMode.Parallel, 1, ArenaCheck.None)]
-    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded)]
-    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.Poisoned)]
-    public void Every_layer_agrees_with_the_CPU(ScheduleMode mode, int threads, ArenaCheck check)
+    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, OutputAxis.Channels)]
+    [InlineData(ScheduleMode.Parallel, 1, ArenaCheck.None, OutputAxis.Channels)]
+    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, OutputAxis.Channels)]
+    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.Poisoned, OutputAxis.Channels)]
+    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, OutputAxis.Rows)]
+    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, OutputAxis.Rows)]
+    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.None, OutputAxis.Rows)]
+    public void Every_layer_agrees_with_the_CPU(ScheduleMode mode, int threads, ArenaCheck check, OutputAxis axis)
     {
-        Tensor[] expected = ClSessions.OnCpu(Model, Image);
+        (byte[] model, Dictionary<string, Datum> inputs, int layers) = Problems[axis];
+        Tensor[] expected = ClSessions.OnCpu(model, inputs);
         foreach (ClBackend backend in ClSessions.Backends)
             foreach (double share in (double[])[0.01, 0.5, 0.99])
             {
-                using var session = new InferenceSession(Model, Splitting(backend, share) with { Mode = mode, Threads = threads, ArenaCheck = check });
-                for (int run = 0; run < 3; run++) ClSessions.AssertClose(expected, ClSessions.Run(session, Image), $"share {share} under {backend.Sharing}, run {run}");
+                using var session = new InferenceSession(model, Splitting(backend, share, axis) with { Mode = mode, Threads = threads, ArenaCheck = check });
+                for (int run = 0; run < 3; run++) ClSessions.AssertClose(expected, ClSessions.Run(session, inputs), $"share {share} under {backend.Sharing}, run {run}");
                 Assert.Empty(session.Warnings);
-                PlanReport plan = session.Explain(Image);
-                Assert.Equal(SplitNetwork.Layers.Count, plan.Branches.Count(b => b is { Device: "cpu+opencl", Split: { MeasuredCpuUs: > 0, MeasuredWaitUs: >= 0 } }));
+                PlanReport plan = session.Explain(inputs);
+                Assert.Equal(layers, plan.Branches.Count(b => b is { Device: "cpu+opencl", Split: { MeasuredCpuUs: > 0, MeasuredWaitUs: >= 0 } split } && split.Axis == axis));
+            }
+    }
+
+    /// <summary>Left of [2, rows, 41], right of [41, columns] or one for each left.</summary>
+    [ClTheory]
+    [InlineData(59, 70, false)]
+    [InlineData(30, 1, false)]
+    [InlineData(43, 29, true)]
+    public void Rows_of_the_CPU_have_the_bits_of_the_whole(int rows, int columns, bool isBatch)
+    {
+        ModelBuilder builder = new ModelBuilder().Input("x", DType.Float32, 2, rows, 41).Input("r", DType.Float32, 2, rows, columns);
+        builder.Constant("w", ClSessions.Floats(2, isBatch ? [2, 41, columns] : [41, columns]));
+        builder.Node("MatMul", ["x", "w"], ["product"]).Node("Add", ["product", "r"], ["sum"]).Node("Sigmoid", ["sum"], ["y"]);
+        byte[] model = builder.Output("y").Build();
+        var inputs = new Dictionary<string, Datum> { ["x"] = ClSessions.Floats(1, 2, rows, 41), ["r"] = ClSessions.Floats(3, 2, rows, columns) };
+        Tensor[] expected = ClSessions.OnCpu(model, inputs);
+        foreach (ClBackend backend in ClSessions.Backends)
+            foreach (double share in (double[])[0.3, 0.7])
+            {
+                using var session = new InferenceSession(model, Splitting(backend, share, OutputAxis.Rows));
+                Tensor[] actual = ClSessions.Run(session, inputs);
+                ClSessions.AssertClose(expected, actual, $"{backend.Sharing}");
+                PlanSplit split = Assert.Single(session.Summarize(inputs).Splits);
+                Assert.Equal((OutputAxis.Rows, isBatch ? rows : 2 * rows), (split.Axis, split.Extent));
+                for (int product = 0; product < (isBatch ? 2 : 1); product++)
+                {
+                    (int first, int count) = (product * rows * columns, (int)split.Cut * columns);
+                    Assert.True(expected[0].Span<float>().Slice(first, count).SequenceEqual(actual[0].Span<float>().Slice(first, count)), $"{split.Cut} rows of product {product} under {backend.Sharing}");
+                }
             }
     }
 
@@ -49,24 +90,31 @@ public sealed class SplitTests
 
     /// <summary>The n-th launch, and the n-th copy back, fail.</summary>
     [ClTheory]
-    [InlineData("clEnqueueNDRangeKernel", 0)]
-    [InlineData("clEnqueueNDRangeKernel", 7)]
-    [InlineData("clEnqueueReadBufferRect", 0)]
-    [InlineData("clEnqueueReadBufferRect", 2)]
-    [InlineData("clFlush", 3)]
-    public void What_fails_is_computed_by_the_CPU(string call, int failAt)
+    [InlineData("clEnqueueNDRangeKernel", 0, OutputAxis.Channels)]
+    [InlineData("clEnqueueNDRangeKernel", 7, OutputAxis.Channels)]
+    [InlineData("clEnqueueReadBufferRect", 0, OutputAxis.Channels)]
+    [InlineData("clEnqueueReadBufferRect", 2, OutputAxis.Channels)]
+    [InlineData("clFlush", 3, OutputAxis.Channels)]
+    [InlineData("clEnqueueNDRangeKernel", 3, OutputAxis.Rows)]
+    [InlineData("clEnqueueReadBufferRect", 0, OutputAxis.Rows)]
+    [InlineData("clEnqueueWriteBufferRect", 0, OutputAxis.Rows)]
+    [InlineData("clEnqueueReadBuffer", 2, OutputAxis.Rows)]
+    [InlineData("clEnqueueWriteBuffer", 1, OutputAxis.Rows)]
+    [InlineData("clFlush", 2, OutputAxis.Rows)]
+    public void What_fails_is_computed_by_the_CPU(string call, int failAt, OutputAxis axis)
     {
-        Tensor[] expected = ClSessions.OnCpu(Model, Image);
+        (byte[] model, Dictionary<string, Datum> inputs, _) = Problems[axis];
+        Tensor[] expected = ClSessions.OnCpu(model, inputs);
         foreach (ClBackend usual in ClSessions.Backends)
         {
             var api = new FaultyApi();
             using ClBackend backend = ClBackend.Open(api.Device, new ClBackendOptions { Sharing = usual.Sharing });
-            using var session = new InferenceSession(Model, Splitting(backend, 0.5));
-            ClSessions.Run(session, Image);
+            using var session = new InferenceSession(model, Splitting(backend, 0.5, axis));
+            ClSessions.Run(session, inputs);
             bool isCalled = api.Calls.Count(c => c == call) > failAt;
             int calls = 0;
             api.Reset(c => c == call && Interlocked.Increment(ref calls) - 1 == failAt ? -5 : 0);
-            for (int run = 0; run < 3; run++) ClSessions.AssertClose(expected, ClSessions.Run(session, Image), $"{call} {failAt} under {usual.Sharing}, run {run}");
+            for (int run = 0; run < 3; run++) ClSessions.AssertClose(expected, ClSessions.Run(session, inputs), $"{call} {failAt} under {usual.Sharing}, run {run}");
             Assert.Equal(isCalled ? 1 : 0, session.Warnings.Count);
             if (usual.Sharing == ClSharing.Copied) Assert.True(isCalled, $"{call} is not called {failAt + 1} times");
         }

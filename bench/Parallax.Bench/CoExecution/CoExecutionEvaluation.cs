@@ -11,7 +11,7 @@ using Parallax.Runtime.Calibration;
 namespace Parallax.Bench.CoExecution;
 
 /// <summary>
-/// Layers of the zoo's networks on one worker of the CPU, on an OpenCL device, and split between both: at every tenth of the channels, and where the planner splits them by
+/// Layers of the zoo's networks on one worker of the CPU, on an OpenCL device, and split between both: at every tenth of the channels and of the rows, and where the planner splits them by
 /// predictors that were trained on other layers. All ways to run a layer take turns. POCL_MAX_PTHREAD_COUNT=1 makes PoCL a device as large as one worker.
 /// </summary>
 internal sealed class CoExecutionEvaluation : IDisposable
@@ -78,6 +78,7 @@ internal sealed class CoExecutionEvaluation : IDisposable
     {
         IReadOnlyList<LayerShape> all = LayerShape.OfTheZoo();
         LayerShape[] splittable = [.. all.Where(IsSplittable)], unseen = [.. splittable.Where(l => !trained.Contains(l.Work.Extents))];
+        if (options.Layers is { } named) return [.. named.Select(n => splittable.FirstOrDefault(l => l.ToString() == n) ?? throw new InvalidInputException($"--layers {n}: no network has such a layer that can be split; they are\n{string.Join('\n', splittable.Select(l => l.ToString()))}"))];
         var chosen = new List<LayerShape>();
         foreach (LayerFamily family in Enum.GetValues<LayerFamily>())
         {
@@ -92,7 +93,7 @@ internal sealed class CoExecutionEvaluation : IDisposable
     private bool IsSplittable(LayerShape shape)
     {
         (Graph graph, Node node) = LayerOf(shape);
-        return planned.WhyNot(graph, node) is null && planned.SplitGranule(graph, node, OutputChannels.AxisOf(graph, node)!.Value) is { } granule && granule < shape.Work.Extents.Columns;
+        return planned.WhyNot(graph, node) is null && OutputAxes.Of(graph, node).Any(axis => planned.SplitGranule(graph, node, axis) is { } granule && granule < OutputAxes.ExtentOf(graph, node, axis));
     }
 
     private static (Graph Graph, Node Node) LayerOf(LayerShape shape)
@@ -121,30 +122,34 @@ internal sealed class CoExecutionEvaluation : IDisposable
     {
         var common = new SessionOptions { Threads = 1, DeviceProfile = options.Profile, Exclude = [LayerShape.Beside] };
         SessionOptions both = common with { Backends = [backend] };
-        long channels = shape.Work.Extents.Columns;
-        var ways = new SortedDictionary<long, (LayerRun Run, bool OnGrid)>();
+        var ways = new List<(LayerCut Cut, LayerRun Run, bool OnGrid)>();
         try
         {
-            ways[0] = (new LayerRun(shape, both with { OffloadAll = true }), true);
-            ways[channels] = (new LayerRun(shape, common with { Exclude = [] }), true);
-            for (int part = 1; part < GridParts; part++) AddSplit(new LayerRun(shape, both with { Splits = [new LayerSplit(LayerShape.Layer, part / (double)GridParts)] }), onGrid: true);
+            Add(LayerCut.OnDevice, new LayerRun(shape, both with { OffloadAll = true }), onGrid: true);
+            foreach (OutputAxis axis in Enum.GetValues<OutputAxis>())
+                for (int part = 1; part < GridParts; part++)
+                {
+                    var run = new LayerRun(shape, both with { Splits = [new LayerSplit(LayerShape.Layer, part / (double)GridParts) { Axis = axis }] });
+                    Add(run.Cut, run, onGrid: true);
+                }
             var own = new LayerRun(shape, both with { EachForItself = true });
-            long chosen = own.Plan.Joint!.Operators.Single(o => o.Name == LayerShape.Layer) is var placed && placed.Side == Side.Device ? 0 : placed.Cut ?? channels;
-            if (ways.ContainsKey(chosen)) own.Dispose();
-            else ways[chosen] = (own, false);
-            int rounds = TakeTurns([.. ways.Values.Select(w => w.Run)], CacheSweep.Matters(shape.Work) ? sweep : null, seconds);
-            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Key, new Timing(w.Value.Run.MinUs, w.Value.Run.MedianUs), PredictCpuUs(shape.Work, w.Key), PredictDeviceUs(shape, channels - w.Key)))];
-            return new LayerTimes(shape.Network, shape.Family, shape.ToString(), shape.Work.Macs, channels, chosen, cuts, [.. ways.Values.Select(w => w.OnGrid)], rounds);
+            LayerCut chosen = own.Cut ?? (own.Plan.Joint!.Operators.Single(o => o.Name == LayerShape.Layer).Side == Side.Device ? LayerCut.OnDevice : LayerCut.OnCpu);
+            if (own.Cut is null) own.Dispose();
+            else Add(chosen, own, onGrid: false);
+            Add(LayerCut.OnCpu, new LayerRun(shape, common with { Exclude = [] }), onGrid: true);
+            int rounds = TakeTurns([.. ways.Select(w => w.Run)], CacheSweep.Matters(shape.Work) ? sweep : null, seconds);
+            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, new Timing(w.Run.MinUs, w.Run.MedianUs), PredictCpuUs(shape.Work, w.Cut), PredictDeviceUs(shape, w.Cut)))];
+            return new LayerTimes(shape.Network, shape.Family, shape.ToString(), shape.Work.Macs, chosen, cuts, [.. ways.Select(w => w.OnGrid)], rounds);
         }
         finally
         {
-            foreach ((LayerRun run, _) in ways.Values) run.Dispose();
+            foreach ((_, LayerRun run, _) in ways) run.Dispose();
         }
 
-        void AddSplit(LayerRun run, bool onGrid)
+        void Add(LayerCut? cut, LayerRun run, bool onGrid)
         {
-            if (run.Cut is not { } cut || ways.ContainsKey(cut)) run.Dispose();
-            else ways[cut] = (run, onGrid);
+            if (cut is not { } known || ways.Any(w => w.Cut == known)) run.Dispose();
+            else ways.Add((known, run, onGrid));
         }
     }
 
@@ -165,13 +170,15 @@ internal sealed class CoExecutionEvaluation : IDisposable
         return rounds;
     }
 
-    private double PredictCpuUs(in StepWork work, long channels) => channels == 0 ? 0 : profile.Profile.Cpu.PredictUs(work.Part(channels));
+    private double PredictCpuUs(in StepWork work, LayerCut cut) => cut == LayerCut.OnDevice ? 0 : profile.Profile.Cpu.PredictUs(cut.IsSplit ? work.Part(cut.Cut, cut.Axis) : work);
 
-    private double PredictDeviceUs(LayerShape shape, long channels)
+    private double PredictDeviceUs(LayerShape shape, LayerCut cut)
     {
-        if (channels == 0) return 0;
+        if (cut == LayerCut.OnCpu) return 0;
         (Graph graph, Node node) = LayerOf(shape);
-        return device.Sync!.DispatchUs + device.StepUs(shape.Work.Part(channels), planned.KernelOf(graph, node).Part(channels, shape.Work.Extents.Columns)) + device.Sync.ToCpuUs;
+        KernelFacts kernel = planned.KernelOf(graph, node);
+        double us = cut.IsSplit ? device.StepUs(shape.Work.Part(cut.Extent - cut.Cut, cut.Axis), kernel.Part(cut.Extent - cut.Cut, cut.Extent)) : device.StepUs(shape.Work, kernel);
+        return device.Sync!.DispatchUs + us + device.Sync.ToCpuUs;
     }
 
     private void WriteJson(string path, SharingCosts[] sharing, List<LayerTimes> results)

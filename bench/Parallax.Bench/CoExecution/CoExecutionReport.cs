@@ -17,7 +17,7 @@ internal static class CoExecutionReport
     {
         foreach ((string kind, Func<Timing, double> of) in Kinds)
         {
-            output.WriteLine($"{kind} times; the cut is the CPU's part of the channels");
+            output.WriteLine($"{kind} times; the cut is the CPU's part of the channels, after an r of the rows");
             output.WriteLine($"{"network",-21} {"layer",-42} {"MMAC",7} {"runs",5} {"CPU us",9} {"device us",9} {"chosen",7} {"us",9} {"best",6} {"us",9} {"regret",7} {"speed-up",8} {"ideal",6} {"reached",8}");
             foreach (LayerTimes l in all) output.WriteLine(Row(l, of));
             output.WriteLine();
@@ -33,14 +33,12 @@ internal static class CoExecutionReport
     {
         CutTimes best = l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => of(c.Measured))!;
         return string.Create(CultureInfo.InvariantCulture,
-            $"{l.Network,-21} {l.Shape,-42} {l.Macs / 1e6,7:0.0} {l.Runs,5} {of(l.Cpu.Measured),9:0} {of(l.Device.Measured),9:0} {Share(l, l.Chosen),7} {of(l.ChosenCut.Measured),9:0} {Share(l, best.Cut),6} {of(best.Measured),9:0} {Percent(l.Regret(of)),7} {l.Speedup(of),8:0.00} {l.Ideal(of),6:0.00} {Percent(l.Speedup(of) / l.Ideal(of)),8}");
+            $"{l.Network,-21} {l.Shape,-42} {l.Macs / 1e6,7:0.0} {l.Runs,5} {of(l.Cpu.Measured),9:0} {of(l.Device.Measured),9:0} {l.Chosen,7} {of(l.ChosenCut.Measured),9:0} {best.Cut,6} {of(best.Measured),9:0} {Percent(l.Regret(of)),7} {l.Speedup(of),8:0.00} {l.Ideal(of),6:0.00} {Percent(l.Speedup(of) / l.Ideal(of)),8}");
     }
-
-    private static string Share(LayerTimes l, long cut) => cut == 0 ? "device" : cut == l.Channels ? "CPU" : string.Create(CultureInfo.InvariantCulture, $"{cut / (double)l.Channels:0.00}");
 
     private static void Summarize(TextWriter output, LayerFamily family, LayerTimes[] layers)
     {
-        output.WriteLine($"{family}: {layers.Length} layers, {layers.Count(l => l.Chosen > 0 && l.Chosen < l.Channels)} split");
+        output.WriteLine($"{family}: {layers.Length} layers, {layers.Count(l => l.Chosen.IsSplit)} split, {layers.Count(l => l.Chosen.IsSplit && l.Chosen.Axis == OutputAxis.Rows)} of them by rows");
         output.WriteLine($"  {"",-44} {"shortest",10} {"median",10}");
         Line("regret of the chosen cut, geometric mean", of => Percent(Mean(layers, l => 1 + l.Regret(of)) - 1));
         Line("regret, nine in ten within", of => Percent(Quantile(layers, l => l.Regret(of), 0.9)));
@@ -50,6 +48,8 @@ internal static class CoExecutionReport
         Line("speed-up, best", of => Ratio(layers.Max(l => l.Speedup(of))));
         Line("speed-up of the grid's best, geometric mean", of => Ratio(Mean(layers, l => l.BestSpeedup(of))));
         Line("speed-up of the grid's best, best", of => Ratio(layers.Max(l => l.BestSpeedup(of))));
+        LayerTimes[] both = [.. layers.Where(l => Enum.GetValues<OutputAxis>().All(a => l.BestUs(Kinds[0].Of, a) is not null))];
+        if (both.Length > 0) Line($"grid's best by rows over by channels, {both.Length} layers", of => Ratio(Mean(both, l => l.BestUs(of, OutputAxis.Rows)!.Value / l.BestUs(of, OutputAxis.Channels)!.Value)));
         for (int size = 0; size < SizesMmac.Length; size++)
         {
             long from = SizesMmac[size], to = size + 1 < SizesMmac.Length ? SizesMmac[size + 1] : long.MaxValue;

@@ -22,7 +22,7 @@ internal sealed class LayerRun : IDisposable
     internal PlanSummary Plan { get; }
 
     /// <summary>Where the result is cut; null where one side computes all.</summary>
-    internal long? Cut => Plan.Splits is [var only] ? only.Cut : null;
+    internal LayerCut? Cut => Plan.Splits is [var only] ? new LayerCut(only.Axis, only.Cut, only.Extent) : null;
 
     internal double MinUs => us.Min();
 

@@ -54,7 +54,7 @@ internal sealed record LayerShape(string Network, LayerFamily Family, Op Op, Imm
 
     private static LayerShape? TryRead(string network, Graph graph, Node node)
     {
-        if (OutputChannels.AxisOf(graph, node) is null || graph.Constant(node.Inputs[1]) is null) return null;
+        if (OutputAxes.Of(graph, node).IsEmpty || graph.Constant(node.Inputs[1]) is null) return null;
         StepWork work = StepWork.Of(graph, node);
         if (!work.Extents.IsKnown || work.Macs < MinMacs || work.ColdBytes > MaxConstantBytes) return null;
         ImmutableArray<LayerInput?> inputs = [.. node.Inputs.Select(i => i.IsNone ? null : LayerInput.Of(graph, i))];

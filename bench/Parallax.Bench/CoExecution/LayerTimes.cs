@@ -1,22 +1,37 @@
+using System.Globalization;
+
 namespace Parallax.Bench.CoExecution;
 
 /// <summary>The shortest and the middle time of many runs, in microseconds.</summary>
 internal sealed record Timing(double MinUs, double MedianUs);
 
+/// <summary>A way to share a layer: the CPU computes the channels or rows before a cut, the device the others.</summary>
+/// <param name="Cut">0 is the device alone, the whole extent the CPU alone.</param>
+internal readonly record struct LayerCut(OutputAxis Axis, long Cut, long Extent)
+{
+    internal static LayerCut OnDevice { get; } = new(OutputAxis.Channels, 0, 1);
+
+    internal static LayerCut OnCpu { get; } = new(OutputAxis.Channels, 1, 1);
+
+    internal bool IsSplit => Cut > 0 && Cut < Extent;
+
+    /// <summary>The CPU's share, after an r where rows are cut.</summary>
+    public override string ToString() => this == OnDevice ? "device" : this == OnCpu ? "CPU" : string.Create(CultureInfo.InvariantCulture, $"{(Axis == OutputAxis.Rows ? "r " : "")}{Cut / (double)Extent:0.00}");
+}
+
 /// <summary>One way to share a layer, measured and predicted.</summary>
-/// <param name="Cut">The CPU computes the channels before it, the device the others: all with the CPU is the CPU alone, 0 the device alone.</param>
 /// <param name="PredictedCpuUs">Of the CPU's part, as the predictors say, nothing added for what they may err by; 0 where it has none.</param>
 /// <param name="PredictedDeviceUs">Of the device's part likewise, with what it costs to start the device and to see that it has ended.</param>
-internal sealed record CutTimes(long Cut, Timing Measured, double PredictedCpuUs, double PredictedDeviceUs)
+internal sealed record CutTimes(LayerCut Cut, Timing Measured, double PredictedCpuUs, double PredictedDeviceUs)
 {
     internal double PredictedUs => Math.Max(PredictedCpuUs, PredictedDeviceUs);
 }
 
 /// <summary>What was measured and predicted of one layer.</summary>
-/// <param name="Chosen">The cut that the planner chose for the layer alone.</param>
+/// <param name="Chosen">What the planner chose for the layer alone.</param>
 /// <param name="Cuts">All that were measured, the chosen one included; the device alone first, the CPU alone last.</param>
 /// <param name="OnGrid">By cut, whether the exhaustive grid has it.</param>
-internal sealed record LayerTimes(string Network, LayerFamily Family, string Shape, long Macs, long Channels, long Chosen, CutTimes[] Cuts, bool[] OnGrid, int Runs)
+internal sealed record LayerTimes(string Network, LayerFamily Family, string Shape, long Macs, LayerCut Chosen, CutTimes[] Cuts, bool[] OnGrid, int Runs)
 {
     internal CutTimes Device => Cuts[0];
 
@@ -29,6 +44,9 @@ internal sealed record LayerTimes(string Network, LayerFamily Family, string Sha
 
     /// <summary>The shortest time of all cuts of the grid.</summary>
     internal double BestUs(Func<Timing, double> of) => Cuts.Where((_, i) => OnGrid[i]).Min(c => of(c.Measured));
+
+    /// <summary>The shortest time of the grid's cuts along an axis, the sides alone left out; null where there is none.</summary>
+    internal double? BestUs(Func<Timing, double> of, OutputAxis axis) => Cuts.Where((c, i) => OnGrid[i] && c.Cut.IsSplit && c.Cut.Axis == axis).Min(c => (double?)of(c.Measured));
 
     /// <summary>The time of the chosen cut over the grid's best, less 1: below 0 where it lies between the grid's cuts and is better.</summary>
     internal double Regret(Func<Timing, double> of) => of(ChosenCut.Measured) / BestUs(of) - 1;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using Parallax.OpenCL;
+using Parallax.Planning;
 using Parallax.Runtime;
 
 namespace Parallax.Cli.Commands;
@@ -26,8 +27,8 @@ internal static class DeviceOptions
         "Where the work is done: on the CPU; all that it can compute on an OpenCL device (opencl:N for the one that 'devices' numbers so); or what is predicted to be faster there, where there is one (default: cpu).");
     private static readonly Option<string> Sharing = CommonOptions.Text("--opencl-sharing", "atomics|fine|copied", "How memory is shared with an OpenCL device (default: the best way that it has).");
     private static readonly Option<string[]> Exclude = CommonOptions.Many("--exclude", "NODE_OR_OP", "A node, or an operator such as Conv, that stays on the CPU; may be repeated.");
-    private static readonly Option<string[]> Split = CommonOptions.Many("--split", "[NODE_OR_OP=]SHARE",
-        "Convolutions and products that the CPU and the device compute together, and the CPU's share of their output channels, between 0 and 1; without a name all that can be split; may be repeated.");
+    private static readonly Option<string[]> Split = CommonOptions.Many("--split", "[NODE_OR_OP=]SHARE[:rows]",
+        "Convolutions and products that the CPU and the device compute together, and the CPU's share of their output channels, between 0 and 1, or with :rows of the rows of products; without a name all that can be split; may be repeated.");
 
     internal static void AddTo(Command command)
     {
@@ -54,7 +55,9 @@ internal static class DeviceOptions
     private static LayerSplit ReadSplit(string text)
     {
         int at = text.LastIndexOf('=');
-        return new LayerSplit(at < 0 ? LayerSplit.All : text[..at], CommonOptions.Real("--split", text[(at + 1)..], 0, 1));
+        string share = text[(at + 1)..];
+        OutputAxis? axis = Enum.GetValues<OutputAxis>().Cast<OutputAxis?>().FirstOrDefault(a => share.EndsWith($":{OutputAxes.NameOf(a!.Value)}", StringComparison.Ordinal));
+        return new LayerSplit(at < 0 ? LayerSplit.All : text[..at], CommonOptions.Real("--split", axis is null ? share : share[..share.LastIndexOf(':')], 0, 1)) { Axis = axis };
     }
 
     /// <summary>Apart from <see cref="Read"/>, so that a call that stays on the CPU does not even load the library.</summary>

@@ -125,6 +125,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
         {
             json.WriteStartObject();
             json.WriteString("node", split.Node);
+            json.WriteString("axis", $"{split.Axis}");
             json.WriteNumber("cut", split.Cut);
             json.WriteNumber("extent", split.Extent);
             json.Finite("predictedCpuUs", split.PredictedCpuUs, 2);

@@ -88,10 +88,10 @@ internal static class HtmlReport
         if (splits.Length == 0) return null;
         bool isMeasured = splits.Any(s => s.MeasuredCpuUs is not null);
         return Tag("section", Tag("h2", "Split layers"),
-            Tag("p", $"{Numbers.Count(splits.Length, "layer")} that the CPU and a device compute together, cut along the output channels. Times are predicted{(isMeasured ? "; measured are the CPU's part and what it then waited for the device" : "")}."),
+            Tag("p", $"{Numbers.Count(splits.Length, "layer")} that the CPU and a device compute together, cut along output channels or rows. Times are predicted{(isMeasured ? "; measured are the CPU's part and what it then waited for the device" : "")}."),
             Table(["layer", ">CPU's part", ">CPU us", ">device us", .. isMeasured ? [">measured us"] : (string[])[], "why", "kernels"], splits.Select(s => (object?[])
             [
-                Tag("span.name", s.Node), $"{s.Cut} of {s.Extent}", Numbers.Fixed(s.PredictedCpuUs), Numbers.Fixed(s.PredictedDeviceUs),
+                Tag("span.name", s.Node), $"{s.Cut} of {s.Extent} {OutputAxes.NameOf(s.Axis)}", Numbers.Fixed(s.PredictedCpuUs), Numbers.Fixed(s.PredictedDeviceUs),
                 .. isMeasured ? [s.MeasuredCpuUs is { } us ? $"{Numbers.Fixed(us)} + {Numbers.Fixed(s.MeasuredWaitUs!.Value)}" : ""] : (object?[])[], Tag("span.why", s.Why), Tag("span.name", $"{s.CpuKernel} | {s.DeviceKernel}"),
             ])));
     }

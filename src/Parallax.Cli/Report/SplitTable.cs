@@ -1,4 +1,5 @@
 using Parallax.Cli.Output;
+using Parallax.Planning;
 
 namespace Parallax.Cli.Report;
 
@@ -8,14 +9,14 @@ internal static class SplitTable
     private const int MaxRows = 30;
 
     private static readonly string[] Columns =
-        ["layer", ">CPU's channels", ">of", ">predicted CPU us", ">predicted device us", ">measured CPU us", ">then waited us", "CPU's kernel", "device's kernel", "why"];
+        ["layer", "cut", ">CPU's part", ">of", ">predicted CPU us", ">predicted device us", ">measured CPU us", ">then waited us", "CPU's kernel", "device's kernel", "why"];
 
     /// <summary>The split layers of a plan.</summary>
     internal static PlanSplit[] Of(PlanReport plan) => [.. plan.Branches.Select(b => b.Split).OfType<PlanSplit>()];
 
     private static string[] Row(PlanSplit split) =>
     [
-        split.Node, $"{split.Cut}", $"{split.Extent}", Numbers.Fixed(split.PredictedCpuUs), Numbers.Fixed(split.PredictedDeviceUs), Us(split.MeasuredCpuUs), Us(split.MeasuredWaitUs),
+        split.Node, OutputAxes.NameOf(split.Axis), $"{split.Cut}", $"{split.Extent}", Numbers.Fixed(split.PredictedCpuUs), Numbers.Fixed(split.PredictedDeviceUs), Us(split.MeasuredCpuUs), Us(split.MeasuredWaitUs),
         split.CpuKernel, split.DeviceKernel, split.Why,
     ];
 

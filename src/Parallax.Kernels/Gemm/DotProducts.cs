@@ -37,7 +37,7 @@ internal sealed unsafe class DotProducts
     internal int Blocks => problem.M == 0 ? 0 : (problem.N + columnsPerBlock - 1) / columnsPerBlock;
 
     internal static bool Suits(GemmProblem problem) =>
-        problem.M <= MaxRows && problem.K >= 8 && problem.A.ColumnStride == 1 && problem.B.RowStride == 1;
+        problem.WholeRows <= MaxRows && problem.K >= 8 && problem.A.ColumnStride == 1 && problem.B.RowStride == 1;
 
     internal void RunBlock(int block, in GemmOperands operands)
     {

@@ -22,12 +22,12 @@ public static unsafe class GemmKernels
         return new GemmKernel(problem, packedA, packedB, entry ?? GemmCatalog.Best, swapped: false);
     }
 
-    /// <summary>Makes a kernel over the operands of a whole product of one that computes <see cref="GemmProblem.Columns"/> of it.</summary>
-    /// <param name="columns">Takes the operands of the part.</param>
-    public static Kernel OfPart(Kernel columns, GemmProblem whole, OutputPart part, int elementBytes)
+    /// <summary>Makes a kernel over the operands of a whole product of one that computes a <see cref="GemmProblem.Part"/> of it.</summary>
+    /// <param name="ofPart">Takes the operands of the part.</param>
+    public static Kernel OfPart(Kernel ofPart, GemmProblem whole, OutputPart part, int elementBytes)
     {
-        long first = part.First * elementBytes;
-        return new OffsetKernel(columns, [0, first * whole.B.ColumnStride, first * (whole.Bias?.ColumnStride ?? 0), first], first);
+        PartOffsets first = whole.OffsetsOf(part);
+        return new OffsetKernel(ofPart, [first.A * elementBytes, first.B * elementBytes, first.Bias * elementBytes, first.C * elementBytes], first.C * elementBytes);
     }
 
     /// <summary>Packs a constant A of a problem whose B is computed; a problem with another N can share it, unless one of the two is 1.</summary>
@@ -50,7 +50,7 @@ public static unsafe class GemmKernels
 
     /// <summary>Whether a product with one column is better computed as one with a single row: the operands change sides.</summary>
     private static bool CanSwap(GemmProblem problem) =>
-        problem.N == 1 && problem.M > 1 && problem.CRowStride == 1 && problem.Bias is not { RowStride: > 1 };
+        problem.N == 1 && problem.WholeRows > 1 && problem.CRowStride == 1 && problem.Bias is not { RowStride: > 1 };
 
     /// <summary>How many different matrices a batch array names, and how far apart they lie; they are expected at equal distances.</summary>
     internal static (int Count, long Stride) Matrices(long[]? batch)
@@ -69,6 +69,7 @@ public static unsafe class GemmKernels
     private static GemmProblem Swap(GemmProblem problem) => problem with
     {
         M = 1,
+        WholeRows = 1,
         N = problem.M,
         A = problem.B.Transpose(),
         B = problem.A.Transpose(),

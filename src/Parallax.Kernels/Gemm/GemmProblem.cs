@@ -8,6 +8,10 @@ public readonly record struct MatrixLayout(long RowStride, long ColumnStride)
     public MatrixLayout Transpose() => new(ColumnStride, RowStride);
 }
 
+/// <summary>Elements from where the operands of a product begin to where those of a part of it do.</summary>
+/// <param name="C">Of result and residual.</param>
+public readonly record struct PartOffsets(long A, long B, long Bias, long C);
+
 /// <summary>
 /// A batch of float32 matrix products with what follows them:
 /// <c>C = activation(Alpha A B + Beta bias + residual)</c>, A [M, K], B [K, N], C [M, N].
@@ -49,13 +53,24 @@ public sealed record GemmProblem(int M, int N, int K)
 
     public Activation Activation { get; init; }
 
+    /// <summary>Rows of the product that this one is a part of: they decide which kernel sums, and in what order.</summary>
+    internal int WholeRows { get; init; } = M;
+
     /// <summary>
-    /// The product that computes some columns of this one and leaves the others as they are. Its B, bias, residual and C begin where those columns do; they get
-    /// the bits that they have in the whole.
+    /// The product that computes some columns or rows of this one and leaves the others as they are. Its operands begin where those do. Columns get the bits that they have
+    /// in the whole, and so do rows with the same entry of <see cref="GemmCatalog"/> if the part begins at a multiple of <see cref="GemmMicroKernel.MR"/>, and ends at one or with the last row.
     /// </summary>
-    public GemmProblem Columns(OutputPart part) => part.First >= 0 && part.Count > 0 && part.End <= N
-        ? this with { N = (int)part.Count }
-        : throw new ArgumentOutOfRangeException(nameof(part), $"columns {part} of {N}");
+    public GemmProblem Part(OutputPart part)
+    {
+        bool isRows = part.Axis == OutputAxis.Rows;
+        if (part.First < 0 || part.Count < 1 || part.End > (isRows ? M : N)) throw new ArgumentOutOfRangeException(nameof(part), $"{part} of {M} rows and {N} columns");
+        return isRows ? this with { M = (int)part.Count } : this with { N = (int)part.Count };
+    }
+
+    /// <summary>How far behind those of the whole the operands of a part begin.</summary>
+    public PartOffsets OffsetsOf(OutputPart part) => part.Axis == OutputAxis.Rows
+        ? new PartOffsets(part.First * A.RowStride, 0, part.First * (Bias?.RowStride ?? 0), part.First * CRowStride)
+        : new PartOffsets(0, part.First * B.ColumnStride, part.First * (Bias?.ColumnStride ?? 0), part.First);
 
     public int BatchCount => CBatch?.Length ?? 1;
 

@@ -9,23 +9,23 @@ internal sealed class ClBinding
 {
     private readonly Func<Op, OperandFacts, string?> whyNot;
     private readonly Func<Op, ClPrepareContext, ClCall> prepare;
-    private readonly Func<Op, OperandFacts, long>? granule;
+    private readonly Func<Op, OperandFacts, OutputAxis, long?> granule;
 
-    private ClBinding(Type operatorType, Func<Op, OperandFacts, string?> whyNot, Func<Op, ClPrepareContext, ClCall> prepare, Func<Op, OperandFacts, long>? granule) =>
+    private ClBinding(Type operatorType, Func<Op, OperandFacts, string?> whyNot, Func<Op, ClPrepareContext, ClCall> prepare, Func<Op, OperandFacts, OutputAxis, long?> granule) =>
         (OperatorType, this.whyNot, this.prepare, this.granule) = (operatorType, whyNot, prepare, granule);
 
     internal Type OperatorType { get; }
 
     /// <param name="whyNot">Null where the operands are supported, else the reason, which begins in lower case and has no full stop. The facts are static.</param>
-    /// <param name="granule">A part of the result may begin and end at multiples of this; null where <see cref="ClPrepareContext.Part"/> is not heeded.</param>
-    internal static ClBinding Of<TOp>(Func<TOp, OperandFacts, string?> whyNot, Func<TOp, ClPrepareContext, ClCall> prepare, Func<TOp, OperandFacts, long>? granule = null) where TOp : Op =>
-        new(typeof(TOp), (op, facts) => whyNot((TOp)op, facts), (op, context) => prepare((TOp)op, context), granule is null ? null : (op, facts) => granule((TOp)op, facts));
+    /// <param name="granule">A part of the result may begin and end at multiples of this along an axis; null, or null of an axis, where <see cref="ClPrepareContext.Part"/> is not heeded.</param>
+    internal static ClBinding Of<TOp>(Func<TOp, OperandFacts, string?> whyNot, Func<TOp, ClPrepareContext, ClCall> prepare, Func<TOp, OperandFacts, OutputAxis, long?>? granule = null) where TOp : Op =>
+        new(typeof(TOp), (op, facts) => whyNot((TOp)op, facts), (op, context) => prepare((TOp)op, context), (op, facts, axis) => granule?.Invoke((TOp)op, facts, axis));
 
     /// <summary>Null where an operator with such operands is computed here, else the reason why not.</summary>
     internal string? WhyNot(Op op, OperandFacts facts) => OperandLimits.WhyNot(facts) ?? whyNot(op, facts);
 
-    /// <summary>Where the result of an operator that is computed here can be cut; null where it is computed whole only.</summary>
-    internal long? SplitGranule(Op op, OperandFacts facts) => granule?.Invoke(op, facts);
+    /// <summary>Where the result of an operator that is computed here can be cut along an axis; null where it is computed whole only.</summary>
+    internal long? SplitGranule(Op op, OperandFacts facts, OutputAxis axis) => granule(op, facts, axis);
 
     /// <summary>The launches for operands that <see cref="WhyNot"/> has nothing against.</summary>
     internal ClCall Prepare(Op op, ClPrepareContext context) => prepare(op, context);

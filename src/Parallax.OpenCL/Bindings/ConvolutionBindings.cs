@@ -13,7 +13,7 @@ internal static class ConvolutionBindings
 
     internal static readonly ClBinding[] All =
     [
-        ClBinding.Of<Conv>(WhyNotConv, Prepare, (op, x) => op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1),
+        ClBinding.Of<Conv>(WhyNotConv, Prepare, (op, x, axis) => axis != OutputAxis.Channels ? null : op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1),
         ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose),
     ];
 

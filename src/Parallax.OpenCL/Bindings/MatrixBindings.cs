@@ -9,8 +9,8 @@ internal static class MatrixBindings
 {
     internal static readonly ClBinding[] All =
     [
-        ClBinding.Of<MatMul>(WhyNotMatMul, PrepareMatMul, (_, _) => 1),
-        ClBinding.Of<Gemm>((_, x) => OperandLimits.UnlessFloat32(x, 0, 1), PrepareGemm, (_, _) => 1),
+        ClBinding.Of<MatMul>(WhyNotMatMul, PrepareMatMul, (_, _, _) => 1),
+        ClBinding.Of<Gemm>((_, x) => OperandLimits.UnlessFloat32(x, 0, 1), PrepareGemm, (_, _, _) => 1),
     ];
 
     private static string? WhyNotMatMul(MatMul op, OperandFacts x)
@@ -65,27 +65,32 @@ internal static class MatrixBindings
     /// <param name="layout">That of B's matrices, which follow one another.</param>
     private static ClCall Prepare(IFusible op, ClPrepareContext x, ClGemm problem, MatrixLayout layout, long matrices)
     {
-        OutputPart part = x.Part ?? new OutputPart(0, problem.N);
-        long matrixElements = problem.K * problem.N, firstOfB = part.First * layout.ColumnStride;
+        (OutputPart rows, OutputPart columns) = (new OutputPart(0, problem.M, OutputAxis.Rows), new OutputPart(0, problem.N));
+        if (x.Part is { Axis: OutputAxis.Rows } someRows) rows = someRows;
+        else if (x.Part is { } someColumns) columns = someColumns;
+        long matrixElements = problem.K * problem.N, firstOfB = columns.First * layout.ColumnStride;
         var steps = new ClSteps();
         ClArg b;
-        ClTile tile = ClTile.For(x.Context, problem.M, part.Count);
-        ClGemm product = problem with { Tile = tile, N = part.Count, Finish = ClFinish.Of(op, x) };
-        if (x.Constant(1) is null && layout.ColumnStride == 1 && ClColumns.CanBeRows(tile, part.Count))
+        ClTile tile = ClTile.For(x.Context, rows.Count, columns.Count);
+        ClGemm product = problem with { Tile = tile, M = rows.Count, N = columns.Count, Finish = ClFinish.Of(op, x) };
+        if (x.Constant(1) is null && layout.ColumnStride == 1 && ClColumns.CanBeRows(tile, columns.Count))
         {
             b = ClArg.Input(1, firstOfB * sizeof(float));
             product = product with { B = ClColumns.Rows(layout.RowStride), BBatch = Scaled(problem.BBatch, matrixElements) };
         }
         else
         {
-            var panels = new ClPanels(part.Count, problem.K, tile.Width, matrices) { ColumnStride = layout.ColumnStride, RowStride = layout.RowStride, MatrixStride = matrixElements };
+            var panels = new ClPanels(columns.Count, problem.K, tile.Width, matrices) { ColumnStride = layout.ColumnStride, RowStride = layout.RowStride, MatrixStride = matrixElements };
             b = panels.Of(x, 1, firstOfB, steps);
             product = product with { B = ClColumns.Of(panels), BBatch = Scaled(problem.BBatch, panels.MatrixElements) };
         }
-        long first = part.First * sizeof(float);
-        steps.Add(product.Launch(x, ClArg.Input(0), b,
-            ClArg.Input(x.Has(2) ? 2 : 0, product.Bias is { ColumnStride: 1 } ? first : 0), x.Has(IFusible.ResidualInput) ? ClArg.Input(IFusible.ResidualInput, first) : ClArg.Input(0), ClArg.Output(0, first)));
+        MatrixLayout terms = product.Bias ?? default;
+        long first = At(new MatrixLayout(product.CRowStride, 1));
+        steps.Add(product.Launch(x, ClArg.Input(0, At(product.A with { ColumnStride = 0 })), b,
+            ClArg.Input(x.Has(2) ? 2 : 0, At(terms)), x.Has(IFusible.ResidualInput) ? ClArg.Input(IFusible.ResidualInput, first) : ClArg.Input(0), ClArg.Output(0, first)));
         return steps.ToCall();
+
+        long At(MatrixLayout layout) => (rows.First * layout.RowStride + columns.First * layout.ColumnStride) * sizeof(float);
     }
 
     private static long[] BatchOf(long[] dims) => dims.Length > 2 ? dims[..^2] : [];

@@ -25,6 +25,7 @@ internal unsafe class ClApi(nint library)
     private readonly delegate* unmanaged<nint, uint, nint*, nint*, int> enqueueMarkerWithWaitList = (delegate* unmanaged<nint, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueMarkerWithWaitList");
     private readonly delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int> enqueueWriteBuffer = (delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueWriteBuffer");
     private readonly delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int> enqueueReadBuffer = (delegate* unmanaged<nint, nint, uint, nuint, nuint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueReadBuffer");
+    private readonly delegate* unmanaged<nint, nint, uint, nuint*, nuint*, nuint*, nuint, nuint, nuint, nuint, void*, uint, nint*, nint*, int> enqueueWriteBufferRect = (delegate* unmanaged<nint, nint, uint, nuint*, nuint*, nuint*, nuint, nuint, nuint, nuint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueWriteBufferRect");
     private readonly delegate* unmanaged<nint, nint, uint, nuint*, nuint*, nuint*, nuint, nuint, nuint, nuint, void*, uint, nint*, nint*, int> enqueueReadBufferRect = (delegate* unmanaged<nint, nint, uint, nuint*, nuint*, nuint*, nuint, nuint, nuint, nuint, void*, uint, nint*, nint*, int>)NativeLibrary.GetExport(library, "clEnqueueReadBufferRect");
     private readonly delegate* unmanaged<nint, int> flush = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(library, "clFlush");
     private readonly delegate* unmanaged<nint, int> finish = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(library, "clFinish");
@@ -112,6 +113,10 @@ internal unsafe class ClApi(nint library)
     /// <param name="from">Origin in the buffer: bytes, rows, slices; likewise <paramref name="to"/> at the host, and <paramref name="extent"/>.</param>
     internal int EnqueueReadBufferRect(nint queue, nint memory, uint blocking, nuint* from, nuint* to, nuint* extent, nuint pitch, nuint hostPitch, void* host) =>
         Fault("clEnqueueReadBufferRect") is var fault and not 0 ? fault : enqueueReadBufferRect(queue, memory, blocking, from, to, extent, pitch, 0, hostPitch, 0, host, 0, null, null);
+
+    /// <param name="to">Origin in the buffer: bytes, rows, slices; likewise <paramref name="from"/> at the host, and <paramref name="extent"/>.</param>
+    internal int EnqueueWriteBufferRect(nint queue, nint memory, uint blocking, nuint* to, nuint* from, nuint* extent, nuint pitch, nuint hostPitch, void* host) =>
+        Fault("clEnqueueWriteBufferRect") is var fault and not 0 ? fault : enqueueWriteBufferRect(queue, memory, blocking, to, from, extent, pitch, 0, hostPitch, 0, host, 0, null, null);
 
     internal int Flush(nint queue) =>
         Fault("clFlush") is var fault and not 0 ? fault : flush(queue);

@@ -10,7 +10,7 @@ internal sealed class ClRegionCall : IRegionCall
     private readonly Storage arena; // kept alive: the device works on it
     private readonly ClMirror? mirror;
     private readonly ClAddress[][] inputs, outputs;
-    private readonly RegionTransfer[] copiesIn = [], copiesOut = []; // whole inputs; of outputs what is the region's
+    private readonly RegionTransfer[] copiesIn = [], copiesOut = []; // what the region uses
     private readonly ClCompletion completion;
     private readonly ClBuffer? scratch;
     private bool isFetched;
@@ -35,7 +35,7 @@ internal sealed class ClRegionCall : IRegionCall
 
         ClAddress At(int place) => place < 0 ? default : mirror is null ? arena.Address + (nint)places[place] : new ClAddress(mirror.Buffer, places[place]);
 
-        RegionTransfer Transfer(int place) => new(At(place), arena.Address + (nint)places[place], region.Places[place].Written);
+        RegionTransfer Transfer(int place) => new(At(place), arena.Address + (nint)places[place], region.Places[place].Used);
     }
 
     /// <summary>Whether copies are commands of the list; else the CPU makes them, before and after.</summary>
@@ -46,7 +46,7 @@ internal sealed class ClRegionCall : IRegionCall
         isFetched = CopiesAreCommands;
         try
         {
-            foreach (RegionTransfer copy in copiesIn) context.Write(copy.Device, copy.Host, copy.Rows.Width, wait: false);
+            foreach (RegionTransfer copy in copiesIn) context.Write(copy.Device, copy.Host, copy.Rows, wait: false);
             using Lock.Scope _ = context.Hold();
             for (int i = 0; i < region.Steps.Length; i++) context.Enqueue(region.Steps[i].Call, inputs[i], outputs[i], scratch is null ? default(ClAddress) : scratch);
             if (CopiesAreCommands) CopyOut();

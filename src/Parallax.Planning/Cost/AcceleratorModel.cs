@@ -100,5 +100,5 @@ public interface IRegionBackend
     /// For a node that the backend can run: cuts of its result along <paramref name="axis"/>, at multiples of this, behind which the backend can compute the rest while
     /// somebody else computes what is before; null where it computes whole results only.
     /// </summary>
-    long? SplitGranule(Graph graph, Node node, int axis) => null;
+    long? SplitGranule(Graph graph, Node node, OutputAxis axis) => null;
 }

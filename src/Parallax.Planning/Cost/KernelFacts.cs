@@ -13,6 +13,6 @@ public readonly record struct KernelFacts(string? Implementation, long Groups, l
 
     public bool IsNone { get; private init; }
 
-    /// <summary>The same kernel where it computes only a part of the columns, or channels, of the result.</summary>
-    public KernelFacts Part(long columns, long allColumns) => this with { Groups = (Groups * columns + allColumns - 1) / allColumns };
+    /// <summary>The same kernel where it computes only a part of the rows, columns or channels of the result.</summary>
+    public KernelFacts Part(long part, long all) => this with { Groups = (Groups * part + all - 1) / all };
 }

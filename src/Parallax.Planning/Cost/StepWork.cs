@@ -14,17 +14,44 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
     /// <summary>What the rate of the class counts.</summary>
     public long Units => Class is OpClass.Movement or OpClass.Rearrangement ? Bytes : Macs;
 
+    /// <summary>Along an axis of a layer's result; 0 where that is not known, or a part along the axis is no work that this tells.</summary>
+    public long ExtentOf(OutputAxis axis) => axis == OutputAxis.Channels ? Extents.Columns : Extents.Taps > 0 ? 0 : Extents.Rows;
+
     /// <summary>
-    /// The work of computing only some of the columns of a product's result, or of the channels of a convolution's. What the operator reads beside the
-    /// right-hand matrix or the filters, it reads all the same, unless the channels lie in groups.
+    /// The work of computing only some of the columns or rows of a product's result, or of the channels of a convolution's. Of columns, what the operator reads beside the
+    /// right-hand matrix or the filters, it reads all the same, unless the channels lie in groups; of rows, it reads all of the right-hand matrix and the rest in part.
     /// </summary>
-    /// <param name="columns">1 to all; whole groups where there are several.</param>
-    public StepWork Part(long columns)
+    /// <param name="count">1 to all; whole groups where there are several.</param>
+    public StepWork Part(long count, OutputAxis axis = OutputAxis.Channels)
+    {
+        long all = ExtentOf(axis);
+        if (count < 1 || count > all) throw new ArgumentOutOfRangeException(nameof(count), count, $"1 to {all} are expected");
+        return axis == OutputAxis.Rows ? PartOfRows(count) : PartOfColumns(count);
+    }
+
+    private StepWork PartOfRows(long rows)
     {
         WorkShape whole = Extents;
-        if (!whole.IsKnown || columns < 1 || columns > whole.Columns) throw new ArgumentOutOfRangeException(nameof(columns), columns, $"1 to {whole.Columns} are expected");
+        double share = rows / (double)whole.Rows;
+        long kept = Math.Min(Bytes, Math.Max(ColdBytes, RightBytes));
+        return this with
+        {
+            Class = Class == OpClass.Dense && rows <= OpClasses.FewRows ? OpClass.FewRows : Class,
+            Macs = (long)Math.Round(Macs * share),
+            Bytes = kept + (long)Math.Round((Bytes - kept) * share),
+            EpilogueResults = (long)Math.Round(EpilogueResults * share),
+            Extents = whole with { Rows = rows },
+        };
+    }
+
+    /// <summary>Of the right-hand matrices, or the filters.</summary>
+    private long RightBytes => sizeof(float) * Extents.Columns * Extents.Depth * (Extents.Taps > 0 ? 1 : Extents.Batch);
+
+    private StepWork PartOfColumns(long columns)
+    {
+        WorkShape whole = Extents;
         double share = columns / (double)whole.Columns;
-        long right = ColdBytes > 0 ? ColdBytes : sizeof(float) * whole.Columns * whole.Depth * (whole.Taps > 0 ? 1 : whole.Batch);
+        long right = ColdBytes > 0 ? ColdBytes : RightBytes;
         long results = sizeof(float) * whole.Batch * whole.Rows * whole.Columns;
         long divided = whole.Groups > 1 ? Bytes : Math.Min(Bytes, right + results);
         return this with

@@ -130,7 +130,7 @@ public sealed record Partition
             text.AppendLine(
                 CultureInfo.InvariantCulture,
                 $"  region {region.Backend}: N={region.NodeCount} F={region.Macs} B={region.BoundaryBytes} cpu={region.PredictedCpuUs:0.0}us "
-                + $"offload={region.PredictedOffloadUs:0.0}us {(region.Split is { } split ? $"split at {split.Cut} of axis {split.Axis}" : region.Kept ? "kept" : "refused")}: {region.Why}");
+                + $"offload={region.PredictedOffloadUs:0.0}us {(region.Split is { } split ? $"split at {split.Cut} of its {OutputAxes.NameOf(split.Axis)}" : region.Kept ? "kept" : "refused")}: {region.Why}");
         foreach ((string reason, int count) in Unsupported) text.AppendLine($"  {count} x {reason}");
         foreach (Branch branch in Branches)
         {

@@ -17,7 +17,7 @@ internal sealed class ForcedSplits
         var made = ImmutableDictionary.CreateBuilder<NodeId, NodeSplit>();
         if (!devices.IsEmpty && !requests.IsEmpty)
             foreach (Node node in graph.Nodes)
-                if (OutputChannels.AxisOf(graph, node) is { } axis && requests.FirstOrDefault(r => r.Names(node)) is { } request && TrySplit(node, axis, request) is { } split) made.Add(node.Id, split);
+                if (OutputAxes.Of(graph, node) is { IsEmpty: false } axes && requests.FirstOrDefault(r => r.Names(node)) is { } request && TrySplit(node, axes, request) is { } split) made.Add(node.Id, split);
         Made = made.ToImmutable();
     }
 
@@ -26,28 +26,34 @@ internal sealed class ForcedSplits
     /// <summary>Counted reasons why layers that were asked for are not split.</summary>
     internal IEnumerable<KeyValuePair<string, int>> Refused => refused;
 
-    private NodeSplit? TrySplit(Node node, int axis, LayerSplit request)
+    /// <summary>Along the axis that was asked for, else along the first of a layer's axes that some device can cut.</summary>
+    private NodeSplit? TrySplit(Node node, ImmutableArray<OutputAxis> axes, LayerSplit request)
     {
-        if (OutputChannels.CountOf(graph, node) is not { } extent) return Refuse(Placement.Cpu, node, "a shape is known only at run time");
-        foreach (IRegionBackend device in devices)
-        {
-            if (device.WhyNot(graph, node) is { } why) Refuse(device.Name, node, why);
-            else if (device.SplitGranule(graph, node, axis) is not { } granule) Refuse(device.Name, node, "computes whole results of it only");
-            else if (extent <= granule) Refuse(device.Name, node, $"{extent} channels have no place to cut them, which is at multiples of {granule}");
-            else
-            {
-                long cut = granule * Math.Clamp((long)Math.Round(request.CpuShare * extent / granule), 1, (extent - 1) / granule);
-                StepWork ofDevice = OutputChannels.WorkOf(graph, node, extent - cut, extent);
-                return new NodeSplit(device.Name, axis, cut, device.Model.LatencyUs + device.Model.StepUs(ofDevice, device.KernelOf(graph, node)), "split by the call");
-            }
-        }
+        var whyNot = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (OutputAxis axis in request.Axis is { } asked ? [asked] : axes)
+            foreach (IRegionBackend device in devices)
+                if (TrySplit(node, axis, request, device, out string why) is { } split) return split;
+                else whyNot.Add(why);
+        foreach (string why in whyNot) refused[why] = refused.GetValueOrDefault(why) + 1;
         return null;
     }
 
-    private NodeSplit? Refuse(string device, Node node, string why)
+    private NodeSplit? TrySplit(Node node, OutputAxis axis, LayerSplit request, IRegionBackend device, out string why)
     {
-        string key = $"{device}: {node.Op.Name}: cannot be split: {why}";
-        refused[key] = refused.GetValueOrDefault(key) + 1;
-        return null;
+        why = "";
+        if (!OutputAxes.Of(graph, node).Contains(axis)) return Refuse(Placement.Cpu, $"has no {OutputAxes.NameOf(axis)} that can be cut", out why);
+        if (OutputAxes.ExtentOf(graph, node, axis) is not { } extent) return Refuse(Placement.Cpu, "a shape is known only at run time", out why);
+        if (device.WhyNot(graph, node) is { } refusal) return Refuse(device.Name, refusal, out why);
+        if (device.SplitGranule(graph, node, axis) is not { } granule) return Refuse(device.Name, "computes whole results of it only", out why);
+        if (extent <= granule) return Refuse(device.Name, $"{extent} {OutputAxes.NameOf(axis)} have no place to cut them, which is at multiples of {granule}", out why);
+        long cut = granule * Math.Clamp((long)Math.Round(request.CpuShare * extent / granule), 1, (extent - 1) / granule);
+        StepWork ofDevice = OutputAxes.WorkOf(graph, node, axis, extent - cut, extent);
+        return new NodeSplit(device.Name, axis, cut, device.Model.LatencyUs + device.Model.StepUs(ofDevice, device.KernelOf(graph, node)), "split by the call");
+
+        NodeSplit? Refuse(string by, string reason, out string why)
+        {
+            why = $"{by}: {node.Op.Name}: cannot be split: {reason}";
+            return null;
+        }
     }
 }

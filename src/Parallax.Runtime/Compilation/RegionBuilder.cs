@@ -48,23 +48,33 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
         };
     }
 
-    /// <summary>The result of a split node.</summary>
-    private TensorFact Result => graph.TensorFact(graph[branch.Nodes[0]].Outputs[0])!;
-
-    private OutputPart PartFrom(long cut) => new(cut, Result.Shape!.Value.ToArray()[split!.Axis] - cut);
+    private OutputPart PartFrom(long cut) => new(cut, OutputAxes.ExtentOf(graph, graph[branch.Nodes[0]], split!.Axis)!.Value - cut, split.Axis);
 
     private RegionPlace Describe(Slot place, HashSet<Slot> isRead, OutputPart? part)
     {
         bool isWritten = written.Contains(place);
         var described = new RegionPlace(place.ByteCount, !isWritten, isWritten && isRead.Contains(place));
-        return isWritten && part is { } some ? described with { Written = ByteRows.Of(some, Result.Type, Result.Shape!.Value.ToArray(), split!.Axis) } : described;
+        return part is { } some ? described with { Used = UsedBy(some, place) } : described;
+    }
+
+    /// <summary>What a part of the only node uses of a place: all, where inputs that lie there are not used alike.</summary>
+    private ByteRows UsedBy(OutputPart part, Slot place)
+    {
+        RegionNode only = nodes[0];
+        Node node = only.Node;
+        if (written.Contains(place)) return Rows(OutputAxes.ViewOf(graph, node, part.Axis), node.Outputs[0]);
+        ByteRows[] uses = [.. Enumerable.Range(0, only.Inputs.Length).Where(i => only.Inputs[i] is { Place: >= 0 and var at } && places[at] == place)
+            .Select(i => Rows(OutputAxes.ViewOfInput(graph, node, part.Axis, i), node.Inputs[i])).Distinct()];
+        return uses is [var use] ? use : ByteRows.All(place.ByteCount);
+
+        ByteRows Rows(OutputView? view, ValueId value) => view is { } whole ? ByteRows.Of(part, graph.TensorFact(value)!.Type, whole) : ByteRows.All(place.ByteCount);
     }
 
     /// <summary>The kernel of what lies before the cut, over the operands that the device has too.</summary>
     private KernelStep CpuPart(Func<Node, OutputPart?, Kernel> prepare)
     {
         (Node node, Operand?[] inputs, Operand?[] outputs, int tableStart) = twins[0];
-        Kernel kernel = prepare(node, new OutputPart(0, split!.Cut));
+        Kernel kernel = prepare(node, new OutputPart(0, split!.Cut, split.Axis));
         Slot? scratch = kernel.ScratchBytes > 0 ? slots.AddArena(kernel.ScratchBytes) : null;
         if (scratch is not null) Touch(scratch, 0);
         return new KernelStep(node, inputs, outputs, kernel) { TableStart = tableStart, Scratch = scratch };

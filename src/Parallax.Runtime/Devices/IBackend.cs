@@ -29,7 +29,7 @@ public interface IArenaAllocator
 {
     /// <summary>
     /// Undefined contents, 64-byte aligned. While regions that it was given to are under way, the CPU uses the memory beside their places, reads their inputs, and
-    /// of their outputs writes what is not theirs (<see cref="RegionPlace.Written"/>).
+    /// of their outputs writes what is not theirs (<see cref="RegionPlace.Used"/>).
     /// </summary>
     Storage Allocate(long byteCount);
 }
@@ -69,7 +69,7 @@ public readonly record struct RegionOperand(int Place, Tensor? Constant);
 public sealed record RegionNode(Node Node, ImmutableArray<RegionOperand?> Inputs, ImmutableArray<RegionOperand?> Outputs)
 {
     /// <summary>
-    /// What the device computes of the result where that is not all: columns of a product, channels of a convolution, cut where
+    /// What the device computes of the result where that is not all: columns or rows of a product, channels of a convolution, cut where
     /// <see cref="IRegionBackend.SplitGranule"/> allows. The CPU computes the rest at the same time, and in the same place. Only the node of a region that has no
     /// other may have a part.
     /// </summary>
@@ -82,10 +82,10 @@ public sealed record RegionNode(Node Node, ImmutableArray<RegionOperand?> Inputs
 public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsOutput)
 {
     /// <summary>
-    /// Of an output, the bytes that are the region's: all, one row, unless its node has a part. Those between them belong to the CPU, which writes them while the device works: they must not be changed, not
-    /// even copied back as they were.
+    /// The bytes that are the region's: all, one row, unless its node has a part. Of an input, only they are read. Of an output, only they are written: those between them belong to the CPU, which writes them
+    /// while the device works: they must not be changed, not even copied back as they were.
     /// </summary>
-    public ByteRows Written { get; init; } = new(0, ByteCount, ByteCount, 1);
+    public ByteRows Used { get; init; } = ByteRows.All(ByteCount);
 }
 
 /// <summary>Rows of bytes that lie at equal distances.</summary>
@@ -94,12 +94,14 @@ public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsO
 /// <param name="Pitch">From the start of one row to the start of the next.</param>
 public readonly record struct ByteRows(long Offset, long Width, long Pitch, long Count)
 {
-    /// <summary>What a part of a result takes in the place of the whole.</summary>
-    /// <param name="axis">The axis that the part is a part of.</param>
-    internal static ByteRows Of(OutputPart part, DType type, ReadOnlySpan<long> dims, int axis)
+    internal static ByteRows All(long byteCount) => new(0, byteCount, byteCount, 1);
+
+    /// <summary>What a part takes in the place of the whole.</summary>
+    /// <param name="whole">Around the axis that the part is a part of.</param>
+    internal static ByteRows Of(OutputPart part, DType type, OutputView whole)
     {
-        long one = type.ElementBytes() * Shape.Count(dims[(axis + 1)..]);
-        return new ByteRows(part.First * one, part.Count * one, dims[axis] * one, Shape.Count(dims[..axis]));
+        long one = type.ElementBytes() * whole.Inner;
+        return new ByteRows(part.First * one, part.Count * one, whole.Extent * one, whole.Outer);
     }
 }
 

@@ -55,10 +55,10 @@ internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IR
         public KernelFacts KernelOf(Graph graph, Node node) => device.Backend.KernelOf(graph, node);
 
         /// <summary>Cuts that both the device and the CPU can make.</summary>
-        public long? SplitGranule(Graph graph, Node node, int axis)
+        public long? SplitGranule(Graph graph, Node node, OutputAxis axis)
         {
             if (device.Backend.SplitGranule(graph, node, axis) is not { } ofDevice) return null;
-            long ofCpu = Cpu.CpuParts.GranuleOf(graph, node), common = (long)System.Numerics.BigInteger.GreatestCommonDivisor(ofDevice, ofCpu);
+            long ofCpu = Cpu.CpuParts.GranuleOf(graph, node, axis), common = (long)System.Numerics.BigInteger.GreatestCommonDivisor(ofDevice, ofCpu);
             return ofDevice / common * ofCpu;
         }
 

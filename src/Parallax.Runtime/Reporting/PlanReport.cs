@@ -36,13 +36,13 @@ public sealed record PlanBranch(
 
 /// <summary>A node that is split between the CPU and a device.</summary>
 /// <param name="Node">Its name.</param>
-/// <param name="Axis">Of the result.</param>
+/// <param name="Axis">What of the result is cut.</param>
 /// <param name="Cut">The CPU computes what lies before it along the axis, the device the rest.</param>
 /// <param name="Extent">Of the axis.</param>
 /// <param name="PredictedCpuUs">For the CPU's part, with one worker.</param>
 /// <param name="PredictedDeviceUs">For the device's part, with all that it costs to start it and to see that it has ended.</param>
 /// <param name="Why">Whose decision it was, in words or numbers.</param>
-public sealed record PlanSplit(string Node, int Axis, long Cut, long Extent, string CpuKernel, string DeviceKernel, double PredictedCpuUs, double PredictedDeviceUs, string Why)
+public sealed record PlanSplit(string Node, OutputAxis Axis, long Cut, long Extent, string CpuKernel, string DeviceKernel, double PredictedCpuUs, double PredictedDeviceUs, string Why)
 {
     /// <summary>Of the fastest run so far: from the start until the CPU had computed its part; null before the first.</summary>
     public double? MeasuredCpuUs { get; init; }
@@ -80,10 +80,10 @@ public sealed record PlanRegion(int Nodes, long Macs, long BoundaryBytes, bool K
 /// <summary>Where joint planning put an operator.</summary>
 /// <param name="Side">The CPU, the device, or both.</param>
 /// <param name="Workers">Of the CPU; 0 on the device alone.</param>
-/// <param name="Axis">The axis of the result along which it is split; null where it is not.</param>
+/// <param name="Axis">What of the result is cut; null where it is not split.</param>
 /// <param name="Cut">The CPU computes what lies before it.</param>
 /// <param name="StartUs">When its first side is predicted to begin, if each operator ran for itself and not as a part of a region.</param>
-public sealed record PlanOperator(string Name, Side Side, int Workers, int? Axis, long? Cut, double StartUs, double EndUs, string Why);
+public sealed record PlanOperator(string Name, Side Side, int Workers, OutputAxis? Axis, long? Cut, double StartUs, double EndUs, string Why);
 
 /// <summary>How joint planning shares the work with a device. Times are predicted for the whole graph, run as branches and regions.</summary>
 /// <param name="PredictedUs">Of what was chosen.</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Parallax.Planning;
 
 namespace Parallax.Runtime.Reporting;
 
@@ -50,7 +51,7 @@ internal static class PlanReportText
         string after = branch.Predecessors.IsEmpty ? "" : $" after {string.Join(' ', branch.Predecessors.Select(p => $"B{p}"))}";
         text.Add($"B{branch.Id} layer {branch.Layer}{after}: {branch.Device}, {branch.Macs} macs, {branch.PeakBytes} bytes, {branch.PredictedUs:0.#} us{(branch.MeasuredUs is { } us ? $" (measured {us:0.#})" : "")}{(branch.Dynamic ? ", dynamic" : "")}; {branch.Why}");
         if (branch.Split is { } split)
-            text.Add($"  split: {split.Cut} of {split.Extent} channels on the CPU, the rest on the device, {split.PredictedDeviceUs:0.#} us{(split.MeasuredCpuUs is { } cpuUs ? $"; measured {cpuUs:0.#} us on the CPU and {split.MeasuredWaitUs:0.#} us of waiting" : "")}");
+            text.Add($"  split: {split.Cut} of {split.Extent} {OutputAxes.NameOf(split.Axis)} on the CPU, the rest on the device, {split.PredictedDeviceUs:0.#} us{(split.MeasuredCpuUs is { } cpuUs ? $"; measured {cpuUs:0.#} us on the CPU and {split.MeasuredWaitUs:0.#} us of waiting" : "")}");
         text.Add($"  {slot.StartUs:0.#} .. {slot.EndUs:0.#} us on {(slot.Workers == 0 ? branch.Device : $"{slot.Workers} workers")}");
         for (int i = 0; i < branch.Nodes.Length; i++) text.Add($"  {branch.Nodes[i]}: {branch.Operators[i]}, {branch.Prices[i]}");
     }

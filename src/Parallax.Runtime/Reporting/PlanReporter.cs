@@ -59,7 +59,7 @@ internal static class PlanReporter
     {
         if (steps is not [RegionStep { CpuPart: { } part } step] || partition.Regions[branch.Region!.Value].Split is not { } split) return null;
         double cpuUs = cpu.PredictUs(split.CpuWork(partition.Graph, step.Node), 1, part.Facts);
-        return new PlanSplit(step.Node.Name, split.Axis, split.Cut, OutputChannels.CountOf(partition.Graph, step.Node)!.Value, part.Implementation, step.Compiled.Kernels[0], cpuUs, split.DeviceUs, split.Why)
+        return new PlanSplit(step.Node.Name, split.Axis, split.Cut, OutputAxes.ExtentOf(partition.Graph, step.Node, split.Axis)!.Value, part.Implementation, step.Compiled.Kernels[0], cpuUs, split.DeviceUs, split.Why)
         {
             MeasuredCpuUs = step.Fastest?.CpuUs,
             MeasuredWaitUs = step.Fastest is { } time ? time.Us - time.CpuUs : null,

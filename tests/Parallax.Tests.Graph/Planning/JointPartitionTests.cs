@@ -12,7 +12,7 @@ public class JointPartitionTests(ITestOutputHelper output)
     private const int Workers = 2;
 
     /// <summary>A device that is so many times as fast as one core at everything, and computes a drawn part of the nodes.</summary>
-    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, long? granule = null) : IRegionBackend
+    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, Func<OutputAxis, long?>? granule = null) : IRegionBackend
     {
         public string Name => "toy";
 
@@ -20,7 +20,7 @@ public class JointPartitionTests(ITestOutputHelper output)
 
         public string? WhyNot(Graph graph, Node node) => node.Op.IsControlFlow || refuses?.Invoke(node) == true ? "tails" : null;
 
-        public long? SplitGranule(Graph graph, Node node, int axis) => granule;
+        public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => granule?.Invoke(axis);
     }
 
     private static readonly SyncCosts Cheap = new(10, 2, 5), Dear = new(2000, 200, 500, 0.01);
@@ -93,15 +93,20 @@ public class JointPartitionTests(ITestOutputHelper output)
         Assert.Contains(joint.Why, partition.Dump());
     }
 
-    [Fact]
-    public void A_large_layer_is_split_where_the_device_can_and_the_split_is_a_region()
+    [Theory]
+    [InlineData(64L, null, OutputAxis.Channels, 1024)]
+    [InlineData(null, 64L, OutputAxis.Rows, 512)]
+    [InlineData(768L, 16L, OutputAxis.Rows, 512)]
+    [InlineData(16L, 384L, OutputAxis.Channels, 1024)]
+    public void A_large_layer_is_split_where_the_device_can_and_the_split_is_a_region(long? ofChannels, long? ofRows, OutputAxis better, long extent)
     {
         Graph graph = Products(4, 512, 1024);
-        Partition partition = Partitioner.Partition(graph, Options(new Device(2, Cheap, granule: 64)));
+        Partition partition = Partitioner.Partition(graph, Options(new Device(2, Cheap, granule: a => a == OutputAxis.Rows ? ofRows : ofChannels)));
         Region[] split = [.. partition.Regions.Where(r => r.Split is not null)];
         Assert.NotEmpty(split);
-        Assert.All(split, r => Assert.True(r.Split!.Cut % 64 == 0 && r.Split.Cut is > 0 and < 1024 && r.Split.Axis == 1));
-        Assert.All(split, r => Assert.Contains("split axis 1 at", r.Why));
+        long granule = (better == OutputAxis.Rows ? ofRows : ofChannels)!.Value;
+        Assert.All(split, r => Assert.True(r.Split!.Cut % granule == 0 && r.Split.Cut > 0 && r.Split.Cut < extent && r.Split.Axis == better));
+        Assert.All(split, r => Assert.Contains($"split {OutputAxes.NameOf(better)} at", r.Why));
         Partition whole = Partitioner.Partition(graph, Options(new Device(2, Cheap)));
         Assert.DoesNotContain(whole.Regions, r => r.Split is not null);
         Assert.True(partition.Joint!.PredictedUs < whole.Joint!.PredictedUs);

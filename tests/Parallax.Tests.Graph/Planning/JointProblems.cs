@@ -25,8 +25,12 @@ internal static class JointProblems
         ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => alone / Math.Pow(w, 0.85))];
         if (random.Next(5) == 0) deviceUs = double.PositiveInfinity;
         ImmutableArray<SplitAxis> axes = double.IsInfinity(deviceUs) || random.Next(3) == 0 ? []
-            : [new SplitAxis(1, Granules * 16, 16, workers, (n, w) => cpuUs[w - 1] * n / (Granules * 16) + 2, n => deviceUs * n / (Granules * 16) + 3, random.Next(3) == 0 ? before : [])];
+            : [Axis(OutputAxis.Channels, Granules, 2, 3, random.Next(3) == 0 ? before : [])];
+        if (!axes.IsEmpty && op % 2 == 0) axes = axes.Add(Axis(OutputAxis.Rows, 2 + op % Granules, op % 5, op % 7, []));
         return new JointOperator($"op{op}", cpuUs, deviceUs, axes, random.Next(100, 5000));
+
+        SplitAxis Axis(OutputAxis axis, int granules, double cpuExtra, double deviceExtra, ImmutableArray<int> localTo) =>
+            new(axis, granules * 16, 16, workers, (n, w) => cpuUs[w - 1] * n / (granules * 16) + cpuExtra, n => deviceUs * n / (granules * 16) + deviceExtra, localTo);
     }
 
     /// <summary>The shortest time over all placements, and over all orders where they are few.</summary>

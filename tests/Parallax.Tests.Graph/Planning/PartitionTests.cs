@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Parallax.Graphs;
+using Parallax.Graphs.Ops;
 using Parallax.Planning;
 using Parallax.Suite;
 using Xunit;
@@ -150,31 +151,44 @@ public class PartitionTests
         public string? WhyNot(Graph graph, Node node) => null;
     }
 
-    [Fact]
-    public void A_split_node_is_a_branch_of_its_own_and_has_workers()
+    [Theory]
+    [InlineData(OutputAxis.Channels, 100)]
+    [InlineData(OutputAxis.Rows, 64)]
+    public void A_split_node_is_a_branch_of_its_own_and_has_workers(OutputAxis axis, long extent)
     {
-        (Graph graph, Node[] chain) = Chain(100);
-        var split = new NodeSplit("all", 0, 25, 40, "asked for");
+        (Graph graph, Node[] chain) = Products(rows: 64, columns: 100);
+        var split = new NodeSplit("all", axis, 25, 40, "asked for");
         Partition partition = Partitioner.Partition(graph, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(chain[1].Id, split) });
         Assert.Equal(3, partition.Branches.Length);
         Branch branch = Assert.Single(partition.Branches, b => b.Region is { } r && partition.Regions[r].Split == split);
         Assert.Equal(chain[1].Id, Assert.Single(branch.Nodes));
         Region region = partition.Regions[branch.Region!.Value];
         Assert.True(region.Kept);
-        Assert.Contains("split at 25 of axis 0", partition.Dump(), StringComparison.Ordinal);
+        Assert.Contains($"split at 25 of its {OutputAxes.NameOf(axis)}", partition.Dump(), StringComparison.Ordinal);
 
         CostModel cpu = CostModel.Default;
-        double cpuUs = cpu.PredictUs(StepWork.Of(graph, chain[1]).Part(25));
+        double cpuUs = cpu.PredictUs(StepWork.Of(graph, chain[1]).Part(25, axis));
         Assert.Equal(Math.Max(40, cpuUs), region.PredictedOffloadUs, 6);
         var times = BranchTimes.Of(partition, cpu, workers: 2);
         Assert.Null(times.Devices[branch.Id.Index]);
         Assert.Equal(Math.Max(40, cpuUs), times.Us(branch.Id.Index, 1), 6);
-        foreach (long cut in (long[])[0, 100, 101])
+        foreach (long cut in (long[])[0, extent, extent + 1])
             Assert.Throws<ArgumentException>(() => Partitioner.Partition(graph, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(chain[1].Id, split with { Cut = cut }) }));
-        Assert.Throws<ArgumentException>(() => Partitioner.Partition(graph, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(chain[1].Id, split with { Axis = 1 }) }));
+        (Graph toys, Node[] noLayers) = Chain(100);
+        Assert.Throws<ArgumentException>(() => Partitioner.Partition(toys, With(new AllBackend()) with { Splits = ImmutableDictionary<NodeId, NodeSplit>.Empty.Add(noLayers[1].Id, split) }));
     }
 
     /// <summary>Three nodes, one after the other, over a vector.</summary>
+    private static (Graph Graph, Node[] Chain) Products(long rows, long columns)
+    {
+        var builder = new GraphBuilder("products");
+        ValueId value = builder.Input("x", new TensorFact(DType.Float32, [rows, columns])), weights = builder.Constant("w", Tensor.Zeros(DType.Float32, [columns, columns]));
+        for (int i = 0; i < 3; i++) value = builder.Add($"product{i}", new MatMul(), value, weights);
+        builder.Output("y", value);
+        Graph graph = builder.Build();
+        return (graph, [.. graph.TopologicalOrder()]);
+    }
+
     private static (Graph Graph, Node[] Chain) Chain(long extent)
     {
         var builder = new GraphBuilder("chain");

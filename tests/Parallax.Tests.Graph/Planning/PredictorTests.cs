@@ -192,5 +192,19 @@ public class PredictorTests
         Assert.Equal(3, new KernelFacts(null, 9).Part(16, 64).Groups);
     }
 
+    [Fact]
+    public void A_part_of_the_rows_is_the_product_with_that_many_rows()
+    {
+        StepWork whole = Work(100, 64, 32);
+        Assert.Equal(Work(25, 64, 32), whole.Part(25, OutputAxis.Rows));
+        Assert.Equal(whole, whole.Part(100, OutputAxis.Rows));
+        Assert.Equal(Work(5, 64, 32) with { Class = OpClass.FewRows }, whole.Part(5, OutputAxis.Rows));
+        Assert.Equal(50, (whole with { EpilogueResults = 100 }).Part(50, OutputAxis.Rows).EpilogueResults);
+        Assert.Equal(Work(25, 64, 32) with { ColdBytes = 0 }, (whole with { ColdBytes = 0 }).Part(25, OutputAxis.Rows));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(101, OutputAxis.Rows));
+        var convolution = new StepWork(OpClass.Convolution, 64 * 100 * 9, 4, 4, 0, new WorkShape(1, 100, 64, 9, 9));
+        Assert.Throws<ArgumentOutOfRangeException>(() => convolution.Part(50, OutputAxis.Rows));
+    }
+
     private static string Json(LatencyPredictor predictor) => new DeviceProfile("this", 2, CostModel.Default with { Predictors = [predictor] }, []).ToJson();
 }

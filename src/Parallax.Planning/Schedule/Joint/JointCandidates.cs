@@ -1,7 +1,7 @@
 namespace Parallax.Planning;
 
 /// <summary>Changes of a placement that are worth a try.</summary>
-internal sealed class JointCandidates(JointProblem problem, int cutsPerAxis)
+internal sealed class JointCandidates(JointProblem problem, int cutsPerOperator)
 {
     /// <summary>A change may take along so many operators that follow.</summary>
     internal const int MaxRun = 16;
@@ -53,7 +53,7 @@ internal sealed class JointCandidates(JointProblem problem, int cutsPerAxis)
         if (op.FitsDevice) yield return JointChoice.OnDevice;
         foreach (SplitAxis axis in op.Axes)
             for (int i = 0; axis.Cuts > 0 && i < counts.Count; i++)
-                foreach (long cut in CutsOf(axis, counts[i])) yield return JointChoice.Split(counts[i], axis.Axis, cut);
+                foreach (long cut in CutsOf(axis, counts[i], cutsPerOperator / op.Axes.Length)) yield return JointChoice.Split(counts[i], axis.Axis, cut);
     }
 
     /// <summary>One, and larger numbers that are faster than any smaller one; where they are many, the fastest and some between.</summary>
@@ -67,15 +67,16 @@ internal sealed class JointCandidates(JointProblem problem, int cutsPerAxis)
     }
 
     /// <summary>Where the sides balance, some granules around, and evenly over the axis.</summary>
-    private IEnumerable<long> CutsOf(SplitAxis axis, int workers)
+    /// <param name="wanted">So many places, or some more around the balance.</param>
+    private IEnumerable<long> CutsOf(SplitAxis axis, int workers, int wanted)
     {
-        if (axis.Cuts <= cutsPerAxis) return Enumerable.Range(1, axis.Cuts).Select(i => i * axis.Granule);
+        if (axis.Cuts <= wanted) return Enumerable.Range(1, axis.Cuts).Select(i => i * axis.Granule);
         long balanced = axis.BalancedCut(workers) / axis.Granule;
         var cuts = new SortedSet<long> { balanced };
         for (long step = 1; step <= 4; step *= 2)
             foreach (long cut in (long[])[balanced - step, balanced + step])
                 if (cut >= 1 && cut <= axis.Cuts) cuts.Add(cut);
-        int even = Math.Max(1, cutsPerAxis - cuts.Count);
+        int even = Math.Max(1, wanted - cuts.Count);
         for (int i = 1; i <= even; i++) cuts.Add(Math.Max(1, axis.Cuts * (long)i / (even + 1)));
         return cuts.Select(c => c * axis.Granule);
     }

@@ -92,11 +92,14 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts kernel, int workers)
+    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts kernel, int workers) =>
+        [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, kernel, workers)).OfType<SplitAxis>()];
+
+    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, KernelFacts kernel, int workers)
     {
-        if (OutputChannels.AxisOf(nodes.Graph, node) is not { } axis || OutputChannels.CountOf(nodes.Graph, node) is not { } extent) return [];
-        if (work.Extents.Columns != extent || backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return [];
-        return [new SplitAxis(axis, extent, granule, workers,
-            (columns, count) => cpu.PredictUs(work.Part(columns), count), columns => DeviceUs(work.Part(columns), kernel.Part(columns, extent)))];
+        if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || work.ExtentOf(axis) != extent) return null;
+        if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
+        return new SplitAxis(axis, extent, granule, workers,
+            (part, count) => cpu.PredictUs(work.Part(part, axis), count), part => DeviceUs(work.Part(part, axis), kernel.Part(part, extent)));
     }
 }

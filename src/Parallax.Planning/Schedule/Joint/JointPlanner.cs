@@ -5,11 +5,11 @@ namespace Parallax.Planning;
 /// <summary>How long joint planning may search.</summary>
 /// <param name="OperatorsPerRound">Operators that are drawn before the best change is made.</param>
 /// <param name="CriticalFraction">The part of them that is drawn from the critical path; the others are drawn from all.</param>
-/// <param name="CutsPerAxis">Places at which a split is tried.</param>
+/// <param name="CutsPerOperator">Places at which a split of an operator is tried, on all its axes together.</param>
 /// <param name="StepsPerOperator">What trials may cost in all, at most about: so often an operator is placed in one, for each operator; <paramref name="MinSteps"/> where they are few.</param>
 /// <param name="MinGain">The part of the time that a change must save.</param>
 public sealed record JointOptions(
-    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerAxis = 10, int StepsPerOperator = 100, int MinSteps = 30_000, double MinGain = 1e-3, int Seed = 1)
+    int OperatorsPerRound = 5, double CriticalFraction = 0.8, int CutsPerOperator = 10, int StepsPerOperator = 100, int MinSteps = 30_000, double MinGain = 1e-3, int Seed = 1)
 {
     /// <summary>Whether nothing is searched: every operator goes where it alone is predicted to be fastest, whatever that costs the whole. To be compared with.</summary>
     public bool EachForItself { get; init; }

@@ -16,13 +16,13 @@ public enum Side
 /// <param name="Workers">Of the CPU; 0 on the device alone.</param>
 /// <param name="Axis">The axis of the result that is split; meaningless on one side alone.</param>
 /// <param name="Cut">The CPU computes what lies before it along the axis, the device the rest.</param>
-public readonly record struct JointChoice(Side Side, int Workers, int Axis = 0, long Cut = 0)
+public readonly record struct JointChoice(Side Side, int Workers, OutputAxis Axis = default, long Cut = 0)
 {
     public static JointChoice OnDevice { get; } = new(Side.Device, 0);
 
     public static JointChoice OnCpu(int workers) => new(Side.Cpu, workers);
 
-    public static JointChoice Split(int workers, int axis, long cut) => new(Side.Both, workers, axis, cut);
+    public static JointChoice Split(int workers, OutputAxis axis, long cut) => new(Side.Both, workers, axis, cut);
 }
 
 /// <summary>An axis of an operator's result along which it can be split. Times are asked for once and remembered.</summary>
@@ -33,14 +33,13 @@ public sealed class SplitAxis
     private readonly double[] knownCpuUs, knownDeviceUs;
     private readonly int workers;
 
-    /// <param name="axis">Its number in the result's shape.</param>
     /// <param name="extent">Elements along it.</param>
     /// <param name="granule">Cuts lie at multiples of this: what the kernels of both sides compute whole.</param>
     /// <param name="workers">The most workers that are asked for.</param>
     /// <param name="cpuUs">The CPU's time for so many elements with so many workers.</param>
     /// <param name="deviceUs">The device's time for so many elements.</param>
     /// <param name="localTo">See <see cref="LocalTo"/>.</param>
-    public SplitAxis(int axis, long extent, long granule, int workers, Func<long, int, double> cpuUs, Func<long, double> deviceUs, ImmutableArray<int> localTo = default)
+    public SplitAxis(OutputAxis axis, long extent, long granule, int workers, Func<long, int, double> cpuUs, Func<long, double> deviceUs, ImmutableArray<int> localTo = default)
     {
         (Axis, Extent, Granule, this.workers, this.cpuUs, this.deviceUs) = (axis, extent, granule, workers, cpuUs, deviceUs);
         LocalTo = localTo.IsDefault ? [] : localTo;
@@ -50,7 +49,7 @@ public sealed class SplitAxis
         Array.Fill(knownDeviceUs, double.NaN);
     }
 
-    public int Axis { get; }
+    public OutputAxis Axis { get; }
 
     public long Extent { get; }
 
@@ -104,11 +103,11 @@ public sealed record JointOperator(string Name, ImmutableArray<double> CpuUs, do
     /// <summary>Whether the device can run it.</summary>
     public bool FitsDevice => double.IsFinite(DeviceUs);
 
-    internal SplitAxis AxisOf(int axis)
+    internal SplitAxis AxisOf(OutputAxis axis)
     {
         foreach (SplitAxis candidate in Axes)
             if (candidate.Axis == axis) return candidate;
-        throw new ArgumentException($"{Name} cannot be split along axis {axis}");
+        throw new ArgumentException($"{Name} cannot be split along its {OutputAxes.NameOf(axis)}");
     }
 }
 

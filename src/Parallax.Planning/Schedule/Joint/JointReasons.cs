@@ -21,7 +21,7 @@ internal static class JointReasons
     {
         SplitAxis axis = of.AxisOf(choice.Axis);
         return string.Create(CultureInfo.InvariantCulture,
-            $"split axis {axis.Axis} at {choice.Cut} of {axis.Extent}: {Us(axis.CpuUs(choice.Cut, choice.Workers))} on {Workers(choice.Workers)} beside {Us(axis.DeviceUs(choice.Cut))} on the device; whole {cpu} on the CPU, {device}");
+            $"split {OutputAxes.NameOf(axis.Axis)} at {choice.Cut} of {axis.Extent}: {Us(axis.CpuUs(choice.Cut, choice.Workers))} on {Workers(choice.Workers)} beside {Us(axis.DeviceUs(choice.Cut))} on the device; whole {cpu} on the CPU, {device}");
     }
 
     private static string Workers(int count) => count == 1 ? "1 worker" : string.Create(CultureInfo.InvariantCulture, $"{count} workers");

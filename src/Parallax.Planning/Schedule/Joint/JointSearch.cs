@@ -37,7 +37,7 @@ internal sealed class JointSearch
         isSeen = new bool[all.Length];
         Urgency = BranchRanks.CriticalPathFirst(problem.Dag, fastestUs);
         Simulator = new JointSimulator(problem, Urgency);
-        candidates = new JointCandidates(problem, options.CutsPerAxis);
+        candidates = new JointCandidates(problem, options.CutsPerOperator);
     }
 
     internal JointProblem Problem => problem;

@@ -47,21 +47,22 @@ internal static class MatrixBindings
 
     private static Kernel Create(GemmProblem whole, PrepareContext x)
     {
-        GemmProblem problem = x.Part is { } some ? whole.Columns(some) : whole;
-        Kernel kernel = x.Type(0) == DType.Float32 ? CreateFloat(problem, x) : TypeDispatch.ForNumber(x.Type(0), new TypedFactory(problem));
-        return x.Part is { } part ? GemmKernels.OfPart(kernel, whole, part, x.Type(0).ElementBytes()) : kernel;
+        if (x.Part is not { } part) return Create(whole, default, x);
+        return GemmKernels.OfPart(Create(whole.Part(part), whole.OffsetsOf(part), x), whole, part, x.Type(0).ElementBytes());
     }
 
-    private static unsafe Kernel CreateFloat(GemmProblem problem, PrepareContext x)
+    private static Kernel Create(GemmProblem problem, PartOffsets first, PrepareContext x) =>
+        x.Type(0) == DType.Float32 ? CreateFloat(problem, first, x) : TypeDispatch.ForNumber(x.Type(0), new TypedFactory(problem));
+
+    /// <param name="first">Where the problem's operands begin.</param>
+    private static unsafe Kernel CreateFloat(GemmProblem problem, PartOffsets first, PrepareContext x)
     {
-        long first = x.Part is { } part ? part.First * problem.B.ColumnStride : 0;
-        string columns = x.Part is null ? "" : $" columns {x.Part}";
         PackedMatrix? packedB = x.Constant(1) is { } b
-            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B}{columns}", () => GemmKernels.PackB(problem, (float*)b.Address + first))
+            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.B}", () => GemmKernels.PackB(problem, (float*)b.Address + first.B))
             : null;
         // One constant side is enough: with both constant the node would have been folded.
         PackedMatrix? packedA = packedB is null && x.Constant(0) is { } a
-            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} {problem.N == 1 && x.Part is null}", () => GemmKernels.PackA(problem, (float*)a.Address))
+            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} from {first.A} {problem is { N: 1, CRowStride: 1 }}", () => GemmKernels.PackA(problem, (float*)a.Address + first.A))
             : null;
         return GemmKernels.Create(problem, packedA, packedB);
     }
