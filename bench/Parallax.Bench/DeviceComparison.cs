@@ -38,8 +38,8 @@ internal static class DeviceComparison
         foreach ((long m, long n, long k) in ((long, long, long)[])[(512, 512, 512), (1500, 384, 1536), (1500, 1536, 384), (128, 3072, 768), (77, 2048, 512), (1, 3072, 768)])
             yield return new Problem($"MatMul {m}x{n}x{k}", new MatMul(), [[m, k], [k, n]], [1], 2.0 * m * n * k);
         foreach ((string name, long groups, long inputs, long outputs, long size, long kernel, long stride) in ((string, long, long, long, long, long, long)[])
-            [("Conv stem 3x3/2", 1, 3, 16, 320, 3, 2), ("Conv 3x3", 1, 64, 64, 40, 3, 1), ("Conv 3x3 wide", 1, 32, 32, 160, 3, 1), ("Conv 3x3/2", 1, 64, 128, 80, 3, 2),
-             ("Conv 1x1", 1, 128, 128, 40, 1, 1), ("Conv 1x1 wide", 1, 48, 32, 160, 1, 1), ("Conv depthwise 3x3", 128, 128, 128, 40, 3, 1)])
+            [("Conv stem 3x3/2", 1, 3, 16, 320, 3, 2), ("Conv 3x3 wide", 1, 32, 32, 160, 3, 1), ("Conv 3x3", 1, 64, 64, 80, 3, 1), ("Conv 3x3 of 128", 1, 128, 128, 40, 3, 1), ("Conv 3x3 of 256", 1, 256, 256, 20, 3, 1),
+             ("Conv 3x3/2", 1, 64, 128, 80, 3, 2), ("Conv 1x1", 1, 128, 128, 40, 1, 1), ("Conv 1x1 wide", 1, 48, 32, 160, 1, 1), ("Conv depthwise 3x3", 128, 128, 128, 40, 3, 1)])
         {
             var window = new SpatialWindow([], [stride, stride], [], [.. Enumerable.Repeat(kernel / 2, 4)]);
             yield return new Problem(name, new Graphs.Ops.Conv(window, groups), [[1, inputs, size, size], [outputs, inputs / groups, kernel, kernel], [outputs]], [1, 2],

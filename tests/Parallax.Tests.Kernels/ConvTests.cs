@@ -132,6 +132,24 @@ public sealed unsafe class ConvTests
         Assert.Equal("conv_f32_implicit", ConvCatalog.Select(problem, constantWeights: false).Name);
     }
 
+    /// <summary>By the formula: G g G', where row j of G is [1, p_j, p_j^2] / prod(p_j - p_l) and that of infinity [0, 0, 1].</summary>
+    [Fact]
+    public void FiltersAreTransformedIntoMatrices()
+    {
+        const int Count = 5000; // more than one thread takes
+        double[] points = [0, Math.Sqrt(0.5), -Math.Sqrt(0.5), Math.Sqrt(2), -Math.Sqrt(2)];
+        double[][] rows = [.. points.Select(p => points.Where(q => q != p).Aggregate(1.0, (product, q) => product * (p - q))).Zip(points, (d, p) => (double[])[1 / d, p / d, p * p / d]), [0, 0, 1]];
+        float[] filters = RandomData.Floats(9 * Count, 1), matrices = new float[36 * Count];
+        WinogradWeights.Transform(filters, matrices);
+        for (int filter = 0; filter < Count; filter++)
+            for (int i = 0; i < 36; i++)
+            {
+                double expected = 0;
+                for (int tap = 0; tap < 9; tap++) expected += rows[i / 6][tap / 3] * filters[9 * filter + tap] * rows[i % 6][tap % 3];
+                Assert.Equal(expected, matrices[i * Count + filter], 1e-5);
+            }
+    }
+
     /// <summary>Tile rows that end inside a vector, blocks that begin inside a tile row, several slabs, chunks of rows and blocks that share their input.</summary>
     [Theory]
     [MemberData(nameof(Widths))]

@@ -35,13 +35,51 @@ internal static class ClHarness
     /// <summary>The same where each part of the result is computed by a call of its own.</summary>
     internal static void AgreesInParts(Op op, Tensor?[] inputs, OutputPart?[] parts, double tolerance = 1e-5, int outputCount = 1, params int[] constants)
     {
-        OperandFacts facts = FactsOf(op, inputs, outputCount, constants);
-        Tensor[] expected = OnCpu(op, inputs, facts);
-        Assert.Null(ClBindings.Find(op.GetType())!.WhyNot(op, facts));
+        ClBinding binding = ClBindings.Find(op.GetType())!;
+        Assert.Null(binding.WhyNot(op, FactsOf(op, inputs, outputCount, constants)));
+        Compare(op, inputs, parts, Precision.Strict, x => binding.Prepare(op, x), (expected, actual, what) => AssertClose(expected, actual, tolerance, what), outputCount, constants);
+    }
+
+    /// <summary>Calls that may be less accurate than sums of products agree within <paramref name="tolerance"/> of the largest result.</summary>
+    /// <param name="prepare">Makes the call of a part.</param>
+    internal static void AgreesByMaximum(Op op, Tensor?[] inputs, OutputPart?[] parts, Func<ClPrepareContext, ClCall> prepare, double tolerance, params int[] constants) =>
+        Compare(op, inputs, parts, Precision.Standard, prepare, (expected, actual, what) =>
+        {
+            Span<float> e = expected.Span<float>(), a = actual.Span<float>();
+            double most = e.ToArray().Select(Math.Abs).DefaultIfEmpty().Max();
+            for (int i = 0; i < e.Length; i++)
+                if (!(Math.Abs((double)e[i] - a[i]) <= tolerance * most)) Assert.Fail($"{what}: element {i} is {a[i]:R}, the CPU has {e[i]:R}, the largest is {most:R}");
+        }, 1, constants);
+
+    /// <summary>The names of the kernels that compute an operator, with the vectors that the device has.</summary>
+    internal static string[] KernelsOf(Op op, Tensor?[] inputs, OutputPart? part, Precision precision, params int[] constants)
+    {
+        using var weights = new WeightCache(precision);
+        OperandFacts facts = FactsOf(op, inputs, 1, constants);
+        return [.. ClBindings.Find(op.GetType())!.Prepare(op, new ClPrepareContext(facts.Inputs, facts.Outputs, Contexts[0], weights) { Part = part }).Launches.Select(launch => launch.Kernel.Name).Distinct()];
+    }
+
+    /// <summary>The first result of a call, on each device.</summary>
+    internal static IEnumerable<Tensor> OnDevice(Op op, Tensor?[] inputs, Func<ClPrepareContext, ClCall> prepare, params int[] constants)
+    {
+        OperandFacts facts = FactsOf(op, inputs, 1, constants);
         foreach (ClContext context in AllContexts)
         {
-            Tensor[] actual = OnDevice(context, op, inputs, facts, parts);
-            for (int i = 0; i < expected.Length; i++) AssertClose(expected[i], actual[i], tolerance, $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}, {context.Lanes} lanes");
+            using var weights = new WeightCache(Precision.Standard);
+            yield return OnDevice(context, op, inputs, facts, [prepare(new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights))])[0];
+        }
+    }
+
+    private static void Compare(Op op, Tensor?[] inputs, OutputPart?[] parts, Precision precision, Func<ClPrepareContext, ClCall> prepare, Action<Tensor, Tensor, string> compare, int outputCount, int[] constants)
+    {
+        OperandFacts facts = FactsOf(op, inputs, outputCount, constants);
+        Tensor[] expected = OnCpu(op, inputs, facts);
+        foreach (ClContext context in AllContexts)
+        {
+            using var weights = new WeightCache(precision);
+            ClCall[] calls = [.. parts.Select(part => prepare(new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights) { Part = part }))];
+            Tensor[] actual = OnDevice(context, op, inputs, facts, calls);
+            for (int i = 0; i < expected.Length; i++) compare(expected[i], actual[i], $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}, {context.Lanes} lanes");
         }
     }
 
@@ -69,11 +107,9 @@ internal static class ClHarness
     }
 
     /// <summary>Inputs and outputs lie at odd places of one buffer each, as they do in an arena, between bytes that must not change.</summary>
-    private static unsafe Tensor[] OnDevice(ClContext context, Op op, Tensor?[] inputs, OperandFacts facts, OutputPart?[] parts)
+    private static unsafe Tensor[] OnDevice(ClContext context, Op op, Tensor?[] inputs, OperandFacts facts, ClCall[] calls)
     {
         const long Gap = Storage.Alignment;
-        using var weights = new WeightCache();
-        ClCall[] calls = [.. parts.Select(part => ClBindings.Find(op.GetType())!.Prepare(op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights) { Part = part }))];
         Tensor[] outputs = NewOutputs(facts);
         Tensor?[] all = [.. inputs, .. outputs];
         var addresses = new ClAddress[all.Length];

@@ -88,6 +88,26 @@ public sealed class SplitTests
         }
     }
 
+    /// <summary>A whole layer and a part of one transform tiles, which the plan says, unless results must be sums of products.</summary>
+    [ClTheory]
+    [InlineData(Precision.Standard, "winograd4_input + gemm + winograd4_output")]
+    [InlineData(Precision.Strict, "pad_planes + gemm")]
+    public void Precision_decides_whether_tiles_are_transformed(Precision precision, string kernels)
+    {
+        byte[] model = new ModelBuilder().Input("x", DType.Float32, 2, 32, 40, 40).Constant("w", ClSessions.Floats(2, 56, 32, 3, 3)).Constant("b", ClSessions.Floats(3, 56))
+            .Node("Conv", ["x", "w", "b"], ["y"], new AttributeProto("pads", [1L, 1, 1, 1])).Output("y").Build();
+        var inputs = new Dictionary<string, Datum> { ["x"] = ClSessions.Floats(1, 2, 32, 40, 40) };
+        Tensor[] expected = ClSessions.OnCpu(model, inputs);
+        foreach (ClBackend backend in ClSessions.Backends)
+            foreach (double? share in (double?[])[null, 0.5])
+            {
+                SessionOptions options = share is { } s ? Splitting(backend, s, OutputAxis.Channels) : ClSessions.On(backend);
+                using var session = new InferenceSession(model, options with { Precision = precision });
+                ClSessions.AssertClose(expected, ClSessions.Run(session, inputs), $"{precision} under {backend.Sharing}, {share} of the CPU");
+                Assert.Equal(kernels, Assert.Single(session.Explain(inputs).Branches, b => b.Kernels is not null).Kernels!.Value.Single());
+            }
+    }
+
     /// <summary>The n-th launch, and the n-th copy back, fail.</summary>
     [ClTheory]
     [InlineData("clEnqueueNDRangeKernel", 0, OutputAxis.Channels)]

@@ -25,6 +25,9 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
     /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
     internal OutputPart? Part { get; init; }
 
+    /// <summary>Whether results must be as accurate as sums of products.</summary>
+    internal bool IsStrict => Weights.Precision == Precision.Strict;
+
     /// <summary>A kernel of a family.</summary>
     internal ClKernel Kernel(string family, string name, string options = "") => Context.Program(family, options).Kernel(name);
 

@@ -16,16 +16,15 @@ internal readonly record struct ClTile(int Rows, int Vectors, int Lanes)
 
     internal string Options => $"-DROWS={Rows} -DVECTORS={Vectors} -DLANES={Lanes}";
 
+    /// <summary>What a row of n columns takes, in vectors at the pace of the widest panel.</summary>
+    internal double Cost(long n) => (n + Width - 1) / Width * PanelCost[Vectors - 1];
+
     /// <summary>For a result of m rows and n columns. Items of a GPU have few registers, one core of a processor has many.</summary>
     internal static ClTile For(ClContext context, long m, long n)
     {
         if (context.Lanes == 1) return new ClTile(RowsUpTo(8, m), 1, 8);
-        int lanes = Math.Max(8, context.Lanes), vectors = 1;
-        for (int v = 2; v <= PanelCost.Length; v++)
-            if (Cost(v) < Cost(vectors)) vectors = v;
-        return new ClTile(RowsUpTo(lanes == 16 ? 8 : 4, m), vectors, lanes);
-
-        double Cost(int v) => (n + v * lanes - 1) / (v * lanes) * PanelCost[v - 1];
+        int lanes = Math.Max(8, context.Lanes), rows = RowsUpTo(lanes == 16 ? 8 : 4, m);
+        return Enumerable.Range(1, PanelCost.Length).Select(vectors => new ClTile(rows, vectors, lanes)).MinBy(tile => tile.Cost(n));
     }
 
     internal ClGrid Grid(ClContext context, long m, long n, long batch)

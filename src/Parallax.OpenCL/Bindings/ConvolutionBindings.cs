@@ -31,7 +31,7 @@ internal static class ConvolutionBindings
         return padded > int.MaxValue ? $"{padded} elements with the padding are not supported, at most {int.MaxValue}" : null;
     }
 
-    private static PaddedPlanes Planes(Conv op, OperandFacts x)
+    internal static PaddedPlanes Planes(Conv op, OperandFacts x)
     {
         WindowAxis[] axes = Windows.Over(op.WindowOver(x.Inputs[1]!.Shape!.Value), x.Dims(0));
         return new PaddedPlanes(axes.Length == 2 ? axes[0] : WindowAxis.Trivial, axes[^1]);
@@ -49,6 +49,7 @@ internal static class ConvolutionBindings
         long groups = op.Groups > 1 ? part.Count / perGroup : 1, channels = part.Count / Math.Max(1, groups), firstGroup = op.Groups > 1 ? part.First / perGroup : 0;
 
         if (perGroup == 1 && inputs == 1) return OfSinglePlanes(op, x, planes, part);
+        if (ClWinograd.TryOf(op, x, planes, part.Count) is { } winograd && winograd.IsFaster(x.Context, planes)) return winograd.Prepare(op, x, part);
 
         ClTile tile = ClTile.For(x.Context, channels, planes.Places);
         bool direct = planes.AreAsGiven && ClColumns.CanBeRows(tile, planes.Places);

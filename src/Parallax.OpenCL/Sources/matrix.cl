@@ -14,6 +14,7 @@
 inline long batch_offset(int i, const int4 dims, const int4 strides) {
     long offset = (long)(i % dims.s3) * strides.s3;
     i /= dims.s3;
+    if (i == 0) return offset;
     offset += (long)(i % dims.s2) * strides.s2;
     i /= dims.s2;
     offset += (long)(i % dims.s1) * strides.s1;

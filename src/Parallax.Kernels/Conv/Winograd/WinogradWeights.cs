@@ -1,10 +1,27 @@
 namespace Parallax.Kernels;
 
 /// <summary>Filters of 3x3 taps in the transformed domain: of each group, left operands of matrix products over the input channels, one for each pair of elements of G g that differ.</summary>
-internal static unsafe class WinogradWeights
+public static unsafe class WinogradWeights
 {
-    /// <summary>From so many filters on, rows are made by several threads.</summary>
+    /// <summary>From so many filters on, they are transformed by several threads.</summary>
     private const int ParallelFilters = 4096;
+
+    /// <summary>Filters [count, 3, 3] for F(4x4, 3x3), by the transform of the CPU's kernels: element (i, j) of each is written to matrix 6 i + j of [36, count].</summary>
+    public static void Transform(ReadOnlySpan<float> filters, Span<float> matrices)
+    {
+        int count = filters.Length / 9;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(matrices.Length, checked(count * WinogradF4.Tile * WinogradF4.Tile));
+        fixed (float* from = filters, to = matrices)
+        {
+            float* taps = from, target = to;
+            Parallel.For(0, (count + ParallelFilters - 1) / ParallelFilters, part =>
+            {
+                float* scratch = stackalloc float[3 * WinogradF4.Filters];
+                for (int filter = part * ParallelFilters; filter < Math.Min(count, (part + 1) * ParallelFilters); filter++)
+                    Transform<WinogradF4, Vec1>(taps + filter * (nint)9, scratch, 1, target + filter, count);
+            });
+        }
+    }
 
     /// <summary>Matrix <c>(group * f + i) * f + j</c> holds element (i, j) of the transformed filters, of f x f that differ, [outputs of the group, inputs of the group].</summary>
     internal static PackedMatrix Pack<TTransform>(ConvProblem problem, float* weights, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform
