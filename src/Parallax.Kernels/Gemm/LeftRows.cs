@@ -6,17 +6,14 @@ namespace Parallax.Kernels;
 /// </summary>
 internal static unsafe class LeftRows
 {
-    private const int SetElements = 16 * Vec.LineElements;
+    /// <summary>4 KiB: elements so far apart share a set of most first-level caches.</summary>
+    private const int SetElements = 1024;
 
-    /// <summary>Whether tiles can read a matrix as it lies: its columns are contiguous and its rows not a multiple of 2 KiB apart, by which most of a tile's would share a set.</summary>
-    internal static bool CanRead(MatrixLayout layout) => layout.ColumnStride == 1 && layout.RowStride % (2 * SetElements) != 0;
+    /// <summary>Whether tiles can read a matrix as it lies: its columns are contiguous, and its rows are not such that all share sets of the cache.</summary>
+    internal static bool CanRead(MatrixLayout layout) => layout.ColumnStride == 1 && layout.RowStride % SetElements != 0;
 
-    /// <summary>Elements from row to row for rows of so many: whole cache lines, and not a multiple of 1 KiB, by which rows share few sets of a cache.</summary>
-    internal static nint Stride(int depth)
-    {
-        int stride = (depth + Vec.LineElements - 1) / Vec.LineElements * Vec.LineElements;
-        return stride % SetElements == 0 ? stride + Vec.LineElements : stride;
-    }
+    /// <summary>Elements from row to row for rows of so many: an odd number of cache lines, by which rows spread over all sets of a cache.</summary>
+    internal static nint Stride(int depth) => ((depth + Vec.LineElements - 1) / Vec.LineElements | 1) * Vec.LineElements;
 
     /// <summary>Copies rows of a strided matrix. Rows from <paramref name="rows"/> to <paramref name="padded"/>, which tiles read as well, become zero.</summary>
     internal static void Pack(float* target, nint stride, float* source, int rows, int padded, int depth, nint rowStride, nint columnStride)
