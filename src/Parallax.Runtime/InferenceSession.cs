@@ -58,18 +58,20 @@ public sealed class InferenceSession : IDisposable
         {
             if (Options.MemoryMargin is not (>= 0 and < 1)) throw new InvalidInputException($"the memory margin must be at least 0 and less than 1, got {Options.MemoryMargin}");
             if (Options.Threads < 0) throw new InvalidInputException($"threads must be 0 (all physical cores) or more, got {Options.Threads}");
-            DeviceProfile = DeviceProfiles.Load(Options.DeviceProfile);
+            // Beside the graph's passes: reading a profile for the first time takes as long, most of it for code that is compiled.
+            var profile = Task.Run(() => DeviceProfiles.Load(Options.DeviceProfile));
             int workers = Options.Threads == 0 ? Processor.PhysicalCores : Options.Threads;
             WorkerPool.Shared.EnsureWorkers(workers - 1);
-            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin))
-            {
-                Policy = Options.Policy, PlansJointly = Options.JointPlanning, EachForItself = Options.EachForItself, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
-            };
             RewriteResult rewritten = Rewriter.Run(BindDimensions(model.Graph, Options.Dimensions), StandardPasses.Stages(new ConstantEvaluator()), Options.MaxRewrites);
             Fusions = rewritten.Fired;
             GraphChecker.Check(rewritten.Graph);
             OperatorSupport.Check(rewritten.Graph);
             SessionDevices.CheckNames(Options, [model.Graph, rewritten.Graph]);
+            DeviceProfile = profile.GetAwaiter().GetResult();
+            var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin))
+            {
+                Policy = Options.Policy, PlansJointly = Options.JointPlanning, EachForItself = Options.EachForItself, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
+            };
             compiled = new CompiledGraph(rewritten.Graph, weights, settings);
             Inputs = [.. rewritten.Graph.Inputs.Select(i => Info(rewritten.Graph[i].Name, rewritten.Graph.Fact(i)))];
             Outputs = [.. rewritten.Graph.Outputs.Select(o => Info(o.Name, rewritten.Graph.Fact(o.Value)))];
