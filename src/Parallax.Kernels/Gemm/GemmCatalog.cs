@@ -42,10 +42,10 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>Columns of a tile: two vectors.</summary>
     public int NR => 2 * (int)Width;
 
-    /// <summary>Most steps of depth between two visits of C: a panel of B and a panel of A fit the first-level cache.</summary>
+    /// <summary>Most steps of depth between two visits of C: a panel of B and the rows of a tile of A fit the first-level cache.</summary>
     public int KC => 256;
 
-    /// <summary>Rows of a block whose A is packed while it runs: the slab of A fits the second-level cache.</summary>
+    /// <summary>Rows of a block whose A is copied while it runs: the slab of A fits the second-level cache.</summary>
     public int MC => 168 / MR * MR;
 
     /// <summary>Columns of a block whose B is packed while it runs.</summary>
