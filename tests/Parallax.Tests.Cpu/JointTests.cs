@@ -106,7 +106,7 @@ public sealed class JointTests
         PlanOperator[] split = [.. plan.Joint!.Operators.Where(o => o.Side == Side.Both)];
         Assert.NotEmpty(split);
         Assert.All(split, o => Assert.Equal(o.Cut, plan.Branches.Single(b => b.Nodes.Contains(o.Name)).Split!.Cut));
-        Assert.All(split, o => Assert.StartsWith("split ", o.Why));
+        Assert.All(split, o => Assert.StartsWith($"split {OutputAxes.NameOf(o.Axis!.Value)} at {o.Cut} of ", o.Why));
         using var whole = new InferenceSession(model, With(new Measured(device, Costs(2, 1e5))));
         Assert.DoesNotContain(whole.Explain(given).Joint!.Operators, o => o.Side == Side.Both);
     }
@@ -126,7 +126,7 @@ public sealed class JointTests
         PlanSplit[] splits = [.. each.Summarize(given).Splits];
         Assert.Equal(joint.Operators.Where(o => o.Side == Side.Both).Select(o => (o.Name, o.Cut)).Order(), splits.Select(s => (s.Node, (long?)s.Cut)).Order());
         Assert.NotEmpty(splits);
-        Assert.All(splits, s => Assert.True(s is { PredictedCpuUs: > 0, PredictedDeviceUs: > 0 } && s.Why.StartsWith("split ", StringComparison.Ordinal)));
+        Assert.All(splits, s => Assert.True(s is { PredictedCpuUs: > 0, PredictedDeviceUs: > 0 } && s.Why.StartsWith($"split {OutputAxes.NameOf(s.Axis)} at {s.Cut} of {s.Extent}: ", StringComparison.Ordinal)));
     }
 
     [Fact]

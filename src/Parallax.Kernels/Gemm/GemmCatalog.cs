@@ -66,7 +66,6 @@ public sealed unsafe class GemmMicroKernel
     internal int PaddedColumns(int columns) => (columns + NR - 1) / NR * NR;
 
     public override string ToString() => Name;
-
 }
 
 /// <summary>The GEMM entries, widest first; the last runs everywhere.</summary>

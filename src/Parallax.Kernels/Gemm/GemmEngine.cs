@@ -110,7 +110,7 @@ internal sealed unsafe class GemmEngine
     }
 
     private void CopyRows(float* target, in GemmOperands operands, int row, int rows, int slab) =>
-        LeftRows.Pack(target, leftStride, operands.A + row * operands.ARowStride + slabs.Start(slab) * operands.AColumnStride,
+        LeftRows.Copy(target, leftStride, operands.A + row * operands.ARowStride + slabs.Start(slab) * operands.AColumnStride,
             rows, entry.PaddedRows(rows), slabs.Length(slab), operands.ARowStride, operands.AColumnStride);
 
     internal void RunBlock(int mIndex, int nIndex, in GemmOperands operands, byte* workerScratch)

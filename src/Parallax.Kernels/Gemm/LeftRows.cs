@@ -16,7 +16,7 @@ internal static unsafe class LeftRows
     internal static nint Stride(int depth) => ((depth + Vec.LineElements - 1) / Vec.LineElements | 1) * Vec.LineElements;
 
     /// <summary>Copies rows of a strided matrix. Rows from <paramref name="rows"/> to <paramref name="padded"/>, which tiles read as well, become zero.</summary>
-    internal static void Pack(float* target, nint stride, float* source, int rows, int padded, int depth, nint rowStride, nint columnStride)
+    internal static void Copy(float* target, nint stride, float* source, int rows, int padded, int depth, nint rowStride, nint columnStride)
     {
         PanelPacking.Copy(target, stride, source, depth, rows, columnStride, rowStride);
         for (int row = rows; row < padded; row++) new Span<float>(target + row * stride, depth).Clear();

@@ -88,7 +88,7 @@ public sealed unsafe class PackedMatrix : IDisposable
             {
                 int start = packed.slabs.Start(slab), length = packed.slabs.Length(slab);
                 float* from = source + i * matrixStride + start * depthStride;
-                if (isLeft) LeftRows.Pack(packed.Left(i, start, 0), packed.RowStride, from, lanes, packed.PaddedLanes, length, (nint)laneStride, (nint)depthStride);
+                if (isLeft) LeftRows.Copy(packed.Left(i, start, 0), packed.RowStride, from, lanes, packed.PaddedLanes, length, (nint)laneStride, (nint)depthStride);
                 else PackPanels(packed.Right(i, start, 0), entry, from, lanes, length, (nint)laneStride, (nint)depthStride);
             }
         return packed;
