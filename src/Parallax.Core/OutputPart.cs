@@ -8,13 +8,14 @@ public enum OutputAxis
 
     /// <summary>
     /// Rows of a product: each part takes rows of the left operand and all of the right one. Products that share one right operand are one product, the rows of which
-    /// follow one another; of a batch of products with right operands of their own, a part has the same rows of each.
+    /// follow one another; of a batch of products with right operands of their own, a part has the same rows of each. Of a convolution, places along the first spatial axis:
+    /// each part takes the rows of the input that its windows see, those at the cut both, and all filters.
     /// </summary>
     Rows,
 }
 
 /// <summary>
-/// Neighbouring columns or rows of a product's result, or channels of a convolution's, that are computed without the others. Result and residual are laid out as the
+/// Neighbouring columns or rows of a product's result, or channels or rows of a convolution's, that are computed without the others. Result and residual are laid out as the
 /// whole is, and nothing else of the result is written.
 /// </summary>
 public readonly record struct OutputPart(long First, long Count, OutputAxis Axis = OutputAxis.Channels)

@@ -22,4 +22,12 @@ public readonly record struct WindowAxis(long Input, long Output, long Kernel, l
         long end = start >= Input ? 0 : Math.Min(Kernel, (Input - start + Dilation - 1) / Dilation);
         return (Math.Min(first, Math.Max(end, 0)), Math.Max(end, 0));
     }
+
+    /// <summary>The axis of some neighbouring results alone, over those elements that they read, and how many elements lie before those.</summary>
+    public (WindowAxis Axis, long FirstInput) Part(long first, long count)
+    {
+        long from = Start(first), to = Start(first + count - 1) + (Kernel - 1) * Dilation + 1;
+        long begin = Math.Clamp(from, 0, Input), end = Math.Clamp(to, begin, Input);
+        return (this with { Input = end - begin, Output = count, PadBegin = begin - from, PadEnd = Math.Max(0, to - end) }, begin);
+    }
 }

@@ -106,7 +106,7 @@ public sealed record LayerSplit(string Layer, double CpuShare)
 {
     public const string All = "*";
 
-    /// <summary>What is cut; null for the output channels, or the rows of products whose channels cannot be cut.</summary>
+    /// <summary>What is cut; null for the output channels, or the rows of layers whose channels cannot be cut.</summary>
     public OutputAxis? Axis { get; init; }
 
     internal bool Names(Graphs.Node node) => Layer == All || Layer == node.Name || Layer == node.Op.Name;

@@ -114,7 +114,7 @@ public sealed class CalibrationTests : IDisposable
     /// <summary>The layer with so many of its columns on the CPU, the others on the device.</summary>
     private static double Us(StepWork work, long columns, Func<StepWork, double> onCpu, Func<StepWork, double> onDevice)
     {
-        double cpuUs = columns == 0 ? 0 : onCpu(work.Part(columns)), deviceUs = columns == work.Extents.Columns ? 0 : onDevice(work.Part(work.Extents.Columns - columns));
+        double cpuUs = columns == 0 ? 0 : onCpu(work.Part(columns, work.Extents.Columns)), deviceUs = columns == work.Extents.Columns ? 0 : onDevice(work.Part(work.Extents.Columns - columns, work.Extents.Columns));
         return Math.Max(cpuUs, deviceUs) + (cpuUs > 0 && deviceUs > 0 ? SyncUs : 0);
     }
 

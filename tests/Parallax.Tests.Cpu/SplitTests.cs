@@ -14,16 +14,21 @@ public sealed class SplitTests
     private static readonly Tensor Image = SplitNetwork.Image();
     private static readonly byte[] Expected = OnCpu(Model, Image);
 
-    /// <summary>A model, its input, and how many layers of it are split.</summary>
-    private sealed record Problem(byte[] Model, Tensor Input, byte[] Expected, int Layers)
+    private const string Channels = "channels", RowsOfProducts = "rows of products", RowsOfImages = "rows of images";
+
+    /// <summary>A model, its input, and how many layers of it are split along an axis.</summary>
+    private sealed record Problem(byte[] Model, Func<int, Tensor> Draw, OutputAxis Axis, int Layers)
     {
-        internal static Problem Of(byte[] model, Tensor input, int layers) => new(model, input, OnCpu(model, input), layers);
+        internal Tensor Input { get; } = Draw(1);
+
+        internal byte[] Expected { get; } = OnCpu(Model, Draw(1));
     }
 
-    private static readonly Dictionary<OutputAxis, Problem> Problems = new()
+    private static readonly Dictionary<string, Problem> Problems = new()
     {
-        [OutputAxis.Channels] = new Problem(Model, Image, Expected, SplitNetwork.Layers.Count),
-        [OutputAxis.Rows] = Problem.Of(SplitNetwork.BuildProducts(), SplitNetwork.Left(), SplitNetwork.Products.Count),
+        [Channels] = new Problem(Model, seed => SplitNetwork.Image(seed: seed), OutputAxis.Channels, SplitNetwork.Layers.Count),
+        [RowsOfProducts] = new Problem(SplitNetwork.BuildProducts(), seed => SplitNetwork.Left(seed: seed), OutputAxis.Rows, SplitNetwork.Products.Count),
+        [RowsOfImages] = new Problem(Model, seed => SplitNetwork.Image(seed: seed), OutputAxis.Rows, SplitNetwork.Layers.Count - 1), // the head has two rows
     };
 
     private static SessionOptions With(CpuDevice device, double share = 0.5, string layers = LayerSplit.All, OutputAxis? axis = null) =>
@@ -51,32 +56,32 @@ public sealed class SplitTests
 
     private static List<PlanBranch> Splits(InferenceSession session, Tensor? input = null) => [.. session.Explain(Given(input ?? Image)).Branches.Where(b => b.Split is not null)];
 
-    public static TheoryData<ScheduleMode, int, bool, ArenaCheck, OutputAxis> Ways()
+    public static TheoryData<ScheduleMode, int, bool, ArenaCheck, string> Ways()
     {
-        var ways = new TheoryData<ScheduleMode, int, bool, ArenaCheck, OutputAxis>();
+        var ways = new TheoryData<ScheduleMode, int, bool, ArenaCheck, string>();
         foreach (ScheduleMode mode in new[] { ScheduleMode.Sequential, ScheduleMode.Layered, ScheduleMode.Parallel, ScheduleMode.Auto })
             foreach (int threads in new[] { 1, 2, 8 })
                 foreach (bool shares in new[] { true, false })
-                    foreach (OutputAxis axis in Enum.GetValues<OutputAxis>()) ways.Add(mode, threads, shares, shares ? ArenaCheck.Poisoned : ArenaCheck.Guarded, axis);
+                    foreach (string cut in Problems.Keys) ways.Add(mode, threads, shares, shares ? ArenaCheck.Poisoned : ArenaCheck.Guarded, cut);
         return ways;
     }
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Split_layers_give_the_CPUs_bits(ScheduleMode mode, int threads, bool sharesMemory, ArenaCheck check, OutputAxis axis)
+    public void Split_layers_give_the_CPUs_bits(ScheduleMode mode, int threads, bool sharesMemory, ArenaCheck check, string cut)
     {
-        Problem problem = Problems[axis];
+        Problem problem = Problems[cut];
         foreach (double share in (double[])[0.01, 0.4, 0.99])
         {
             using CpuDevice device = Device(sharesMemory);
-            using (var session = new InferenceSession(problem.Model, With(device, share, axis: axis) with { Threads = threads, Mode = mode, ArenaCheck = check }))
+            using (var session = new InferenceSession(problem.Model, With(device, share, axis: problem.Axis) with { Threads = threads, Mode = mode, ArenaCheck = check }))
             {
                 for (int run = 0; run < 3; run++) Assert.True(Run(session, problem.Input).AsSpan().SequenceEqual(problem.Expected), $"share {share}, run {run}");
                 Assert.Empty(session.Warnings);
                 List<PlanBranch> splits = Splits(session, problem.Input);
                 Assert.Equal(problem.Layers, splits.Count);
-                Assert.All(splits, b => Assert.Equal(axis, b.Split!.Axis));
-                Assert.Equal(3 * splits.Count, device.RegionRuns);
+                Assert.All(splits, b => Assert.Equal(problem.Axis, b.Split!.Axis));
+                Assert.Equal(3 * (splits.Count + session.Explain(Given(problem.Input)).Branches.Count(b => b.Device == "device")), device.RegionRuns);
                 Assert.All(splits, b => Assert.Equal("cpu+device", b.Device));
                 Assert.All(splits, b => Assert.True(b.Split is { MeasuredCpuUs: > 0, MeasuredWaitUs: >= 0, Cut: > 0 } split && split.Cut < split.Extent && b.MeasuredUs is > 0));
             }
@@ -138,7 +143,7 @@ public sealed class SplitTests
     [Fact]
     public void The_device_gets_the_rows_that_it_computes()
     {
-        Problem problem = Problems[OutputAxis.Rows];
+        Problem problem = Problems[RowsOfProducts];
         foreach ((string layer, long inputs, long rest) in ((string, long, long)[])[("up.out", 3 * 37 * 45, 0), ("down.out", 3 * 37 * (70 + 45), 0), ("head.rows", 3 * 37 * 45, 0), ("gram.rows", 3 * 37 * 45, 3 * 37 * 45), ("cross", 0, 3 * 37 * (45 + 20))])
         {
             using var device = new CpuDevice(sharesMemory: false) { Refuses = n => n.Name == layer ? null : "another" };
@@ -149,10 +154,24 @@ public sealed class SplitTests
         }
     }
 
+    /// <summary>Of images, also those before the cut that its windows see.</summary>
+    [Theory]
+    [InlineData("stem.out", 2 * 12 * 12, 4, 1)] // of [2, 12, 12, 12], 3x3 taps
+    [InlineData("point.out", 2 * 64 * 12, 4, 0)] // input and residual are one value
+    [InlineData("stride", 2 * 64 * 12, 5, 0)] // row 4 of the result sees rows 7 to 9
+    public void The_device_gets_the_rows_of_images_that_it_sees(string layer, int rowElements, int rows, int before)
+    {
+        using var device = new CpuDevice(sharesMemory: false) { Refuses = n => n.Name == layer ? null : "another" };
+        using var session = new InferenceSession(Model, With(device, 0.7, layer, OutputAxis.Rows));
+        Assert.Equal(Expected, Run(session));
+        Assert.Equal(layer == "stride" ? (4, 6) : (8, 12), (Assert.Single(Splits(session)).Split!.Cut, Splits(session)[0].Split!.Extent));
+        Assert.Equal(sizeof(float) * rowElements * (rows + before), device.BytesIn);
+    }
+
     [Fact]
     public void Rows_are_cut_where_they_are_asked_for_or_where_no_channel_can_be()
     {
-        Problem problem = Problems[OutputAxis.Rows];
+        Problem problem = Problems[RowsOfProducts];
         using var narrow = new CpuDevice { Refuses = n => IsLayer(n) ? null : "no layer", GranuleAlong = axis => axis == OutputAxis.Rows ? 1 : 64 };
         foreach (OutputAxis? asked in (OutputAxis?[])[null, OutputAxis.Channels])
         {
@@ -168,29 +187,32 @@ public sealed class SplitTests
         {
             Assert.Equal(Expected, Run(session));
             Assert.All(Splits(session), b => Assert.Equal(OutputAxis.Rows, b.Split!.Axis));
-            Assert.Equal(["gram", "wide.sum"], Splits(session).Select(b => b.Split!.Node).Order()); // the head has two rows
-            IReadOnlyDictionary<string, int> unsupported = session.Explain(Given(Image)).Unsupported;
-            Assert.Equal(5, unsupported["cpu: Conv: cannot be split: has no rows that can be cut"]);
-            Assert.Contains(unsupported.Keys, k => k.StartsWith("device: Gemm: cannot be split: 2 rows have no place to cut them", StringComparison.Ordinal));
+            Assert.Equal(Problems[RowsOfImages].Layers, Splits(session).Count);
+            Assert.DoesNotContain(Splits(session), b => b.Split!.Node.StartsWith("head", StringComparison.Ordinal));
+            Assert.Contains(session.Explain(Given(Image)).Unsupported.Keys, k => k.StartsWith("device: Gemm: cannot be split: 2 rows have no place to cut them", StringComparison.Ordinal));
         }
     }
 
     [Theory]
-    [InlineData(0, -1, OutputAxis.Channels)]
-    [InlineData(3, -1, OutputAxis.Channels)]
-    [InlineData(-1, 0, OutputAxis.Channels)]
-    [InlineData(-1, 5, OutputAxis.Channels)]
-    [InlineData(-1, 13, OutputAxis.Channels)]
-    [InlineData(2, -1, OutputAxis.Rows)]
-    [InlineData(-1, 1, OutputAxis.Rows)]
-    [InlineData(-1, 9, OutputAxis.Rows)]
-    public void A_device_that_fails_loses_no_answer(int region, int node, OutputAxis axis)
+    [InlineData(0, -1, Channels)]
+    [InlineData(3, -1, Channels)]
+    [InlineData(-1, 0, Channels)]
+    [InlineData(-1, 5, Channels)]
+    [InlineData(-1, 13, Channels)]
+    [InlineData(2, -1, RowsOfProducts)]
+    [InlineData(-1, 1, RowsOfProducts)]
+    [InlineData(-1, 9, RowsOfProducts)]
+    [InlineData(1, -1, RowsOfImages)]
+    [InlineData(-1, 0, RowsOfImages)]
+    [InlineData(-1, 9, RowsOfImages)]
+    public void A_device_that_fails_loses_no_answer(int region, int node, string cut)
     {
-        (byte[] model, Tensor input, byte[] expected, _) = Problems[axis];
+        Problem problem = Problems[cut];
+        (byte[] model, Tensor input, byte[] expected) = (problem.Model, problem.Input, problem.Expected);
         foreach ((ScheduleMode mode, bool shares) in new[] { (ScheduleMode.Parallel, true), (ScheduleMode.Parallel, false), (ScheduleMode.Sequential, true), (ScheduleMode.Sequential, false) })
         {
             using var device = new CpuDevice(sharesMemory: shares) { Refuses = n => IsLayer(n) ? null : "no layer", FailAtRegion = region, FailAtNode = node };
-            using (var session = new InferenceSession(model, With(device, axis: axis) with { Mode = mode }))
+            using (var session = new InferenceSession(model, With(device, axis: problem.Axis) with { Mode = mode }))
             {
                 for (int run = 0; run < 4; run++) Assert.True(Run(session, input).AsSpan().SequenceEqual(expected), $"run {run}");
                 Assert.Contains(region >= 0 ? "failed to enqueue" : "was pulled out", Assert.Single(session.Warnings));
@@ -198,7 +220,7 @@ public sealed class SplitTests
                 Assert.Equal(expected, Run(session, input));
                 Assert.Equal(runs, device.RegionRuns);
                 Assert.All(Splits(session, input), b => Assert.Equal("cpu", b.Device));
-                Tensor other = axis == OutputAxis.Rows ? SplitNetwork.Left(seed: 5) : SplitNetwork.Image(seed: 5);
+                Tensor other = problem.Draw(5);
                 Assert.Equal(OnCpu(model, other), Run(session, other));
             }
             Assert.Equal(0, device.Live);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Parallax.Tests.Kernels;
 
-/// <summary>Columns and rows of products and channels of convolutions that are computed without the others: the bits of the whole, and nothing else is written.</summary>
+/// <summary>Columns and rows of products, channels and rows of convolutions that are computed without the others: the bits of the whole, and nothing else is written.</summary>
 public sealed unsafe class PartTests
 {
     public static TheoryData<string> Widths =>
@@ -52,38 +52,52 @@ public sealed unsafe class PartTests
         }
     }
 
+    private static readonly ConvProblem[] Convolutions =
+        [
+        ConvReference.Problem(2, 1, 3, 33, [13, 11], [3, 3], 2, 1, 2),
+        ConvReference.Problem(2, 1, 20, 45, [13, 11], [3, 3], 1, 1, 1) with { HasResidual = true, Activation = Activation.Silu },
+        ConvReference.Problem(1, 1, 24, 90, [20, 20], [3, 3], 1, 1, 1) with { Activation = Activation.Relu },
+        ConvReference.Problem(3, 1, 40, 37, [9, 7], [1, 1]) with { HasResidual = true, ResidualAfterActivation = true },
+        ConvReference.Problem(2, 1, 300, 41, [5, 5], [1, 1]),
+        ConvReference.Problem(2, 1, 1, 30, [9, 30], [3, 3], 1, 1, 1),
+        ConvReference.Problem(2, 9, 9, 9, [20, 31], [5, 5], 1, 2, 2) with { HasResidual = true, Activation = Activation.Clip(0, 6) },
+        ConvReference.Problem(2, 3, 3, 12, [10, 9], [3, 3], 2, 1, 1),
+        ConvReference.Problem(2, 3, 12, 21, [10, 9], [3, 3], 1, 1, 1),
+        ConvReference.Problem(2, 4, 12, 20, [10, 9], [1, 1]),
+        ConvReference.Problem(2, 1, 4, 40, [50], [7], 2, 3, 2),
+        ConvReference.Problem(1, 1, 3, 32, [5, 6, 7], [3, 2, 3], 2, 1, 1),
+        ConvReference.Problem(2, 1, 5, 7, [9, 6, 7], [3, 1, 2], 1, 2, 1, dilation: 2) with { HasResidual = true },
+        ConvReference.Problem(1, 1, 20, 40, [26, 34], [3, 3], 2, 1, 1) with { HasResidual = true },
+        ConvReference.Problem(1, 1, 2, 3, [3, 4], [3, 3], 1, 5, 7),
+        ];
+
     [Theory]
     [MemberData(nameof(Widths))]
-    public void Channels(string width)
+    public void Channels(string width) =>
+        AssertConvolutionParts(width, OutputAxis.Channels, problem => problem.ChannelGranule(Entry(width)), problem => problem.OutputChannels, problem => problem.OutputPlane);
+
+    /// <summary>Of images; of signals at other places as well than those that the planner takes.</summary>
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Rows_of_planes(string width) => AssertConvolutionParts(width, OutputAxis.Rows, problem => problem.Axes.Length == 1 ? 3 : ConvProblem.RowGranuleOf(problem.Axes.Length),
+        problem => (int)problem.Axes[0].Output, problem => problem.OutputPlane / (int)problem.Axes[0].Output);
+
+    /// <param name="inner">Elements of the result for each index of the axis.</param>
+    private static void AssertConvolutionParts(string width, OutputAxis axis, Func<ConvProblem, int> granuleOf, Func<ConvProblem, int> extentOf, Func<ConvProblem, int> inner)
     {
-        ConvProblem[] problems =
-        [
-            ConvReference.Problem(2, 1, 3, 33, [13, 11], [3, 3], 2, 1, 2),
-            ConvReference.Problem(2, 1, 20, 45, [13, 11], [3, 3], 1, 1, 1) with { HasResidual = true, Activation = Activation.Silu },
-            ConvReference.Problem(1, 1, 24, 90, [20, 20], [3, 3], 1, 1, 1) with { Activation = Activation.Relu },
-            ConvReference.Problem(3, 1, 40, 37, [9, 7], [1, 1]) with { HasResidual = true, ResidualAfterActivation = true },
-            ConvReference.Problem(2, 1, 300, 41, [5, 5], [1, 1]),
-            ConvReference.Problem(2, 1, 1, 30, [9, 30], [3, 3], 1, 1, 1),
-            ConvReference.Problem(2, 9, 9, 9, [20, 31], [5, 5], 1, 2, 2) with { HasResidual = true, Activation = Activation.Clip(0, 6) },
-            ConvReference.Problem(2, 3, 3, 12, [10, 9], [3, 3], 2, 1, 1),
-            ConvReference.Problem(2, 3, 12, 21, [10, 9], [3, 3], 1, 1, 1),
-            ConvReference.Problem(2, 4, 12, 20, [10, 9], [1, 1]),
-            ConvReference.Problem(2, 1, 4, 40, [50], [7], 2, 3, 2),
-            ConvReference.Problem(1, 1, 3, 32, [5, 6, 7], [3, 2, 3], 2, 1, 1),
-        ];
         GemmMicroKernel entry = Entry(width);
         int seed = 1;
-        foreach (ConvProblem problem in problems.Select(p => p with { HasBias = true }))
+        foreach (ConvProblem problem in Convolutions.Select(p => p with { HasBias = true }))
         {
             ConvReference.Inputs inputs = ConvReference.Draw(problem, seed++);
-            int granule = problem.ChannelGranule(entry);
+            (int granule, int extent) = (granuleOf(problem), extentOf(problem));
             foreach (ConvAlgorithm algorithm in ConvCatalog.Entries.Where(a => a.Supports(problem)))
                 foreach (bool constant in algorithm.NeedsConstantWeights ? (bool[])[true] : [false, true])
                 {
                     float[] whole = ConvReference.Run(problem, inputs, constant, algorithm, entry, guardBefore: false);
-                    foreach (int cut in ((int[])[granule, 2 * granule, (problem.OutputChannels - 1) / granule * granule]).Where(c => c > 0 && c < problem.OutputChannels).Distinct())
-                        foreach (OutputPart part in (OutputPart[])[new(0, cut), new(cut, problem.OutputChannels - cut)])
-                            AssertPart(whole, RunChannels(problem, part, inputs, constant, algorithm, entry), i => part.Covers(i / problem.OutputPlane % problem.OutputChannels),
+                    foreach (int cut in ((int[])[granule, 2 * granule, (extent - 1) / granule * granule]).Where(c => c > 0 && c < extent).Distinct())
+                        foreach (OutputPart part in (OutputPart[])[new(0, cut, axis), new(cut, extent - cut, axis)])
+                            AssertPart(whole, RunPart(problem, part, inputs, constant, algorithm, entry), i => part.Covers(i / inner(problem) % extent),
                                 $"{algorithm.Name} {width} {problem} {part} {constant}");
                 }
         }
@@ -95,9 +109,11 @@ public sealed unsafe class PartTests
         ConvProblem conv = ConvReference.Problem(2, 2, 4, 6, [7, 8], [3, 2], 2, 1, 0) with { HasBias = true };
         ConvReference.Inputs inputs = ConvReference.Draw(conv, 5);
         double[] x = [.. inputs.X], w = [.. inputs.W], bias = [.. inputs.Bias];
-        var part = new OutputPart(3, 3);
-        using Kernel all = ConvKernels.CreateDirect<double>(conv), some = ConvKernels.CreateDirect<double>(conv, part);
-        Compare(all, some, [x, w, bias], ConvReference.ResultElements(conv), i => part.Covers(i / conv.OutputPlane % 6));
+        OutputPart group = new(3, 3), planeRows = new(1, 2, OutputAxis.Rows);
+        int height = (int)conv.Axes[0].Output;
+        using Kernel all = ConvKernels.CreateDirect<double>(conv), some = ConvKernels.CreateDirect<double>(conv, group), someRows = ConvKernels.CreateDirect<double>(conv, planeRows);
+        Compare(all, some, [x, w, bias], ConvReference.ResultElements(conv), i => group.Covers(i / conv.OutputPlane % 6));
+        Compare(all, someRows, [x, w, bias], ConvReference.ResultElements(conv), i => planeRows.Covers(i / (conv.OutputPlane / height) % height));
 
         GemmProblem product = new(7, 50, 9) { Bias = new MatrixLayout(0, 1), Alpha = 2 };
         OutputPart columns = new(13, 30), rows = new(2, 4, OutputAxis.Rows);
@@ -126,7 +142,7 @@ public sealed unsafe class PartTests
         var product = new GemmProblem(3, 10, 4);
         foreach (OutputPart part in (OutputPart[])[new(-1, 3), new(0, 0), new(8, 3), new(1, 3, OutputAxis.Rows), new(-1, 2, OutputAxis.Rows)]) Assert.Throws<ArgumentOutOfRangeException>(() => product.Part(part));
         ConvProblem conv = ConvReference.Problem(1, 2, 4, 6, [5, 5], [3, 3]);
-        foreach (OutputPart part in (OutputPart[])[new(-3, 3), new(0, 0), new(3, 6), new(0, 2), new(1, 3)]) Assert.Throws<ArgumentOutOfRangeException>(() => conv.Channels(part));
+        foreach (OutputPart part in (OutputPart[])[new(-3, 3), new(0, 0), new(3, 6), new(0, 2), new(1, 3), new(2, 2, OutputAxis.Rows), new(-1, 2, OutputAxis.Rows), new(1, 0, OutputAxis.Rows)]) Assert.Throws<ArgumentOutOfRangeException>(() => conv.Part(part));
     }
 
     private const float Unwritten = 12345.678f;
@@ -146,16 +162,16 @@ public sealed unsafe class PartTests
         using var b = new GuardedBuffer<float>(inputs.B);
         GemmProblem problem = whole.Part(part);
         PartOffsets first = whole.OffsetsOf(part);
-        using PackedMatrix? packedA = constantA ? GemmKernels.PackA(problem, a.Pointer + first.A, entry) : null, packedB = constantB ? GemmKernels.PackB(problem, b.Pointer + first.B, entry) : null;
+        using PackedMatrix? packedA = constantA ? GemmKernels.PackA(problem, a.Pointer + first.First, entry) : null, packedB = constantB ? GemmKernels.PackB(problem, b.Pointer + first.Second, entry) : null;
         using Kernel kernel = GemmKernels.OfPart(GemmKernels.Create(problem, packedA, packedB, entry), whole, part, sizeof(float));
         return Run(kernel, constantA ? 0 : (nint)a.Pointer, constantB ? 0 : (nint)b.Pointer, inputs.Bias, inputs.Residual, GemmReference.ResultElements(whole));
     }
 
-    private static float[] RunChannels(ConvProblem whole, OutputPart part, ConvReference.Inputs inputs, bool constant, ConvAlgorithm algorithm, GemmMicroKernel entry)
+    private static float[] RunPart(ConvProblem whole, OutputPart part, ConvReference.Inputs inputs, bool constant, ConvAlgorithm algorithm, GemmMicroKernel entry)
     {
         using var x = new GuardedBuffer<float>(inputs.X);
         using var w = new GuardedBuffer<float>(inputs.W);
-        using PackedMatrix? packed = constant ? algorithm.Pack(whole.Channels(part), w.Pointer + ConvKernels.WeightsAt(whole, part), entry) : null;
+        using PackedMatrix? packed = constant ? algorithm.Pack(whole.Part(part), w.Pointer + whole.OffsetsOf(part).Second, entry) : null;
         using Kernel kernel = ConvKernels.CreatePart(whole, part, packed, algorithm, entry);
         return Run(kernel, (nint)x.Pointer, constant ? 0 : (nint)w.Pointer, inputs.Bias, inputs.Residual, ConvReference.ResultElements(whole));
     }

@@ -12,26 +12,32 @@ public sealed class SplitTests
     private static readonly byte[] Model = SplitNetwork.Build();
     private static readonly Dictionary<string, Datum> Image = new() { ["x"] = SplitNetwork.Image() };
 
-    private static readonly Dictionary<OutputAxis, (byte[] Model, Dictionary<string, Datum> Inputs, int Layers)> Problems = new()
+    private const string Channels = "channels", RowsOfProducts = "rows of products", RowsOfImages = "rows of images";
+
+    /// <summary>A model, its inputs, and how many layers of it are split along an axis.</summary>
+    private static readonly Dictionary<string, (byte[] Model, Dictionary<string, Datum> Inputs, OutputAxis Axis, int Layers)> Problems = new()
     {
-        [OutputAxis.Channels] = (Model, Image, SplitNetwork.Layers.Count),
-        [OutputAxis.Rows] = (SplitNetwork.BuildProducts(), new() { ["x"] = SplitNetwork.Left() }, SplitNetwork.Products.Count),
+        [Channels] = (Model, Image, OutputAxis.Channels, SplitNetwork.Layers.Count),
+        [RowsOfProducts] = (SplitNetwork.BuildProducts(), new() { ["x"] = SplitNetwork.Left() }, OutputAxis.Rows, SplitNetwork.Products.Count),
+        [RowsOfImages] = (Model, Image, OutputAxis.Rows, SplitNetwork.Layers.Count - 1), // the head has two rows
     };
 
     private static SessionOptions Splitting(ClBackend backend, double share, OutputAxis axis) =>
         ClSessions.On(backend) with { OffloadAll = false, Splits = [new LayerSplit(LayerSplit.All, share) { Axis = axis }] };
 
     [ClTheory]
-    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, OutputAxis.Channels)]
-    [InlineData(ScheduleMode.Parallel, 1, ArenaCheck.None, OutputAxis.Channels)]
-    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, OutputAxis.Channels)]
-    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.Poisoned, OutputAxis.Channels)]
-    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, OutputAxis.Rows)]
-    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, OutputAxis.Rows)]
-    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.None, OutputAxis.Rows)]
-    public void Every_layer_agrees_with_the_CPU(ScheduleMode mode, int threads, ArenaCheck check, OutputAxis axis)
+    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, Channels)]
+    [InlineData(ScheduleMode.Parallel, 1, ArenaCheck.None, Channels)]
+    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, Channels)]
+    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.Poisoned, Channels)]
+    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, RowsOfProducts)]
+    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, RowsOfProducts)]
+    [InlineData(ScheduleMode.Auto, 2, ArenaCheck.None, RowsOfProducts)]
+    [InlineData(ScheduleMode.Sequential, 1, ArenaCheck.Poisoned, RowsOfImages)]
+    [InlineData(ScheduleMode.Parallel, 3, ArenaCheck.Guarded, RowsOfImages)]
+    public void Every_layer_agrees_with_the_CPU(ScheduleMode mode, int threads, ArenaCheck check, string cut)
     {
-        (byte[] model, Dictionary<string, Datum> inputs, int layers) = Problems[axis];
+        (byte[] model, Dictionary<string, Datum> inputs, OutputAxis axis, int layers) = Problems[cut];
         Tensor[] expected = ClSessions.OnCpu(model, inputs);
         foreach (ClBackend backend in ClSessions.Backends)
             foreach (double share in (double[])[0.01, 0.5, 0.99])
@@ -73,6 +79,42 @@ public sealed class SplitTests
             }
     }
 
+    /// <summary>x [2, 5 or 40, height, 30] with taps of 1 or 3 a side, or a signal of that many places where there is no width.</summary>
+    [ClTheory]
+    [InlineData(40, 26, 30, 3, 1, 1)] // transformed tiles
+    [InlineData(40, 26, 30, 3, 2, 1)]
+    [InlineData(40, 26, 30, 1, 1, 1)]
+    [InlineData(40, 26, 30, 3, 1, 40)]
+    [InlineData(40, 26, 30, 3, 1, 4)]
+    [InlineData(5, 20, 30, 3, 3, 1)]
+    [InlineData(40, 150, null, 3, 1, 1)]
+    [InlineData(40, 150, null, 3, 2, 1)]
+    [InlineData(40, 150, null, 1, 1, 1)]
+    public void Rows_of_images_of_the_CPU_have_the_bits_of_the_whole(int channels, int height, int? width, int taps, int stride, int groups)
+    {
+        int axes = width is null ? 1 : 2, outputs = 40, pad = taps / 2;
+        long[] image = [height, .. width is { } w ? (long[])[w] : []], result = [.. image.Select(extent => (extent + 2 * pad - taps) / stride + 1)];
+        ModelBuilder builder = new ModelBuilder().Input("x", DType.Float32, [2, channels, .. image]).Input("r", DType.Float32, [2, outputs, .. result]);
+        builder.Constant("w", ClSessions.Floats(2, [outputs, channels / groups, .. Enumerable.Repeat((long)taps, axes)])).Constant("b", ClSessions.Floats(4, outputs));
+        builder.Node("Conv", ["x", "w", "b"], ["sum"], new AttributeProto("pads", [.. Enumerable.Repeat((long)pad, 2 * axes)]), new AttributeProto("strides", [.. Enumerable.Repeat((long)stride, axes)]),
+            new AttributeProto("group", (long)groups));
+        byte[] model = builder.Node("Add", ["sum", "r"], ["all"]).Node("Sigmoid", ["all"], ["y"]).Output("y").Build();
+        var inputs = new Dictionary<string, Datum> { ["x"] = ClSessions.Floats(1, [2, channels, .. image]), ["r"] = ClSessions.Floats(3, [2, outputs, .. result]) };
+        Tensor[] expected = ClSessions.OnCpu(model, inputs);
+        foreach (ClBackend backend in ClSessions.Backends)
+            foreach (double share in (double[])[0.3, 0.7])
+            {
+                using var session = new InferenceSession(model, Splitting(backend, share, OutputAxis.Rows));
+                Tensor[] actual = ClSessions.Run(session, inputs);
+                ClSessions.AssertClose(expected, actual, $"{backend.Sharing}");
+                PlanSplit split = Assert.Single(session.Summarize(inputs).Splits);
+                Assert.Equal((OutputAxis.Rows, result[0]), (split.Axis, split.Extent));
+                int row = (int)result[1..].Aggregate(1L, (all, extent) => all * extent), plane = (int)result[0] * row;
+                for (int of = 0; of < 2 * outputs; of++)
+                    Assert.True(expected[0].Span<float>().Slice(of * plane, (int)split.Cut * row).SequenceEqual(actual[0].Span<float>().Slice(of * plane, (int)split.Cut * row)), $"{split.Cut} rows of plane {of} under {backend.Sharing}");
+            }
+    }
+
     [ClFact]
     public void Regions_beside_split_layers_agree_with_the_CPU()
     {
@@ -110,20 +152,23 @@ public sealed class SplitTests
 
     /// <summary>The n-th launch, and the n-th copy back, fail.</summary>
     [ClTheory]
-    [InlineData("clEnqueueNDRangeKernel", 0, OutputAxis.Channels)]
-    [InlineData("clEnqueueNDRangeKernel", 7, OutputAxis.Channels)]
-    [InlineData("clEnqueueReadBufferRect", 0, OutputAxis.Channels)]
-    [InlineData("clEnqueueReadBufferRect", 2, OutputAxis.Channels)]
-    [InlineData("clFlush", 3, OutputAxis.Channels)]
-    [InlineData("clEnqueueNDRangeKernel", 3, OutputAxis.Rows)]
-    [InlineData("clEnqueueReadBufferRect", 0, OutputAxis.Rows)]
-    [InlineData("clEnqueueWriteBufferRect", 0, OutputAxis.Rows)]
-    [InlineData("clEnqueueReadBuffer", 2, OutputAxis.Rows)]
-    [InlineData("clEnqueueWriteBuffer", 1, OutputAxis.Rows)]
-    [InlineData("clFlush", 2, OutputAxis.Rows)]
-    public void What_fails_is_computed_by_the_CPU(string call, int failAt, OutputAxis axis)
+    [InlineData("clEnqueueNDRangeKernel", 0, Channels)]
+    [InlineData("clEnqueueNDRangeKernel", 7, Channels)]
+    [InlineData("clEnqueueReadBufferRect", 0, Channels)]
+    [InlineData("clEnqueueReadBufferRect", 2, Channels)]
+    [InlineData("clFlush", 3, Channels)]
+    [InlineData("clEnqueueNDRangeKernel", 3, RowsOfProducts)]
+    [InlineData("clEnqueueReadBufferRect", 0, RowsOfProducts)]
+    [InlineData("clEnqueueWriteBufferRect", 0, RowsOfProducts)]
+    [InlineData("clEnqueueReadBuffer", 2, RowsOfProducts)]
+    [InlineData("clEnqueueWriteBuffer", 1, RowsOfProducts)]
+    [InlineData("clFlush", 2, RowsOfProducts)]
+    [InlineData("clEnqueueNDRangeKernel", 4, RowsOfImages)]
+    [InlineData("clEnqueueReadBufferRect", 1, RowsOfImages)]
+    [InlineData("clEnqueueWriteBufferRect", 2, RowsOfImages)]
+    public void What_fails_is_computed_by_the_CPU(string call, int failAt, string cut)
     {
-        (byte[] model, Dictionary<string, Datum> inputs, _) = Problems[axis];
+        (byte[] model, Dictionary<string, Datum> inputs, OutputAxis axis, _) = Problems[cut];
         Tensor[] expected = ClSessions.OnCpu(model, inputs);
         foreach (ClBackend usual in ClSessions.Backends)
         {

@@ -170,14 +170,14 @@ internal sealed class CoExecutionEvaluation : IDisposable
         return rounds;
     }
 
-    private double PredictCpuUs(in StepWork work, LayerCut cut) => cut == LayerCut.OnDevice ? 0 : profile.Profile.Cpu.PredictUs(cut.IsSplit ? work.Part(cut.Cut, cut.Axis) : work);
+    private double PredictCpuUs(in StepWork work, LayerCut cut) => cut == LayerCut.OnDevice ? 0 : profile.Profile.Cpu.PredictUs(cut.IsSplit ? work.Part(cut.Cut, cut.Extent, cut.Axis) : work);
 
     private double PredictDeviceUs(LayerShape shape, LayerCut cut)
     {
         if (cut == LayerCut.OnCpu) return 0;
         (Graph graph, Node node) = LayerOf(shape);
         KernelFacts kernel = planned.KernelOf(graph, node);
-        double us = cut.IsSplit ? device.StepUs(shape.Work.Part(cut.Extent - cut.Cut, cut.Axis), kernel.Part(cut.Extent - cut.Cut, cut.Extent)) : device.StepUs(shape.Work, kernel);
+        double us = cut.IsSplit ? device.StepUs(shape.Work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), kernel.Part(cut.Extent - cut.Cut, cut.Extent)) : device.StepUs(shape.Work, kernel);
         return device.Sync!.DispatchUs + us + device.Sync.ToCpuUs;
     }
 

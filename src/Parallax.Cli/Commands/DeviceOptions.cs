@@ -28,7 +28,7 @@ internal static class DeviceOptions
     private static readonly Option<string> Sharing = CommonOptions.Text("--opencl-sharing", "atomics|fine|copied", "How memory is shared with an OpenCL device (default: the best way that it has).");
     private static readonly Option<string[]> Exclude = CommonOptions.Many("--exclude", "NODE_OR_OP", "A node, or an operator such as Conv, that stays on the CPU; may be repeated.");
     private static readonly Option<string[]> Split = CommonOptions.Many("--split", "[NODE_OR_OP=]SHARE[:rows]",
-        "Convolutions and products that the CPU and the device compute together, and the CPU's share of their output channels, between 0 and 1, or with :rows of the rows of products; without a name all that can be split; may be repeated.");
+        "Convolutions and products that the CPU and the device compute together, and the CPU's share of their output channels, between 0 and 1, or with :rows of the rows of products and images; without a name all that can be split; may be repeated.");
 
     internal static void AddTo(Command command)
     {

@@ -82,6 +82,8 @@ public static class ConvCatalog
                 [.. Enumerable.Range(0, problem.Batch * groups).Select(i => offset(i / groups, i % groups))];
             var product = new GemmProblem(problem.GroupOutputs, problem.OutputPlane, problem.GroupInputs)
             {
+                B = MatrixLayout.RowMajor(problem.InputStride),
+                CRowStride = problem.OutputStride,
                 ABatch = Each((_, group) => (long)group * problem.GroupOutputs * problem.GroupInputs),
                 BBatch = Each((image, group) => problem.InputAt(image, group)),
                 CBatch = Each((image, group) => problem.OutputAt(image, group * problem.GroupOutputs)),

@@ -13,7 +13,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
     private readonly ConvProblem problem;
     private readonly Epilogue epilogue;
     private readonly PackedMatrix? weights;
-    private readonly int taps, inputPlane;
+    private readonly int taps, inputStride;
 
     /// <param name="weights">Constant weights in their own order (float32 only).</param>
     internal DirectConv(ConvProblem problem, PackedMatrix? weights = null)
@@ -23,7 +23,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
             throw new UnsupportedModelException($"Conv over {problem.Axes.Length} axes of {typeof(T).Name}", [$"Conv of {typeof(T).Name}"]);
         this.problem = problem;
         this.weights = weights?.AddReference();
-        (taps, inputPlane) = (problem.Taps, problem.InputPlane);
+        (taps, inputStride) = (problem.Taps, problem.InputStride);
         epilogue = problem.EpilogueFor(VecWidth.Scalar);
     }
 
@@ -69,7 +69,7 @@ internal sealed unsafe class DirectConv<T> : Kernel where T : unmanaged, INumber
             if (at < 0)
                 continue;
             for (int channel = 0; channel < problem.GroupInputs; channel++)
-                sum += input[(nint)channel * inputPlane + at] * filter[channel * taps + tap];
+                sum += input[(nint)channel * inputStride + at] * filter[channel * taps + tap];
         }
         return sum;
     }

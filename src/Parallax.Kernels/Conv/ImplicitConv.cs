@@ -113,7 +113,7 @@ internal sealed unsafe class ImplicitConv : Kernel
         for (int channel = block * channelsPerBlock; channel < end; channel++)
         {
             (int image, int at) = Math.DivRem(channel, problem.InputChannels);
-            padded.Copy(args.Input<float>(0) + problem.InputAt(image, 0) + (nint)at * problem.InputPlane, target + (nint)channel * channelElements, 0, padded.Rows);
+            padded.Copy(args.Input<float>(0) + problem.InputAt(image, 0) + (nint)at * problem.InputStride, target + (nint)channel * channelElements, 0, padded.Rows);
         }
         if (end == Channels)
             new Span<float>(target + (nint)Channels * channelElements, PaddedInput.Slack).Clear();
@@ -124,7 +124,7 @@ internal sealed unsafe class ImplicitConv : Kernel
     {
         int firstRow = RowsOf(nIndex).First;
         for (int channel = 0; channel < problem.GroupInputs; channel++)
-            padded.Copy(source + (nint)channel * problem.InputPlane, band + (nint)channel * channelElements, firstRow, bandRows);
+            padded.Copy(source + (nint)channel * problem.InputStride, band + (nint)channel * channelElements, firstRow, bandRows);
         new Span<float>(band + (nint)problem.GroupInputs * channelElements, PaddedInput.Slack).Clear();
         return band - (nint)firstRow * padded.RowStride;
     }
@@ -147,11 +147,11 @@ internal sealed unsafe class ImplicitConv : Kernel
                 ? PadBand(nIndex, args.Input<float>(0) + problem.InputAt(image, group), (float*)(args.WorkerScratch + engine.WorkerScratchBytes))
                 : (float*)args.Scratch + channel * channelElements,
             C = args.Output<float>(0) + result,
-            CStride = problem.OutputPlane,
+            CStride = problem.OutputStride,
             Bias = problem.HasBias ? args.Input<float>(2) + group * problem.GroupOutputs : null,
             BiasRowStride = 1,
             Residual = problem.HasResidual ? args.Input<float>(3) + result : null,
-            ResidualStride = problem.OutputPlane,
+            ResidualStride = problem.OutputStride,
         }, args.WorkerScratch);
     }
 }

@@ -24,11 +24,7 @@ public static unsafe class GemmKernels
 
     /// <summary>Makes a kernel over the operands of a whole product of one that computes a <see cref="GemmProblem.Part"/> of it.</summary>
     /// <param name="ofPart">Takes the operands of the part.</param>
-    public static Kernel OfPart(Kernel ofPart, GemmProblem whole, OutputPart part, int elementBytes)
-    {
-        PartOffsets first = whole.OffsetsOf(part);
-        return new OffsetKernel(ofPart, [first.A * elementBytes, first.B * elementBytes, first.Bias * elementBytes, first.C * elementBytes], first.C * elementBytes);
-    }
+    public static Kernel OfPart(Kernel ofPart, GemmProblem whole, OutputPart part, int elementBytes) => new OffsetKernel(ofPart, whole.OffsetsOf(part), elementBytes);
 
     /// <summary>Packs a constant A of a problem whose B is computed; a problem with another N can share it, unless one of the two is 1.</summary>
     public static PackedMatrix PackA(GemmProblem problem, float* source, GemmMicroKernel? entry = null) =>

@@ -8,9 +8,11 @@ public readonly record struct MatrixLayout(long RowStride, long ColumnStride)
     public MatrixLayout Transpose() => new(ColumnStride, RowStride);
 }
 
-/// <summary>Elements from where the operands of a product begin to where those of a part of it do.</summary>
-/// <param name="C">Of result and residual.</param>
-public readonly record struct PartOffsets(long A, long B, long Bias, long C);
+/// <summary>Elements from where the operands of a product or a convolution begin to where those of a part of it do.</summary>
+/// <param name="First">Of input 0.</param>
+/// <param name="Second">Of input 1.</param>
+/// <param name="Result">Of result and residual.</param>
+public readonly record struct PartOffsets(long First, long Second, long Bias, long Result);
 
 /// <summary>
 /// A batch of float32 matrix products with what follows them:

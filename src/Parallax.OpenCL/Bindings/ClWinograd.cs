@@ -10,7 +10,7 @@ namespace Parallax.OpenCL.Bindings;
 /// back into tiles of 4x4 results. Filters are transformed when the call is prepared. Results are off by up to 5e-5 of the largest.
 /// </summary>
 /// <param name="Outputs">Channels that are computed.</param>
-internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, WindowAxis Height, WindowAxis Width)
+internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, PaddedPlanes Planes)
 {
     private const int Results = 4, Products = 36;
 
@@ -22,6 +22,10 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, WindowA
 
     /// <summary>Elements behind a matrix, so that those of one place do not share sets of a cache.</summary>
     private const int Spread = 16;
+
+    private WindowAxis Height => Planes.Height;
+
+    private WindowAxis Width => Planes.Width;
 
     /// <summary>Tiles of a row, and one behind that keeps the next row's columns apart.</summary>
     private long TileColumns => (Width.Output + Results - 1) / Results + 1;
@@ -37,15 +41,15 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, WindowA
         if (op.Groups != 1 || x.Constant(1) is null || x.IsStrict) return null;
         if (planes is not { Height: { Kernel: 3, Stride: 1, Dilation: 1 }, Width: { Kernel: 3, Stride: 1, Dilation: 1 } }) return null;
         long[] dims = x.Dims(0);
-        return Products * outputs * dims[1] > Array.MaxLength ? null : new ClWinograd(dims[0], dims[1], outputs, planes.Height, planes.Width);
+        return Products * outputs * dims[1] > Array.MaxLength ? null : new ClWinograd(dims[0], dims[1], outputs, planes);
     }
 
     /// <summary>Whether it is predicted to take less time than sums of products over the padded planes.</summary>
-    internal bool IsFaster(ClContext context, PaddedPlanes planes)
+    internal bool IsFaster(ClContext context)
     {
-        ClTile tile = ClTile.For(context, Outputs, Tiles), direct = ClTile.For(context, Outputs, planes.Places);
+        ClTile tile = ClTile.For(context, Outputs, Tiles), direct = ClTile.For(context, Outputs, Planes.Places);
         double transformed = UpTo(tile.Rows, Outputs) * (double)Inputs + TransformCost * (Inputs + Outputs);
-        return Products * tile.Cost(Tiles) * transformed < DirectCost * Batch * direct.Cost(planes.Places) * UpTo(direct.Rows, Outputs) * Inputs * planes.Taps;
+        return Products * tile.Cost(Tiles) * transformed < DirectCost * Batch * direct.Cost(Planes.Places) * UpTo(direct.Rows, Outputs) * Inputs * Planes.Taps;
     }
 
     internal ClCall Prepare(Conv op, ClPrepareContext x, OutputPart part)
@@ -55,7 +59,7 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, WindowA
         long padded = UpTo(tile.Width, Tiles), blocks = Math.Max(1, padded * ofTile / most), block = UpTo(tile.Width, (padded + blocks - 1) / blocks);
         long inputMatrix = Inputs * block + Spread, productMatrix = Outputs * block + Spread;
         ClFinish finish = ClFinish.Of(op, x);
-        long firstResult = part.First * Height.Output * Width.Output * sizeof(float);
+        long firstResult = Planes.FirstByteOf(part);
         ClArg filters = ClArg.Weight(x.Weight(x.Constant(1)!, $"winograd4 of {part}", () => Filters(x.Constant(1)!, part)));
 
         var steps = new ClSteps();
@@ -65,7 +69,7 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, WindowA
             long count = Math.Min(block, padded - first), vectors = count / x.Context.Lanes;
             steps.Add(new ClLaunch(x.VectorKernel("winograd", "winograd4_input"), x.OverVectors(vectors, Inputs),
             [
-                ClArg.Input(0), transformed, ClArg.Int(Batch), ClArg.Int(Inputs), ClArg.Ints(Height.Input, Width.Input), ClArg.Ints(Height.PadBegin, Width.PadBegin),
+                ClArg.Input(0, Planes.FirstInput * sizeof(float)), transformed, ClArg.Int(Batch), ClArg.Int(Inputs), ClArg.Int(Planes.InputStride), ClArg.Ints(Height.Input, Width.Input), ClArg.Ints(Height.PadBegin, Width.PadBegin),
                 ClArg.Ints(TileRows, TileColumns), ClArg.Int(first), ClArg.Int(count), ClArg.Int(tile.Width), ClArg.Int(inputMatrix),
             ]));
             steps.Add(new ClGemm(Outputs, count, Inputs)
@@ -82,7 +86,7 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, WindowA
             steps.Add(new ClLaunch(x.VectorKernel("winograd", "winograd4_output", ClEpilogue.Options(op.Activation)), x.OverVectors(vectors, Outputs),
             [
                 products, x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0), finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult) : ClArg.Input(0),
-                ClArg.Output(0, firstResult), ClArg.Int(Batch), ClArg.Int(Outputs), ClArg.Int(x.OutputDims(0)[1]), ClArg.Ints(Height.Output, Width.Output),
+                ClArg.Output(0, firstResult), ClArg.Int(Batch), ClArg.Int(Outputs), ClArg.Int(x.OutputDims(0)[1]), ClArg.Int(Planes.ResultStride), ClArg.Ints(Height.Output, Width.Output),
                 ClArg.Ints(TileRows, TileColumns), ClArg.Int(first), ClArg.Int(count), ClArg.Int(block), ClArg.Int(productMatrix), ClArg.Int(finish.Flags(x.Has(2))), .. ClEpilogue.Args(op.Activation),
             ]));
         }

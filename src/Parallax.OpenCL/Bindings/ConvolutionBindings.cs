@@ -13,7 +13,7 @@ internal static class ConvolutionBindings
 
     internal static readonly ClBinding[] All =
     [
-        ClBinding.Of<Conv>(WhyNotConv, Prepare, (op, x, axis) => axis != OutputAxis.Channels ? null : op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1),
+        ClBinding.Of<Conv>(WhyNotConv, Prepare, (op, x, axis) => axis == OutputAxis.Channels && op.Groups > 1 ? x.Dims(1)[0] / op.Groups : 1),
         ClBinding.Of<ConvTranspose>((_, x) => WhyNot(x), PrepareTranspose),
     ];
 
@@ -42,32 +42,34 @@ internal static class ConvolutionBindings
     {
         long[] dims = x.Dims(0), weights = x.Dims(1);
         PaddedPlanes planes = Planes(op, x);
+        var part = new OutputPart(0, weights[0]);
+        if (x.Part is { Axis: OutputAxis.Rows } rows) planes = planes.Part(rows, isSignal: dims.Length == 3);
+        else if (x.Part is { } channelsOfIt) part = channelsOfIt;
         long batch = dims[0], inputs = weights[1], perGroup = weights[0] / op.Groups, depth = inputs * planes.Taps;
-        OutputPart part = x.Part ?? new OutputPart(0, weights[0]);
         if (op.Groups > 1 && (part.First % perGroup != 0 || part.Count % perGroup != 0))
             throw new ArgumentException($"a part of the result must hold whole groups of {perGroup} channels", nameof(x));
         long groups = op.Groups > 1 ? part.Count / perGroup : 1, channels = part.Count / Math.Max(1, groups), firstGroup = op.Groups > 1 ? part.First / perGroup : 0;
 
         if (perGroup == 1 && inputs == 1) return OfSinglePlanes(op, x, planes, part);
-        if (ClWinograd.TryOf(op, x, planes, part.Count) is { } winograd && winograd.IsFaster(x.Context, planes)) return winograd.Prepare(op, x, part);
+        if (ClWinograd.TryOf(op, x, planes, part.Count) is { } winograd && winograd.IsFaster(x.Context)) return winograd.Prepare(op, x, part);
 
         ClTile tile = ClTile.For(x.Context, channels, planes.Places);
         bool direct = planes.AreAsGiven && ClColumns.CanBeRows(tile, planes.Places);
         var steps = new ClSteps();
-        ClArg image = direct ? ClArg.Input(0, firstGroup * inputs * planes.Elements * sizeof(float)) : Pad(x, planes, dims[1], firstGroup * inputs, tile.Width, steps);
+        ClArg image = direct ? ClArg.Input(0, (firstGroup * inputs * planes.InputStride + planes.FirstInput) * sizeof(float)) : Pad(x, planes, dims[1], firstGroup * inputs, tile.Width, steps);
         ClFinish finish = ClFinish.Of(op, x);
-        long firstResult = part.First * planes.Results * sizeof(float);
+        long firstResult = planes.FirstByteOf(part), plane = direct ? planes.InputStride : planes.Elements;
         steps.Add(new ClGemm(channels, planes.Places, depth)
         {
             Tile = tile,
             A = MatrixLayout.RowMajor(depth),
-            B = ClColumns.Rows(planes.Elements),
+            B = ClColumns.Rows(plane),
             Taps = direct ? null : new ClTaps(ClArg.Weight(x.Table<int>(planes.TapOffsets(inputs))), planes.RowLength, planes.Width.Output),
-            CRowStride = planes.Results,
+            CRowStride = planes.ResultStride,
             Batch = [batch, groups],
             ABatch = [0, channels * depth],
-            BBatch = [dims[1] * planes.Elements, inputs * planes.Elements],
-            CBatch = [weights[0] * planes.Results, channels * planes.Results],
+            BBatch = [dims[1] * plane, inputs * plane],
+            CBatch = [weights[0] * planes.ResultStride, channels * planes.ResultStride],
             Bias = x.Has(2) ? new MatrixLayout(1, 0) : null,
             BiasBatch = channels,
             Finish = finish,
@@ -83,14 +85,14 @@ internal static class ConvolutionBindings
         var steps = new ClSteps();
         ClArg padded = Pad(x, planes, dims[1], part.First, SinglePlaneColumns, steps);
         ClFinish finish = ClFinish.Of(op, x);
-        long count = dims[0] * part.Count, firstResult = part.First * planes.Results * sizeof(float);
+        long count = dims[0] * part.Count, firstResult = planes.FirstByteOf(part);
         steps.Add(new ClLaunch(x.Kernel("convolution", "conv_planes", $"-DLANES={SinglePlaneColumns} {ClEpilogue.Options(op.Activation)}"),
             x.Over((planes.Width.Output + SinglePlaneColumns - 1) / SinglePlaneColumns, planes.Height.Output, count),
             [
                 padded, ClArg.Input(1, part.First * planes.Taps * sizeof(float)), x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
                 finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult) : ClArg.Input(0), ClArg.Output(0, firstResult),
                 ClArg.Weight(x.Table<int>(planes.TapOffsets(1))), ClArg.Int(count), ClArg.Int(part.Count), ClArg.Int(dims[1]),
-                ClArg.Ints(planes.Height.Output, planes.Width.Output), ClArg.Int(planes.Taps), ClArg.Int(planes.RowLength), ClArg.Int(planes.Elements),
+                ClArg.Ints(planes.Height.Output, planes.Width.Output), ClArg.Int(planes.ResultStride), ClArg.Int(planes.Taps), ClArg.Int(planes.RowLength), ClArg.Int(planes.Elements),
                 ClArg.Int(finish.Flags(x.Has(2))), .. ClEpilogue.Args(op.Activation),
             ]));
         return steps.ToCall();
@@ -105,7 +107,7 @@ internal static class ConvolutionBindings
         ClArg padded = steps.Scratch((count * planes.Elements + columns) * sizeof(float));
         steps.Add(new ClLaunch(x.Kernel("convolution", "pad_planes", $"-DSPAN={span}"), x.Over((planes.RowLength + span - 1) / span, planes.Rows, count * planes.Phases),
         [
-            ClArg.Input(0), padded, ClArg.Int(count), Two(axis => axis.Input), ClArg.Ints(planes.Rows, planes.RowLength),
+            ClArg.Input(0, planes.FirstInput * sizeof(float)), padded, ClArg.Int(count), ClArg.Int(planes.InputStride), Two(axis => axis.Input), ClArg.Ints(planes.Rows, planes.RowLength),
             ClArg.Ints(planes.PhaseRows, planes.PhaseColumns), Two(axis => axis.Stride), Two(axis => axis.PadBegin),
         ]));
         return padded.Behind(first * planes.Elements * sizeof(float));

@@ -6,8 +6,33 @@ namespace Parallax.OpenCL.Bindings;
 /// A plane of a convolution's input with its padding, laid out so that the places which a tap sees for neighbouring results are neighbours: for each phase of the
 /// strides, rows of every stride-th column of every stride-th row. The results are the first columns of the first rows of such a phase.
 /// </summary>
+/// <param name="Height">Trivial for signals, which are one row.</param>
 internal readonly record struct PaddedPlanes(WindowAxis Height, WindowAxis Width)
 {
+    /// <summary>Elements from one plane of the input to the next.</summary>
+    internal long InputStride { get; private init; } = Height.Input * Width.Input;
+
+    /// <summary>Elements of a plane of the input before those that are seen.</summary>
+    internal long FirstInput { get; private init; }
+
+    /// <summary>Elements from one plane of results to the next.</summary>
+    internal long ResultStride { get; private init; } = Height.Output * Width.Output;
+
+    /// <summary>Results of a plane before those that are computed.</summary>
+    internal long FirstResult { get; private init; }
+
+    /// <summary>What some rows of the results see, or some places of a signal's.</summary>
+    internal PaddedPlanes Part(OutputPart rows, bool isSignal)
+    {
+        (WindowAxis axis, long first) = (isSignal ? Width : Height).Part(rows.First, rows.Count);
+        return isSignal
+            ? this with { Width = axis, FirstInput = first, FirstResult = rows.First }
+            : this with { Height = axis, FirstInput = first * Width.Input, FirstResult = rows.First * Width.Output };
+    }
+
+    /// <summary>Where the results of some channels begin.</summary>
+    internal long FirstByteOf(OutputPart channels) => (channels.First * ResultStride + FirstResult) * sizeof(float);
+
     internal long Taps => Height.Kernel * Width.Kernel;
 
     internal long Results => Height.Output * Width.Output;

@@ -5,8 +5,8 @@
 #endif
 
 // Planes with their padding, and one behind another the phases of their strides: element [i, j] of phase [p, q] is element [i * stride + p - pad, ..] of the plane, or 0
-// where that lies outside. Axes: height, width. One item brings SPAN (1 or 16) neighbours.
-__kernel void pad_planes(TENSOR(const float, src), TENSOR(float, dst), const int planes, const int2 in, const int2 padded, const int2 phases,
+// where that lies outside. Planes of the input begin in_plane elements apart. Axes: height, width. One item brings SPAN (1 or 16) neighbours.
+__kernel void pad_planes(TENSOR(const float, src), TENSOR(float, dst), const int planes, const int in_plane, const int2 in, const int2 padded, const int2 phases,
                          const int2 stride, const int2 pad) {
     BIND_CONST(float, src);
     BIND(float, dst);
@@ -15,7 +15,7 @@ __kernel void pad_planes(TENSOR(const float, src), TENSOR(float, dst), const int
     if (j >= padded.s1 || i >= padded.s0 || plane >= planes) return;
     const int row = i * stride.s0 + phase / phases.s1 - pad.s0, column = j * stride.s1 + phase % phases.s1 - pad.s1;
     const int inside = row >= 0 && row < in.s0;
-    src += ((long)plane * in.s0 + (inside ? row : 0)) * in.s1;
+    src += (long)plane * in_plane + (long)(inside ? row : 0) * in.s1;
     dst += ((long)z * padded.s0 + i) * padded.s1 + j;
 #if SPAN == 16
     if (j + SPAN <= padded.s1 && (!inside || (column >= 0 && stride.s1 <= 2 && column + SPAN * stride.s1 <= in.s1))) {
@@ -33,9 +33,9 @@ __kernel void pad_planes(TENSOR(const float, src), TENSOR(float, dst), const int
 }
 
 // Every plane with filters of its own, over planes from pad_planes; taps are the places that the first result sees. channels are computed, of
-// all_channels of the tensors. One item computes LANES neighbours of a row.
+// all_channels of the tensors; planes of the result begin out_plane elements apart. One item computes LANES neighbours of a row.
 __kernel void conv_planes(TENSOR(const float, padded), TENSOR(const float, weights), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, y),
-                          TENSOR(const int, taps), const int planes, const int channels, const int all_channels, const int2 out,
+                          TENSOR(const int, taps), const int planes, const int channels, const int all_channels, const int2 out, const int out_plane,
                           const int tap_count, const int row_length, const int plane_elements, const int flags, ACTIVATION_ARGS) {
     BIND_CONST(float, padded);
     BIND_CONST(float, weights);
@@ -51,7 +51,7 @@ __kernel void conv_planes(TENSOR(const float, padded), TENSOR(const float, weigh
     FLOATS sum = SPLAT(0.0f);
     for (int i = 0; i < tap_count; i++) sum = MULTIPLY_ADD(SPLAT(weights[i]), LOAD(padded + taps[i]), sum);
     if (flags & HAS_BIAS) sum += bias[channel];
-    const long to = (((long)image * all_channels + channel) * out.s0 + row) * out.s1 + column;
+    const long to = ((long)image * all_channels + channel) * out_plane + (long)row * out.s1 + column;
     const int left = out.s1 - column;
     FLOATS near = SPLAT(0.0f);
     if (flags & (RESIDUAL_BEFORE | RESIDUAL_AFTER)) near = LOAD_FIRST(float, residual + to, left, 0.0f);

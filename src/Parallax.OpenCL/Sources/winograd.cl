@@ -111,15 +111,15 @@ inline FLOATS load_inside(__global const float* src, const long at, const long e
 #endif
 }
 
-// The tiles of an image [batch, channels, in], from tile first on, in the transformed domain: of each of their 36 elements a matrix of panels, [channels, width] each,
+// The tiles of an image [batch, channels, in], of which the planes begin plane elements apart, from tile first on, in the transformed domain: of each of their 36 elements a matrix of panels, [channels, width] each,
 // of which the next begins matrix_elements behind. tiles: rows and columns of an image's tiles.
-__kernel void winograd4_input(TENSOR(const float, src), TENSOR(float, dst), const int batch, const int channels, const int2 in, const int2 pad, const int2 tiles,
+__kernel void winograd4_input(TENSOR(const float, src), TENSOR(float, dst), const int batch, const int channels, const int plane, const int2 in, const int2 pad, const int2 tiles,
                               const int first, const int count, const int width, const int matrix_elements) {
     BIND_CONST(float, src);
     BIND(float, dst);
     const int begin = get_global_id(0) * LANES, channel = get_global_id(1);
     if (begin >= count || channel >= channels) return;
-    const long plane = (long)in.s0 * in.s1, elements = plane * channels * batch;
+    const long elements = ((long)channels * batch - 1) * plane + (long)in.s0 * in.s1;
     // The columns of the tiles side by side, with their first dimension transformed. What one run of tiles writes too much, the next one writes again.
     float rows[SIDE][GROUP + LANES + 1];
     FLOATS d[SIDE];
@@ -152,9 +152,9 @@ __kernel void winograd4_input(TENSOR(const float, src), TENSOR(float, dst), cons
 }
 
 // The results of count tiles from tile first on: of each of their 36 elements there is a matrix of products, a row of row_elements for each channel. channels are computed, of
-// all_channels of the result.
+// all_channels of the result, the planes of which begin plane elements apart.
 __kernel void winograd4_output(TENSOR(const float, products), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, y), const int batch, const int channels,
-                               const int all_channels, const int2 out, const int2 tiles, const int first, const int count, const int row_elements, const int matrix_elements,
+                               const int all_channels, const int plane, const int2 out, const int2 tiles, const int first, const int count, const int row_elements, const int matrix_elements,
                                const int flags, ACTIVATION_ARGS) {
     BIND_CONST(float, products);
     BIND_CONST(float, bias);
@@ -189,7 +189,7 @@ __kernel void winograd4_output(TENSOR(const float, products), TENSOR(const float
 #endif
         for (int i = 0; i < RESULTS; i++) {
             if (top + i >= out.s0) continue;
-            const long to = (((long)image * all_channels + channel) * out.s0 + top + i) * out.s1 + left;
+            const long to = ((long)image * all_channels + channel) * plane + (long)(top + i) * out.s1 + left;
 #if LANES == 1
 #pragma unroll
 #endif

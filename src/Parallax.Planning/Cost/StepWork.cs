@@ -14,19 +14,21 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
     /// <summary>What the rate of the class counts.</summary>
     public long Units => Class is OpClass.Movement or OpClass.Rearrangement ? Bytes : Macs;
 
-    /// <summary>Along an axis of a layer's result; 0 where that is not known, or a part along the axis is no work that this tells.</summary>
-    public long ExtentOf(OutputAxis axis) => axis == OutputAxis.Channels ? Extents.Columns : Extents.Taps > 0 ? 0 : Extents.Rows;
+    /// <summary>Whether so many channels or rows are all that the result has, so that this tells the work of a part of them. Of a convolution, a row has any number of results.</summary>
+    public bool Has(long all, OutputAxis axis) =>
+        all > 0 && (axis == OutputAxis.Channels ? Extents.Columns == all : Extents.Taps > 0 ? Extents.Rows % all == 0 : Extents.Rows == all);
 
     /// <summary>
-    /// The work of computing only some of the columns or rows of a product's result, or of the channels of a convolution's. Of columns, what the operator reads beside the
-    /// right-hand matrix or the filters, it reads all the same, unless the channels lie in groups; of rows, it reads all of the right-hand matrix and the rest in part.
+    /// The work of computing only some of the columns or rows of a product's result, or of the channels or rows of a convolution's. Of columns, what the operator reads beside the
+    /// right-hand matrix or the filters, it reads all the same, unless the channels lie in groups; of rows, it reads all of the right-hand matrix or the filters and the rest in part.
     /// </summary>
     /// <param name="count">1 to all; whole groups where there are several.</param>
-    public StepWork Part(long count, OutputAxis axis = OutputAxis.Channels)
+    /// <param name="all">Channels or rows of the whole.</param>
+    public StepWork Part(long count, long all, OutputAxis axis = OutputAxis.Channels)
     {
-        long all = ExtentOf(axis);
+        if (!Has(all, axis)) throw new ArgumentOutOfRangeException(nameof(all), all, $"{Extents} has another number of {axis}");
         if (count < 1 || count > all) throw new ArgumentOutOfRangeException(nameof(count), count, $"1 to {all} are expected");
-        return axis == OutputAxis.Rows ? PartOfRows(count) : PartOfColumns(count);
+        return axis == OutputAxis.Rows ? PartOfRows(Extents.Rows / all * count) : PartOfColumns(count);
     }
 
     private StepWork PartOfRows(long rows)
@@ -36,7 +38,7 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
         long kept = Math.Min(Bytes, Math.Max(ColdBytes, RightBytes));
         return this with
         {
-            Class = Class == OpClass.Dense && rows <= OpClasses.FewRows ? OpClass.FewRows : Class,
+            Class = Class == OpClass.Dense && whole.Taps == 0 && rows <= OpClasses.FewRows ? OpClass.FewRows : Class,
             Macs = (long)Math.Round(Macs * share),
             Bytes = kept + (long)Math.Round((Bytes - kept) * share),
             EpilogueResults = (long)Math.Round(EpilogueResults * share),

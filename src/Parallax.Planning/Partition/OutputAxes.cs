@@ -7,7 +7,10 @@ namespace Parallax.Planning;
 /// <summary>A value as a box of three extents, the middle one of which is cut.</summary>
 /// <param name="Outer">How often the cut extent is passed.</param>
 /// <param name="Inner">Elements for each index of it.</param>
-public readonly record struct OutputView(long Outer, long Extent, long Inner);
+public readonly record struct OutputView(long Outer, long Extent, long Inner)
+{
+    public static OutputView Around(ReadOnlySpan<long> dims, int axis) => new(Shape.Count(dims[..axis]), dims[axis], Shape.Count(dims[(axis + 1)..]));
+}
 
 /// <summary>Along which axes the results of convolutions and products can be cut, and what a part of them is.</summary>
 public static class OutputAxes
@@ -21,7 +24,6 @@ public static class OutputAxes
         switch (node.Op)
         {
             case Conv:
-                return [OutputAxis.Channels];
             case Gemm:
                 return [OutputAxis.Channels, OutputAxis.Rows];
             case MatMul when Rank(graph, node.Inputs[1]) is { } right and > 1:
@@ -35,19 +37,8 @@ public static class OutputAxes
     public static OutputView? ViewOf(Graph graph, Node node, OutputAxis axis)
     {
         if (!Of(graph, node).Contains(axis) || Dims(graph, node.Outputs[0]) is not { } dims) return null;
-        if (axis == OutputAxis.Rows) return RowsOf(graph, node, dims);
-        int channels = node.Op is Conv ? 1 : dims.Length - 1;
-        return new OutputView(Shape.Count(dims.AsSpan(..channels)), dims[channels], Shape.Count(dims.AsSpan((channels + 1)..)));
-    }
-
-    /// <summary>The elements of an input that a part of the result takes, around the axis that is cut as the result is; null where every part takes all of it.</summary>
-    public static OutputView? ViewOfInput(Graph graph, Node node, OutputAxis axis, int input)
-    {
-        if (input == IFusible.ResidualInput) return ViewOf(graph, node, axis);
-        bool isLeft = input == 0 && axis == OutputAxis.Rows && node.Op is not (MatMul { TransposeA: true } or Gemm { TransposeA: true });
-        return isLeft && ViewOf(graph, node, axis) is { } rows && Dims(graph, node.Inputs[0]) is { } dims
-            ? new OutputView(Shape.Count(dims.AsSpan(..^1)) / rows.Extent, rows.Extent, dims[^1])
-            : null;
+        if (node.Op is Conv) return OutputView.Around(dims, axis == OutputAxis.Rows ? 2 : 1);
+        return axis == OutputAxis.Rows ? RowsOf(graph, node, dims) : OutputView.Around(dims, dims.Length - 1);
     }
 
     /// <summary>Elements along an axis; null where there is no such axis, or a shape is not known.</summary>
@@ -57,7 +48,7 @@ public static class OutputAxes
     public static StepWork WorkOf(Graph graph, Node node, OutputAxis axis, long part, long all)
     {
         StepWork work = StepWork.Of(graph, node);
-        return work.ExtentOf(axis) == all ? work.Part(part, axis) : work with { Macs = work.Macs * part / all, Bytes = work.Bytes * part / all, ColdBytes = work.ColdBytes * part / all };
+        return work.Has(all, axis) ? work.Part(part, all, axis) : work with { Macs = work.Macs * part / all, Bytes = work.Bytes * part / all, ColdBytes = work.ColdBytes * part / all };
     }
 
     /// <summary>Rows of products that share one right operand follow one another, unless the left ones are transposed one by one.</summary>

@@ -62,12 +62,10 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
     {
         RegionNode only = nodes[0];
         Node node = only.Node;
-        if (written.Contains(place)) return Rows(OutputAxes.ViewOf(graph, node, part.Axis), node.Outputs[0]);
+        if (written.Contains(place)) return PartBytes.OfResult(graph, node, part);
         ByteRows[] uses = [.. Enumerable.Range(0, only.Inputs.Length).Where(i => only.Inputs[i] is { Place: >= 0 and var at } && places[at] == place)
-            .Select(i => Rows(OutputAxes.ViewOfInput(graph, node, part.Axis, i), node.Inputs[i])).Distinct()];
+            .Select(i => PartBytes.OfInput(graph, node, part, i) ?? ByteRows.All(place.ByteCount)).Distinct()];
         return uses is [var use] ? use : ByteRows.All(place.ByteCount);
-
-        ByteRows Rows(OutputView? view, ValueId value) => view is { } whole ? ByteRows.Of(part, graph.TensorFact(value)!.Type, whole) : ByteRows.All(place.ByteCount);
     }
 
     /// <summary>The kernel of what lies before the cut, over the operands that the device has too.</summary>

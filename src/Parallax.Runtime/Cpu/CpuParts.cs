@@ -12,7 +12,8 @@ internal static class CpuParts
     /// <param name="axis">One that the node has, with a known extent.</param>
     internal static long GranuleOf(Graph graph, Node node, OutputAxis axis) => node.Op switch
     {
-        Conv conv => ConvProblem.GranuleOf((int)conv.Groups, (int)OutputAxes.ExtentOf(graph, node, axis)!.Value),
+        Conv when axis == OutputAxis.Rows => ConvProblem.RowGranuleOf(graph.TensorFact(node.Outputs[0])!.Shape!.Value.Rank - 2),
+        Conv conv => ConvProblem.ChannelGranuleOf((int)conv.Groups, (int)OutputAxes.ExtentOf(graph, node, axis)!.Value),
         _ => axis == OutputAxis.Rows ? GemmCatalog.Best.MR : GemmCatalog.Best.NR,
     };
 }

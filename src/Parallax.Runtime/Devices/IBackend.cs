@@ -69,7 +69,7 @@ public readonly record struct RegionOperand(int Place, Tensor? Constant);
 public sealed record RegionNode(Node Node, ImmutableArray<RegionOperand?> Inputs, ImmutableArray<RegionOperand?> Outputs)
 {
     /// <summary>
-    /// What the device computes of the result where that is not all: columns or rows of a product, channels of a convolution, cut where
+    /// What the device computes of the result where that is not all: columns or rows of a product, channels or rows of a convolution, cut where
     /// <see cref="IRegionBackend.SplitGranule"/> allows. The CPU computes the rest at the same time, and in the same place. Only the node of a region that has no
     /// other may have a part.
     /// </summary>
@@ -96,13 +96,6 @@ public readonly record struct ByteRows(long Offset, long Width, long Pitch, long
 {
     internal static ByteRows All(long byteCount) => new(0, byteCount, byteCount, 1);
 
-    /// <summary>What a part takes in the place of the whole.</summary>
-    /// <param name="whole">Around the axis that the part is a part of.</param>
-    internal static ByteRows Of(OutputPart part, DType type, OutputView whole)
-    {
-        long one = type.ElementBytes() * whole.Inner;
-        return new ByteRows(part.First * one, part.Count * one, whole.Extent * one, whole.Outer);
-    }
 }
 
 /// <summary>Nodes that a device computes as one, with shapes that are known. Immutable.</summary>

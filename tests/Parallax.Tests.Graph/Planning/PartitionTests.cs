@@ -167,7 +167,7 @@ public class PartitionTests
         Assert.Contains($"split at 25 of its {OutputAxes.NameOf(axis)}", partition.Dump(), StringComparison.Ordinal);
 
         CostModel cpu = CostModel.Default;
-        double cpuUs = cpu.PredictUs(StepWork.Of(graph, chain[1]).Part(25, axis));
+        double cpuUs = cpu.PredictUs(StepWork.Of(graph, chain[1]).Part(25, extent, axis));
         Assert.Equal(Math.Max(40, cpuUs), region.PredictedOffloadUs, 6);
         var times = BranchTimes.Of(partition, cpu, workers: 2);
         Assert.Null(times.Devices[branch.Id.Index]);

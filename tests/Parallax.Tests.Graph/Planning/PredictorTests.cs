@@ -180,15 +180,15 @@ public class PredictorTests
     [Fact]
     public void A_part_of_the_columns_is_less_work_over_the_same_inputs()
     {
-        StepWork whole = Work(100, 64, 32), part = whole.Part(16);
+        StepWork whole = Work(100, 64, 32), part = whole.Part(16, 64);
         Assert.Equal(Work(100, 16, 32), part);
-        Assert.Equal(whole, whole.Part(64));
-        StepWork twoInputs = (whole with { ColdBytes = 0 }).Part(16);
+        Assert.Equal(whole, whole.Part(64, 64));
+        StepWork twoInputs = (whole with { ColdBytes = 0 }).Part(16, 64);
         Assert.Equal(part with { ColdBytes = 0 }, twoInputs);
         var depthwise = new StepWork(OpClass.Depthwise, 64 * 100 * 9, 4 * (64 * 100 * 2 + 64 * 9), 4 * 64 * 9, 6400, new WorkShape(1, 100, 64, 9, 9, 1, 64));
-        Assert.Equal((depthwise.Macs / 4, depthwise.Bytes / 4, depthwise.ColdBytes / 4, 1600, 16L), (depthwise.Part(16).Macs, depthwise.Part(16).Bytes, depthwise.Part(16).ColdBytes, depthwise.Part(16).EpilogueResults, depthwise.Part(16).Extents.Groups));
-        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(65));
-        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(0));
+        Assert.Equal((depthwise.Macs / 4, depthwise.Bytes / 4, depthwise.ColdBytes / 4, 1600, 16L), (depthwise.Part(16, 64).Macs, depthwise.Part(16, 64).Bytes, depthwise.Part(16, 64).ColdBytes, depthwise.Part(16, 64).EpilogueResults, depthwise.Part(16, 64).Extents.Groups));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(65, 64));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(0, 64));
         Assert.Equal(3, new KernelFacts(null, 9).Part(16, 64).Groups);
     }
 
@@ -196,14 +196,27 @@ public class PredictorTests
     public void A_part_of_the_rows_is_the_product_with_that_many_rows()
     {
         StepWork whole = Work(100, 64, 32);
-        Assert.Equal(Work(25, 64, 32), whole.Part(25, OutputAxis.Rows));
-        Assert.Equal(whole, whole.Part(100, OutputAxis.Rows));
-        Assert.Equal(Work(5, 64, 32) with { Class = OpClass.FewRows }, whole.Part(5, OutputAxis.Rows));
-        Assert.Equal(50, (whole with { EpilogueResults = 100 }).Part(50, OutputAxis.Rows).EpilogueResults);
-        Assert.Equal(Work(25, 64, 32) with { ColdBytes = 0 }, (whole with { ColdBytes = 0 }).Part(25, OutputAxis.Rows));
-        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(101, OutputAxis.Rows));
-        var convolution = new StepWork(OpClass.Convolution, 64 * 100 * 9, 4, 4, 0, new WorkShape(1, 100, 64, 9, 9));
-        Assert.Throws<ArgumentOutOfRangeException>(() => convolution.Part(50, OutputAxis.Rows));
+        Assert.Equal(Work(25, 64, 32), whole.Part(25, 100, OutputAxis.Rows));
+        Assert.Equal(whole, whole.Part(100, 100, OutputAxis.Rows));
+        Assert.Equal(Work(5, 64, 32) with { Class = OpClass.FewRows }, whole.Part(5, 100, OutputAxis.Rows));
+        Assert.Equal(50, (whole with { EpilogueResults = 100 }).Part(50, 100, OutputAxis.Rows).EpilogueResults);
+        Assert.Equal(Work(25, 64, 32) with { ColdBytes = 0 }, (whole with { ColdBytes = 0 }).Part(25, 100, OutputAxis.Rows));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(101, 100, OutputAxis.Rows));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(25, 50, OutputAxis.Rows));
+    }
+
+    [Fact]
+    public void A_part_of_the_rows_of_images_is_a_convolution_with_that_many_rows_and_all_filters()
+    {
+        const int Filters = 4 * 64 * 32 * 9;
+        StepWork whole = Images(20), pointwise = whole with { Class = OpClass.Dense };
+        Assert.Equal(Images(5), whole.Part(5, 20, OutputAxis.Rows));
+        Assert.Equal(whole, whole.Part(20, 20, OutputAxis.Rows));
+        Assert.Equal(OpClass.Dense, pointwise.Part(1, 500, OutputAxis.Rows).Class);
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(5, 19, OutputAxis.Rows));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Part(21, 20, OutputAxis.Rows));
+
+        static StepWork Images(int rows) => new(OpClass.Convolution, 2L * 64 * 25 * rows * 32 * 9, Filters + 4 * 2 * 25 * rows * (64 + 32), Filters, 2 * 64 * 25 * rows, new WorkShape(2, 25 * rows, 64, 32 * 9, 9));
     }
 
     private static string Json(LatencyPredictor predictor) => new DeviceProfile("this", 2, CostModel.Default with { Predictors = [predictor] }, []).ToJson();

@@ -15,7 +15,7 @@ internal sealed unsafe class WinogradInput
     private const int MostCached = 3 << 17;
 
     private readonly WinogradTiling tiling;
-    private readonly int channels, height, width, padTop, padLeft, panelLanes, next, rowStride;
+    private readonly int channels, planeStride, height, width, padTop, padLeft, panelLanes, next, rowStride;
     private readonly bool fetchesAhead;
     private readonly delegate*<WinogradInput, float*, int, int, int, float*, float*, void> transform;
 
@@ -24,7 +24,7 @@ internal sealed unsafe class WinogradInput
     {
         this.tiling = tiling;
         this.transform = transform;
-        channels = problem.GroupInputs;
+        (channels, planeStride) = (problem.GroupInputs, problem.InputStride);
         (height, width) = ((int)problem.Axes[0].Input, (int)problem.Axes[1].Input);
         (padTop, padLeft) = ((int)problem.Axes[0].PadBegin, (int)problem.Axes[1].PadBegin);
         panelLanes = entry.NR;
@@ -75,7 +75,7 @@ internal sealed unsafe class WinogradInput
         new Span<float>(staged, (int)(rows - staged)).Clear();
         for (int channel = first; channel < end; channel++)
         {
-            float* plane = source + (nint)channel * self.height * self.width;
+            float* plane = source + (nint)channel * self.planeStride;
             if (TTransform.Stride == 1)
                 for (TileRun* run = runs; run < runs + runCount; run++)
                     self.TransformRows<TTransform, V>(plane, run, channel + 1 < end, staged, sources, rows, keep);
@@ -130,7 +130,7 @@ internal sealed unsafe class WinogradInput
         for (int i = 0; i < tile; i++, y++)
         {
             from[i] = (uint)y < (uint)height ? plane + (nint)y * width + x : zeros - left;
-            if (hasNext) Fetch(from[i] + (nint)height * width + left, right - left);
+            if (hasNext) Fetch(from[i] + planeStride + left, right - left);
             // The second copy begins in the place of the last tile of the run before.
             keep[i] = Vector128.Load(kept + i * rowStride);
             Clear(to + i * rowStride, left);
@@ -160,7 +160,7 @@ internal sealed unsafe class WinogradInput
             if ((uint)y < (uint)height)
             {
                 float* row = plane + (nint)y * width;
-                if (hasNext) Fetch(row + (nint)height * width + x, 2 * pairs);
+                if (hasNext) Fetch(row + planeStride + x, 2 * pairs);
                 Split<V>(row, x, pairs, to, to + next - m, to + 2 * next);
             }
             else

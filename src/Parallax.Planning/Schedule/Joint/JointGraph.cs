@@ -97,9 +97,9 @@ internal sealed class JointGraph
 
     private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, KernelFacts kernel, int workers)
     {
-        if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || work.ExtentOf(axis) != extent) return null;
+        if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || !work.Has(extent, axis)) return null;
         if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
         return new SplitAxis(axis, extent, granule, workers,
-            (part, count) => cpu.PredictUs(work.Part(part, axis), count), part => DeviceUs(work.Part(part, axis), kernel.Part(part, extent)));
+            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count), part => DeviceUs(work.Part(part, extent, axis), kernel.Part(part, extent)));
     }
 }

@@ -32,10 +32,10 @@ internal static class ConvolutionBindings
     {
         Tensor? weights = x.Constant(1);
         ConvAlgorithm algorithm = ConvCatalog.Select(problem, constantWeights: weights is not null, x.IsStrict);
-        ConvProblem computed = x.Part is { } some ? problem.Channels(some) : problem;
-        long first = x.Part is { } from ? ConvKernels.WeightsAt(problem, from) : 0;
+        ConvProblem computed = x.Part is { } some ? problem.Part(some) : problem;
+        long first = x.Part is { } from ? problem.OffsetsOf(from).Second : 0;
         PackedMatrix? packed = weights is null ? null
-            : x.Weights.GetOrAdd(weights, $"{algorithm.Name} groups {problem.Groups}{(x.Part is { } p ? $" channels {p}" : "")}", () => algorithm.Pack(computed, (float*)weights.Address + first, GemmCatalog.Best));
+            : x.Weights.GetOrAdd(weights, $"{algorithm.Name} groups {problem.Groups}{(x.Part is { Axis: OutputAxis.Channels } p ? $" {p}" : "")}", () => algorithm.Pack(computed, (float*)weights.Address + first, GemmCatalog.Best));
         return x.Part is { } part ? ConvKernels.CreatePart(problem, part, packed, algorithm) : ConvKernels.Create(problem, packed, algorithm);
     }
 

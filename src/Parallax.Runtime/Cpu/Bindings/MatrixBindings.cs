@@ -58,11 +58,11 @@ internal static class MatrixBindings
     private static unsafe Kernel CreateFloat(GemmProblem problem, PartOffsets first, PrepareContext x)
     {
         PackedMatrix? packedB = x.Constant(1) is { } b
-            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.B}", () => GemmKernels.PackB(problem, (float*)b.Address + first.B))
+            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.Second}", () => GemmKernels.PackB(problem, (float*)b.Address + first.Second))
             : null;
         // One constant side is enough: with both constant the node would have been folded.
         PackedMatrix? packedA = packedB is null && x.Constant(0) is { } a
-            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} from {first.A} {problem is { N: 1, CRowStride: 1 }}", () => GemmKernels.PackA(problem, (float*)a.Address + first.A))
+            ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} from {first.First} {problem is { N: 1, CRowStride: 1 }}", () => GemmKernels.PackA(problem, (float*)a.Address + first.First))
             : null;
         return GemmKernels.Create(problem, packedA, packedB);
     }
