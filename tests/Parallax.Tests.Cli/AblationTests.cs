@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Parallax.Cli.Measuring;
 using Parallax.Suite;
 using Xunit;
 
@@ -46,12 +47,27 @@ public sealed class AblationTests : IDisposable
             JsonElement best = rows.Where(r => r.GetProperty("way").GetString() != row.GetProperty("way").GetString()).MinBy(r => r.GetProperty("p50Ms").GetDouble());
             Assert.Equal(best.GetProperty("way").GetString(), row.GetProperty("bestOther").GetString());
             Assert.True(row.GetProperty("overBestOther").GetDouble() > 0);
+            Assert.All(row.GetProperty("overInterval").EnumerateObject(), other => Assert.Equal(JsonValueKind.Null, other.Value.GetProperty("low").ValueKind)); // two turns
         }
         string table = CliRun.Of(call).Output;
         Assert.All(modes, mode => Assert.Contains(mode, table));
         CliRun.Refused(["bench", Toy(), "--side-by-side", "days"], "--side-by-side", "modes", "days");
         CliRun.Refused(["bench", Toy(), "--side-by-side", "modes", "--ablation"], "--side-by-side", "--ablation");
         CliRun.Refused(["bench", Toy(), "--side-by-side", "devices"], "--side-by-side devices", "--device");
+    }
+
+    /// <summary>Ranks from tables of the sign test at 5 %.</summary>
+    [Theory]
+    [InlineData(5, double.NaN, double.NaN)]
+    [InlineData(6, 1, 6)]
+    [InlineData(8, 1, 8)]
+    [InlineData(9, 2, 8)]
+    [InlineData(20, 6, 15)]
+    [InlineData(100, 40, 61)]
+    public void The_interval_of_a_median_has_the_ranks_of_the_sign_test(int count, double low, double high)
+    {
+        Ratio ratio = Ratio.Of(Enumerable.Range(1, count).Reverse().Select(i => (double)i));
+        Assert.Equal(((count + 1) / 2.0, low, high), (ratio.Median, ratio.Low, ratio.High));
     }
 
     private string Toy() => folder.Write("toy.onnx", new ModelBuilder()

@@ -9,15 +9,15 @@ namespace Parallax.Cli.Measuring;
 /// <summary>One of the ways to run a model that were measured in turns.</summary>
 /// <param name="Way">What the caller calls it.</param>
 /// <param name="Splits">Layers that the CPU and a device computed together.</param>
-/// <param name="Over">By every other way, its own time over that one's: the median of the ratios of turns that followed each other, which a drift of the machine leaves alone.</param>
+/// <param name="Over">By every other way, its own time over that one's, by turns that followed each other: a drift of the machine leaves that alone.</param>
 /// <param name="BestOther">The fastest other way.</param>
-internal sealed record SideBySideRow(string Model, string Way, int Threads, string Ran, int Splits, Latencies Times, IReadOnlyDictionary<string, double> Over, string BestOther)
+internal sealed record SideBySideRow(string Model, string Way, int Threads, string Ran, int Splits, Latencies Times, IReadOnlyDictionary<string, Ratio> Over, string BestOther)
 {
     /// <param name="ways">All of them, in the order of <see cref="Row"/>.</param>
     internal static string[] Columns(IEnumerable<string> ways) => ["model", ">threads", "way", "ran", ">split", ">min ms", ">p50 ms", ">p90 ms", .. ways.Select(w => $">over {w}"), "best other"];
 
     internal string[] Row(IEnumerable<string> ways) =>
-        [Model, $"{Threads}", Way, Ran, $"{Splits}", Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)), .. ways.Select(w => w == Way ? "" : Numbers.Fixed(Over[w], 3)), BestOther];
+        [Model, $"{Threads}", Way, Ran, $"{Splits}", Numbers.Ms(Times.Min), Numbers.Ms(Times.Percentile(50)), Numbers.Ms(Times.Percentile(90)), .. ways.Select(w => w == Way ? "" : $"{Over[w]}"), BestOther];
 
     internal void Write(Utf8JsonWriter json)
     {
@@ -31,9 +31,18 @@ internal sealed record SideBySideRow(string Model, string Way, int Threads, stri
         json.Finite("p50Ms", Times.Percentile(50), 4);
         json.Finite("p90Ms", Times.Percentile(90), 4);
         json.WriteString("bestOther", BestOther);
-        json.Finite("overBestOther", Over[BestOther], 4);
+        json.Finite("overBestOther", Over[BestOther].Median, 4);
         json.WriteStartObject("over");
-        foreach ((string way, double ratio) in Over) json.Finite(way, ratio, 4);
+        foreach ((string way, Ratio ratio) in Over) json.Finite(way, ratio.Median, 4);
+        json.WriteEndObject();
+        json.WriteStartObject("overInterval");
+        foreach ((string way, Ratio ratio) in Over)
+        {
+            json.WriteStartObject(way);
+            json.Finite("low", ratio.Low, 4);
+            json.Finite("high", ratio.High, 4);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
         json.WriteEndObject();
     }
@@ -142,7 +151,7 @@ internal static class SideBySide
                 others.ToDictionary(other => other.Way, Over), others.MinBy(other => other.Median)!.Way);
         }
 
-        private double Over(Contestant other) => new Latencies(Turns().Zip(other.Turns(), (own, others) => own / others)).Percentile(50);
+        private Ratio Over(Contestant other) => Ratio.Of(Turns().Zip(other.Turns(), (own, others) => own / others));
 
         private IEnumerable<double> Turns() => usage.TimesMs.Chunk(Turn).Select(turn => new Latencies(turn).Percentile(50));
 
