@@ -20,19 +20,23 @@ public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, I
     public string ToJson() => JsonSerializer.Serialize(this, PlanningJson.Default.DeviceProfile);
 
     /// <exception cref="InvalidInputException">The text is no device profile.</exception>
+    /// <exception cref="ProfileVersionException">It is one of another version.</exception>
     public static DeviceProfile FromJson(string json)
     {
-        DeviceProfile? profile;
         try
         {
-            if (JsonSerializer.Deserialize(json, PlanningJson.Default.ProfileVersion) is { Machine: not null, Version: not CurrentVersion and var version })
-                throw new ProfileVersionException($"the device profile is of version {version}, this program takes {CurrentVersion}");
-            profile = JsonSerializer.Deserialize(json, PlanningJson.Default.DeviceProfile);
+            using JsonDocument document = JsonDocument.Parse(json);
+            return Checked(new ProfileValue(document.RootElement, "").Object(ProfileReader.Profile));
         }
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
             throw new InvalidInputException($"not a device profile: {e.Message.ReplaceLineEndings(" ")}", e);
         }
+    }
+
+    /// <exception cref="InvalidInputException">Something is missing that every profile has, or is of no use.</exception>
+    internal static DeviceProfile Checked(DeviceProfile? profile)
+    {
         if (profile?.Cpu is not { Rates: not null, Cache: not null, Memory: not null } || profile.Machine is null)
             throw new InvalidInputException("not a device profile: it has no constants of the CPU");
         if (profile.Cpu.Fault() is { } fault) throw new InvalidInputException($"not a usable device profile: {fault}");
@@ -46,12 +50,7 @@ public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, I
 /// <summary>The profile is of a version that this program does not take.</summary>
 public sealed class ProfileVersionException(string message) : ParallaxException(message);
 
-/// <summary>The part of a profile that tells whether the rest can be read.</summary>
-/// <param name="Version">0 where the profile is older than versions.</param>
-internal sealed record ProfileVersion(string? Machine, int Version);
-
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, IgnoreReadOnlyProperties = true, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(DeviceProfile))]
-[JsonSerializable(typeof(ProfileVersion))]
 internal sealed partial class PlanningJson : JsonSerializerContext;
