@@ -12,7 +12,8 @@ namespace Parallax.Runtime.Compilation;
 /// <summary>Turns a graph and the facts of its inputs into a partition, the steps of its branches, and the memory that they need.</summary>
 internal sealed class PlanBuilder
 {
-    private static readonly IPass[] ShapePasses = [new FoldKnownContents(), new FoldConstants(new ConstantEvaluator()), new WidenNarrowFloats()];
+    private static readonly IPass[] ShapePasses =
+        [new FoldKnownContents(), new FoldConstants(new ConstantEvaluator()), new WidenNarrowFloats(), new MergeRowMoves(new ConstantEvaluator())];
 
     private readonly Graph graph;
     private readonly Partition partition;

@@ -27,6 +27,11 @@ internal sealed class Net
 
     internal ImmutableArray<ValueId> AddMany(Op op, int outputs, params ValueId[] inputs) => builder.Add($"n{names++}", op, [.. inputs], [.. Enumerable.Range(0, outputs).Select(i => $"y{i}")]);
 
+    internal ValueId Reshape(ValueId x, params long[] dims) => Add(new Reshape(), x, Ints(dims));
+
+    /// <summary>The dims of a value, which are known.</summary>
+    internal long[] Dims(ValueId x) => ((TensorFact)builder.Fact(x)).Shape!.Value.ToArray();
+
     internal ValueId Unary(UnaryFunction function, ValueId x) => Add(new Unary(function), x);
 
     internal ValueId Sum(ValueId a, ValueId b) => Add(new Binary(BinaryFunction.Add), a, b);
@@ -43,9 +48,12 @@ internal sealed class Net
         return this;
     }
 
+    /// <summary>The graph before any pass.</summary>
+    internal Graph Build() => builder.Build();
+
     internal RewriteResult Apply(params IPass[] passes)
     {
-        RewriteResult result = Rewriter.Run(builder.Build(), passes);
+        RewriteResult result = Rewriter.Run(Build(), passes);
         GraphChecker.Check(result.Graph);
         return result;
     }
