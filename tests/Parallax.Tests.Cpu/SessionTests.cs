@@ -54,6 +54,33 @@ public sealed class SessionTests
         }
     }
 
+    /// <summary>Of a product whose factor has <paramref name="bits"/> significant bits: 11 can be kept in 16 bits as they are, more are rounded where that is asked for.</summary>
+    [Theory]
+    [InlineData(11, true)]
+    [InlineData(24, false)]
+    public void Compact_factors_round_what_does_not_fit(int bits, bool isExact)
+    {
+        var random = new Random(5);
+        float[] factor = [.. Enumerable.Range(0, 90 * 70).Select(_ => (random.Next(1 << bits) | 1) / (float)(1 << bits))];
+        byte[] model = new ModelBuilder().Input("x", DType.Float32, "n", 90).Constant("w", Tensor.From(factor, [90, 70])).Node("MatMul", ["x", "w"], ["y"]).Output("y").Build();
+        foreach (int rows in (int[])[1, 5, 40])
+        {
+            Tensor x = Tensor.From(Enumerable.Range(0, rows * 90).Select(_ => random.NextSingle()).ToArray(), [rows, 90]);
+            float[] exact = Run(Precision.Standard, 1, x), strict = Run(Precision.Strict, 2, x), rounded = Run(Precision.Compact, 1, x);
+            Assert.Equal(exact, strict);
+            Assert.Equal(rounded, Run(Precision.Compact, 2, x));
+            Assert.Equal(isExact, exact.AsSpan().SequenceEqual(rounded));
+            for (int i = 0; i < exact.Length; i++) Assert.Equal(exact[i], rounded[i], exact[i] * Math.ScaleB(1, -11)); // all terms are positive
+        }
+
+        float[] Run(Precision precision, int threads, Tensor x)
+        {
+            using var session = new InferenceSession(model, new SessionOptions { Precision = precision, Threads = threads });
+            using RunResult result = session.Run(new() { ["x"] = x });
+            return [.. result["y"].Span<float>()];
+        }
+    }
+
     [Fact]
     public void Bits_do_not_depend_on_the_number_of_threads()
     {

@@ -41,7 +41,7 @@ internal sealed unsafe class GemmEngine
     private readonly DepthSlabs slabs;
     private readonly Epilogue epilogue;
     private readonly RightSource? rightSource;
-    private readonly bool copiesLeft, packsRight, sharesLeft, readsRightRows, readsRightDirectly;
+    private readonly bool copiesLeft, packsRight, widensRight, sharesLeft, readsRightRows, readsRightDirectly;
     private readonly int m, n, mBlock, nBlock, edgeRows;
 
     /// <summary>Elements between rows of a copy of A.</summary>
@@ -50,10 +50,11 @@ internal sealed unsafe class GemmEngine
     /// <param name="left">How an A lies that is not packed.</param>
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
     /// <param name="rightIsRowMajor">Whether the columns of an unpacked B are contiguous.</param>
+    /// <param name="rightIsShort">Whether a packed B is short.</param>
     /// <param name="columnGroup">Columns that are best computed by one block; blocks that are not much smaller get a multiple of it.</param>
     internal GemmEngine(
         GemmMicroKernel entry, int m, int n, int k, long products, Epilogue epilogue,
-        MatrixLayout? left, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1)
+        MatrixLayout? left, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1, bool rightIsShort = false)
     {
         this.entry = entry;
         this.epilogue = epilogue;
@@ -66,7 +67,7 @@ internal sealed unsafe class GemmEngine
         copiesLeft = left is not null && !readsLeft && !sharesLeft;
         int rest = m % entry.MR;
         edgeRows = readsLeft && rest > 0 && entry.HeightFor(rest) > rest ? rest : 0;
-        packsRight = !rightIsPacked;
+        (packsRight, widensRight) = (!rightIsPacked, rightIsShort);
         (mBlock, nBlock) = Cut(products, columnGroup);
         readsRightRows = packsRight && rightSource is null && rightIsRowMajor;
         readsRightDirectly = readsRightRows && mBlock <= 2 * entry.MR;
@@ -99,7 +100,7 @@ internal sealed unsafe class GemmEngine
 
     private long LeftElements => entry.PaddedRows(copiesLeft ? Math.Min(mBlock, m) : edgeRows) * leftStride;
 
-    private long RightElements => packsRight ? Round((long)entry.NR * slabs.Size) + 16 : 0;
+    private long RightElements => packsRight || widensRight ? Round((long)entry.NR * slabs.Size) + 16 : 0;
 
     /// <summary>Copies some rows of one slab of A into <see cref="GemmOperands.SharedA"/>, by slabs as a packed matrix has them.</summary>
     internal void CopyLeft(int block, in GemmOperands operands)
@@ -125,7 +126,7 @@ internal sealed unsafe class GemmEngine
             {
                 int valid = Math.Min(entry.NR, columns - j);
                 float* b = Right(operands, right, column + j, valid, start, depth, out nint bStride);
-                Ahead ahead = operands.PackedB is { } packed ? FetchPacked(Next(packed, operands.PackedBIndex, slab, column, j, columns), b, rows, depth)
+                Ahead ahead = operands.PackedB is { } packed ? FetchPacked(Next(packed, operands.PackedBIndex, slab, column, j, columns), b, packed.IsShort, rows, depth)
                     : readsRightRows && j + entry.NR < columns ? FetchRows(operands, start, column + j + entry.NR)
                     : default;
                 RunColumn(operands, a, b, bStride, ahead, tile, row, rows, column + j, valid, depth, slab);
@@ -133,12 +134,12 @@ internal sealed unsafe class GemmEngine
         }
     }
 
-    /// <summary>The first tiles fetch the next packed panel, each a part of it; a single tile fetches the panel that it reads, a little ahead.</summary>
-    private Ahead FetchPacked(float* next, float* current, int rows, int depth)
+    /// <summary>The first tiles fetch the next packed panel, each a part of it; a single tile fetches the panel that it reads, a little ahead, unless that has just been widened.</summary>
+    private Ahead FetchPacked(float* next, float* current, bool isShort, int rows, int depth)
     {
         int parts = rows > 3 * entry.MR ? 4 : rows > entry.MR ? 2 : 1;
-        nint step = entry.NR / parts;
-        return new Ahead { First = parts == 1 ? current + StepsAhead * entry.NR : next, Step = step, TileStep = step * depth, Tiles = parts };
+        nint step = entry.NR / (isShort ? 2 * parts : parts);
+        return new Ahead { First = parts == 1 && !isShort ? current + StepsAhead * entry.NR : next, Step = step, TileStep = step * depth, Tiles = parts };
     }
 
     /// <summary>The first tiles fetch the rows of the next panel, each tile a cache line of every row.</summary>
@@ -153,8 +154,10 @@ internal sealed unsafe class GemmEngine
     /// <summary>The panel of B behind this one: in the slab, in the block's next slab, or else where the next block begins.</summary>
     private float* Next(PackedMatrix packed, int index, int slab, int column, int j, int columns)
     {
-        if (j + entry.NR < columns) return packed.Right(index, slabs.Start(slab), column + j + entry.NR);
-        return slab + 1 < slabs.Count ? packed.Right(index, slabs.Start(slab + 1), column) : packed.Right(index, 0, column + columns);
+        if (j + entry.NR < columns) return Panel(slabs.Start(slab), column + j + entry.NR);
+        return slab + 1 < slabs.Count ? Panel(slabs.Start(slab + 1), column) : Panel(0, column + columns);
+
+        float* Panel(int start, int at) => packed.IsShort ? (float*)packed.ShortRight(index, start, at) : packed.Right(index, start, at);
     }
 
     private void RunColumn(
@@ -237,10 +240,15 @@ internal sealed unsafe class GemmEngine
 
     private float* SharedRow(in GemmOperands operands, int slab, int row) => operands.SharedA + slab * SharedSlabElements + row * leftStride;
 
-    /// <summary>The panel of B that begins at a column: where it lies, or packed into scratch.</summary>
+    /// <summary>The panel of B that begins at a column: where it lies, or packed or widened into scratch.</summary>
     private float* Right(in GemmOperands operands, float* scratch, int column, int columns, int start, int depth, out nint stride)
     {
         stride = entry.NR;
+        if (operands.PackedB is { IsShort: true } narrow)
+        {
+            ShortFloats.Widen(narrow.ShortRight(operands.PackedBIndex, start, column), scratch, (nint)depth * entry.NR, narrow.ShortScale);
+            return scratch;
+        }
         if (operands.PackedB is { } packed)
             return packed.Right(operands.PackedBIndex, start, column);
         if (rightSource is not null)

@@ -31,11 +31,11 @@ public static unsafe class GemmKernels
         PackA(problem, source, !CanSwap(problem), entry);
 
     /// <summary>Packs a constant B of a problem; a problem with another M can share it.</summary>
-    public static PackedMatrix PackB(GemmProblem problem, float* source, GemmMicroKernel? entry = null)
+    public static PackedMatrix PackB(GemmProblem problem, float* source, GemmMicroKernel? entry = null, WeightForm form = WeightForm.Float32)
     {
         (int count, long stride) = Matrices(problem.BBatch);
         return PackedMatrix.Pack(
-            entry ?? GemmCatalog.Best, isLeft: false, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, count, stride);
+            entry ?? GemmCatalog.Best, isLeft: false, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, count, stride, form);
     }
 
     private static PackedMatrix PackA(GemmProblem problem, float* source, bool isLeft, GemmMicroKernel? entry)
@@ -115,7 +115,7 @@ internal sealed unsafe class GemmKernel : Kernel
             dots = new DotProducts(problem, entry.Width, epilogue);
         else
             engine = new GemmEngine(entry, problem.M, problem.N, problem.K, problem.BatchCount, epilogue,
-                packedA is null ? problem.A : null, packedB is not null, problem.B.ColumnStride == 1);
+                packedA is null ? problem.A : null, packedB is not null, problem.B.ColumnStride == 1, rightIsShort: packedB is { IsShort: true });
         Name = dots?.Name ?? entry.Name;
     }
 

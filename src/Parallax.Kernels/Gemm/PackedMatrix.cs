@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace Parallax.Kernels;
@@ -26,7 +27,7 @@ internal readonly struct DepthSlabs
 
 /// <summary>
 /// A constant operand of matrix products in the order in which the micro-kernels read it, in native memory, slab by slab of the depth: rows of an A,
-/// panels of NR columns of a B. The packing depends on the
+/// panels of NR columns of a B, which may be short. The packing depends on the
 /// matrix, its side and the entry, not on the other operand: kernels for different shapes share it. Created with one reference, which
 /// <see cref="Dispose"/> gives up; every kernel takes its own and gives it up in its own Dispose; the last one frees the memory. Thread-safe.
 /// </summary>
@@ -36,8 +37,9 @@ public sealed unsafe class PackedMatrix : IDisposable
     private readonly DepthSlabs slabs;
     private int references = 1;
 
-    private PackedMatrix(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count)
+    private PackedMatrix(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count, float shortScale = 0)
     {
+        ShortScale = shortScale;
         Entry = entry;
         IsLeft = isLeft;
         Lanes = lanes;
@@ -47,7 +49,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         PaddedLanes = isLeft ? entry.PaddedRows(lanes) : entry.PaddedColumns(lanes);
         RowStride = isLeft ? lanes == 1 ? slabs.Size : LeftRows.Stride(slabs.Size) : 0;
         MatrixElements = (nint)PaddedLanes * (isLeft ? slabs.Count * RowStride : depth);
-        ByteCount = sizeof(float) * (long)count * MatrixElements;
+        ByteCount = (IsShort ? sizeof(short) : sizeof(float)) * (long)count * MatrixElements;
         data = (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(ByteCount, 64), 64);
     }
 
@@ -67,6 +69,12 @@ public sealed unsafe class PackedMatrix : IDisposable
 
     internal GemmMicroKernel Entry { get; }
 
+    /// <summary>Whether panels are <see cref="ShortFloats"/>.</summary>
+    internal bool IsShort => ShortScale != 0;
+
+    /// <summary>What short elements are multiples of; 0 where they are not short.</summary>
+    internal float ShortScale { get; }
+
     internal int PaddedLanes { get; }
 
     /// <summary>Elements from one matrix to the next.</summary>
@@ -79,9 +87,11 @@ public sealed unsafe class PackedMatrix : IDisposable
     internal static PackedMatrix Allocate(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count) => new(entry, isLeft, lanes, depth, count);
 
     /// <summary>Packs <paramref name="count"/> matrices that lie <paramref name="matrixStride"/> elements apart.</summary>
+    /// <param name="form">Of a B.</param>
     public static PackedMatrix Pack(
-        GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, long laneStride, long depthStride, int count = 1, long matrixStride = 0)
+        GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, long laneStride, long depthStride, int count = 1, long matrixStride = 0, WeightForm form = WeightForm.Float32)
     {
+        if (!isLeft && form != WeightForm.Float32 && PackShort(entry, source, lanes, depth, laneStride, depthStride, count, matrixStride, form == WeightForm.ShortIfExact) is { } narrow) return narrow;
         var packed = new PackedMatrix(entry, isLeft, lanes, depth, count);
         for (int i = 0; i < count; i++)
             for (int slab = 0; slab < packed.slabs.Count; slab++)
@@ -94,6 +104,47 @@ public sealed unsafe class PackedMatrix : IDisposable
         return packed;
     }
 
+    /// <summary>Panels of short elements; null where they cannot be, which most matrices show in their first panel.</summary>
+    private static PackedMatrix? PackShort(
+        GemmMicroKernel entry, float* source, int lanes, int depth, long laneStride, long depthStride, int count, long matrixStride, bool mustBeExact)
+    {
+        if (lanes == 0 || depth == 0) return null;
+        var slabs = new DepthSlabs(depth, entry);
+        var panel = new float[slabs.Size * entry.NR];
+        float largest = 0;
+        bool isRound = true;
+        ForPanels((_, values, elements) =>
+        {
+            var span = new ReadOnlySpan<float>(values, elements);
+            (isRound, largest) = (!mustBeExact || ShortFloats.AreRound(span), Math.Max(largest, Math.Abs(TensorPrimitives.MaxMagnitude(span))));
+        });
+        if (!isRound || ShortFloats.Scale(largest) is var scale && float.IsNaN(scale)) return null;
+        var packed = new PackedMatrix(entry, isLeft: false, lanes, depth, count, scale);
+        ForPanels((at, values, elements) => isRound = ShortFloats.Narrow(values, (short*)packed.data + at, elements, scale) || !mustBeExact);
+        if (isRound) return packed;
+        packed.Dispose();
+        return null;
+
+        // In the order in which panels lie, one behind the other.
+        void ForPanels(PanelAction action)
+        {
+            nint at = 0;
+            fixed (float* to = panel)
+                for (int matrix = 0; matrix < count; matrix++)
+                    for (int slab = 0; slab < slabs.Count; slab++)
+                        for (int column = 0; isRound && column < lanes; column += entry.NR)
+                        {
+                            int start = slabs.Start(slab), length = slabs.Length(slab);
+                            PanelPacking.Pack(to, entry.NR, source + matrix * matrixStride + start * depthStride + column * laneStride, Math.Min(entry.NR, lanes - column), length, (nint)laneStride, (nint)depthStride);
+                            action(at, to, length * entry.NR);
+                            at += length * entry.NR;
+                        }
+        }
+    }
+
+    /// <param name="at">Elements before the panel.</param>
+    private delegate void PanelAction(nint at, float* values, int elements);
+
     /// <summary>Packs all panels of one slab of a B, one behind the other.</summary>
     internal static void PackPanels(float* target, GemmMicroKernel entry, float* source, int columns, int depth, nint columnStride, nint depthStride)
     {
@@ -105,7 +156,12 @@ public sealed unsafe class PackedMatrix : IDisposable
     internal float* Left(int matrix, int start, int row) => data + matrix * MatrixElements + ((nint)slabs.Index(start) * PaddedLanes + row) * RowStride;
 
     /// <summary>The panel of a B that begins at a column, a multiple of NR, in the slab that begins at depth <paramref name="start"/> and is as deep as it is.</summary>
-    internal float* Right(int matrix, int start, int column) => data + matrix * MatrixElements + (nint)start * PaddedLanes + (nint)column * Math.Min(slabs.Size, Depth - start);
+    internal float* Right(int matrix, int start, int column) => data + PanelAt(matrix, start, column);
+
+    /// <summary>As <see cref="Right"/>, of a B whose elements are short.</summary>
+    internal short* ShortRight(int matrix, int start, int column) => (short*)data + PanelAt(matrix, start, column);
+
+    private nint PanelAt(int matrix, int start, int column) => matrix * MatrixElements + (nint)start * PaddedLanes + (nint)column * Math.Min(slabs.Size, Depth - start);
 
     /// <summary>Takes one more reference.</summary>
     public PackedMatrix AddReference()

@@ -58,7 +58,7 @@ internal static class MatrixBindings
     private static unsafe Kernel CreateFloat(GemmProblem problem, PartOffsets first, PrepareContext x)
     {
         PackedMatrix? packedB = x.Constant(1) is { } b
-            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.Second}", () => GemmKernels.PackB(problem, (float*)b.Address + first.Second))
+            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.Second}", () => GemmKernels.PackB(problem, (float*)b.Address + first.Second, form: x.Weights.ProductForm))
             : null;
         // One constant side is enough: with both constant the node would have been folded.
         PackedMatrix? packedA = packedB is null && x.Constant(0) is { } a

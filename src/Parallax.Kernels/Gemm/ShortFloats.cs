@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Parallax.Kernels;
+
+/// <summary>How a constant right operand may be kept.</summary>
+public enum WeightForm
+{
+    /// <summary>In 32 bits.</summary>
+    Float32,
+
+    /// <summary>In 16 bits where every element can be, with all its bits.</summary>
+    ShortIfExact,
+
+    /// <summary>In 16 bits, rounded to 11 significant ones where that must be.</summary>
+    Short,
+}
+
+/// <summary>
+/// Floats of 16 bits: a sign, 5 bits of an exponent and 10 of a mantissa behind a leading one. The exponents of a matrix are those of its largest element and the 29 below; what is smaller is 0. So all
+/// are normal numbers, unlike those of IEEE's half precision, and become float32 by a shift and a multiplication with a power of two.
+/// </summary>
+internal static unsafe class ShortFloats
+{
+    /// <summary>Bits of a float32's mantissa behind those that are kept.</summary>
+    private const int Shift = 13;
+
+    /// <summary>Panels follow one another in memory: while elements are widened, those so far behind them, of the next panel or the one after, are fetched.</summary>
+    private const int Ahead = 1024;
+
+    /// <summary>The code of the largest element's exponent: one below the last, for rounding may carry.</summary>
+    private const int TopExponent = 30;
+
+    /// <summary>A sign extended to 16 bits and shifted leaves copies of itself between itself and the exponent.</summary>
+    private const int WithoutCopies = unchecked((int)0x8FFFFFFF);
+
+    /// <summary>Whether all elements end where the mantissa of a short one does.</summary>
+    internal static bool AreRound(ReadOnlySpan<float> values)
+    {
+        int bits = 0;
+        foreach (float value in values) bits |= BitConverter.SingleToInt32Bits(value);
+        return (bits & ((1 << Shift) - 1)) == 0;
+    }
+
+    /// <summary>What elements are multiples of, for a matrix whose largest magnitude is given; NaN where there is no such power of two, as for what is not finite.</summary>
+    internal static float Scale(float largest)
+    {
+        int exponent = BitConverter.SingleToInt32Bits(largest) >>> 23;
+        return largest == 0 ? 1 : exponent is 0 or > 2 * 127 - 98 ? float.NaN : BitConverter.Int32BitsToSingle((exponent - TopExponent + 127) << 23);
+    }
+
+    /// <summary>Rounds to nearest, ties to even.</summary>
+    /// <returns>Whether all elements have kept all their bits.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static bool Narrow(float* from, short* to, nint count, float scale)
+    {
+        bool isExact = true;
+        nint i = 0;
+        for (; i <= count - Vector128<short>.Count; i += Vector128<short>.Count)
+        {
+            Vector128<float> low = Vector128.Load(from + i), high = Vector128.Load(from + i + Vector128<float>.Count);
+            Vector128<int> narrowLow = Code(low, scale), narrowHigh = Code(high, scale);
+            isExact &= Value(narrowLow, scale) == low && Value(narrowHigh, scale) == high;
+            Vector128.Store(Vector128.Narrow(narrowLow, narrowHigh), to + i);
+        }
+        for (; i < count; i++)
+        {
+            to[i] = (short)Code(Vector128.Create(from[i]), scale)[0];
+            isExact &= Value(to[i], scale) == from[i];
+        }
+        return isExact;
+    }
+
+    /// <summary>Sign-extended.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Code(Vector128<float> value, float scale)
+    {
+        Vector128<int> bits = (value / scale).AsInt32(), magnitude = bits & Vector128.Create(int.MaxValue);
+        Vector128<int> rounded = (magnitude + Vector128.Create((1 << (Shift - 1)) - 1) + ((magnitude >> Shift) & Vector128<int>.One)) >> Shift;
+        rounded &= Vector128.GreaterThanOrEqual(rounded, Vector128.Create(1 << (23 - Shift)));
+        return ((bits >> 31) & Vector128.Create((int)short.MinValue)) | rounded;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Widen(short* from, float* to, nint count, float scale)
+    {
+        nint i = 0;
+        if (Vector512.IsHardwareAccelerated)
+            for (; i <= count - Vector512<short>.Count; i += Vector512<short>.Count)
+            {
+                Vec.Prefetch((float*)(from + i + Ahead));
+                (Vector512<int> low, Vector512<int> high) = Vector512.Widen(Vector512.Load(from + i));
+                Vector512.Store(Value(low, scale), to + i);
+                Vector512.Store(Value(high, scale), to + i + Vector512<float>.Count);
+            }
+        if (Vector256.IsHardwareAccelerated)
+            for (; i <= count - Vector256<short>.Count; i += Vector256<short>.Count)
+            {
+                Vec.Prefetch((float*)(from + i + Ahead));
+                (Vector256<int> low, Vector256<int> high) = Vector256.Widen(Vector256.Load(from + i));
+                Vector256.Store(Value(low, scale), to + i);
+                Vector256.Store(Value(high, scale), to + i + Vector256<float>.Count);
+            }
+        for (; i <= count - Vector128<short>.Count; i += Vector128<short>.Count)
+        {
+            Vec.Prefetch((float*)(from + i + Ahead));
+            (Vector128<int> low, Vector128<int> high) = Vector128.Widen(Vector128.Load(from + i));
+            Vector128.Store(Value(low, scale), to + i);
+            Vector128.Store(Value(high, scale), to + i + Vector128<float>.Count);
+        }
+        for (; i < count; i++) to[i] = Value(from[i], scale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Value(Vector512<int> value, float scale) => ((value << Shift) & Vector512.Create(WithoutCopies)).AsSingle() * scale;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Value(Vector256<int> value, float scale) => ((value << Shift) & Vector256.Create(WithoutCopies)).AsSingle() * scale;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Value(Vector128<int> value, float scale) => ((value << Shift) & Vector128.Create(WithoutCopies)).AsSingle() * scale;
+
+    private static float Value(short value, float scale) => BitConverter.Int32BitsToSingle((value << Shift) & WithoutCopies) * scale;
+}
