@@ -18,24 +18,44 @@ public sealed class NormTests
     [InlineData(300, 96)]
     public void RowsOfEveryLength(int rows, int count)
     {
-        float[] data = Random(rows * count, 1), scale = Random(count, 2), bias = Random(count, 3);
-        foreach (bool centered in (bool[])[true, false])
-            foreach (bool biased in (bool[])[true, false])
+        float[] data = Random(rows * count, 1), scale = Random(count, 2), bias = Random(count, 3), residual = Random(rows * count, 4);
+        foreach ((bool centered, bool biased, bool added, VecWidth width) in
+            from centered in (bool[])[true, false] from biased in (bool[])[true, false] from added in (bool[])[true, false] from width in Widths select (centered, biased, added, width))
+        {
+            var problem = new RowNormalization(rows, count, centered, Epsilon) { HasBias = biased, HasResidual = added, KeepsMean = true, KeepsDeviation = true };
+            Tensor y = Tensor.Allocate(DType.Float32, [rows, count]), mean = Tensor.Allocate(DType.Float32, [rows]), inverse = Tensor.Allocate(DType.Float32, [rows]);
+            Tensor?[] inputs = [Tensor.From(data, [rows, count]), Tensor.From(scale, [count]), biased ? Tensor.From(bias, [count]) : null, added ? Tensor.From(residual, [rows, count]) : null];
+            KernelRun.Run(NormKernels.Rows(DType.Float32, problem, width), inputs, [y, mean, inverse]);
+            for (int r = 0; r < rows; r++)
             {
-                var problem = new RowNormalization(rows, count, centered, Epsilon) { HasBias = biased, KeepsMean = true, KeepsDeviation = true };
-                Tensor y = Tensor.Allocate(DType.Float32, [rows, count]), mean = Tensor.Allocate(DType.Float32, [rows]), inverse = Tensor.Allocate(DType.Float32, [rows]);
-                Tensor[] inputs = [Tensor.From(data, [rows, count]), Tensor.From(scale, [count]), Tensor.From(bias, [count])];
-                KernelRun.Run(NormKernels.Rows(DType.Float32, problem), inputs, [y, mean, inverse]);
-                for (int r = 0; r < rows; r++)
-                {
-                    (double m, double i) = Statistics(data.AsSpan(r * count, count), centered);
-                    Close(m, mean.Span<float>()[r], "mean");
-                    Close(i, inverse.Span<float>()[r], "inverse deviation");
-                    for (int c = 0; c < count; c++)
-                        Close((data[r * count + c] - m) * i * scale[c] + (biased ? bias[c] : 0), y.Span<float>()[r * count + c], $"[{r}, {c}]");
-                }
+                (double m, double i) = Statistics(data.AsSpan(r * count, count), centered);
+                Close(m, mean.Span<float>()[r], "mean");
+                Close(i, inverse.Span<float>()[r], "inverse deviation");
+                for (int c = 0; c < count; c++)
+                    Close((data[r * count + c] - m) * i * scale[c] + (biased ? bias[c] : 0) + (added ? residual[r * count + c] : 0), y.Span<float>()[r * count + c], $"[{r}, {c}], {width}");
             }
+        }
     }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void RowsInPlaceOfAnOperand(int operand)
+    {
+        const int rows = 7, count = 83;
+        foreach (VecWidth width in Widths)
+        {
+            Tensor?[] inputs = [Tensor.From(Random(rows * count, 1), [rows, count]), Tensor.From(Random(count, 2), [count]), null, Tensor.From(Random(rows * count, 4), [rows, count])];
+            Kernel kernel = NormKernels.Rows(DType.Float32, new RowNormalization(rows, count, Centered: true, Epsilon) { HasResidual = true }, width);
+            Assert.True(kernel.CanRunInPlace(operand));
+            Tensor expected = KernelRun.Run(kernel, DType.Float32, [rows, count], inputs);
+            KernelRun.Run(kernel, inputs, [inputs[operand]]);
+            Assert.Equal(expected.Span<float>().ToArray(), inputs[operand]!.Span<float>().ToArray());
+        }
+    }
+
+    private static VecWidth[] Widths =>
+        [.. Enum.GetValues<VecWidth>().Where(w => w switch { VecWidth.V512 => Vec512.IsSupported, VecWidth.V256 => Vec256.IsSupported, VecWidth.V128 => Vec128.IsSupported, _ => true })];
 
     [Theory]
     [InlineData(2, 6, 3, 5, false)]
@@ -68,12 +88,14 @@ public sealed class NormTests
     {
         float[] data = Random(2 * 3 * 4, 7), scale = Random(3, 8), bias = Random(2, 9);
         int[] scaleAt = [.. Enumerable.Range(0, 24).Select(i => i / 4 % 3)], biasAt = [.. Enumerable.Range(0, 24).Select(i => i / 12)];
-        var problem = new RowNormalization(2, 12, Centered: true, Epsilon) { HasBias = true, Pattern = (scaleAt, biasAt, 2) };
-        Tensor y = KernelRun.Run(NormKernels.Rows(DType.Float32, problem), DType.Float32, [2, 3, 4], Tensor.From(data, [2, 3, 4]), Tensor.From(scale, [3, 1]), Tensor.From(bias, [2, 1, 1]));
+        float[] residual = Random(2 * 3 * 4, 18);
+        var problem = new RowNormalization(2, 12, Centered: true, Epsilon) { HasBias = true, HasResidual = true, Pattern = (scaleAt, biasAt, 2) };
+        Tensor y = KernelRun.Run(NormKernels.Rows(DType.Float32, problem), DType.Float32, [2, 3, 4],
+            Tensor.From(data, [2, 3, 4]), Tensor.From(scale, [3, 1]), Tensor.From(bias, [2, 1, 1]), Tensor.From(residual, [2, 3, 4]));
         for (int i = 0; i < data.Length; i++)
         {
             (double mean, double inverse) = Statistics(data.AsSpan(i / 12 * 12, 12), centered: true);
-            Close((data[i] - mean) * inverse * scale[scaleAt[i]] + bias[biasAt[i]], y.Span<float>()[i], $"[{i}]");
+            Close((data[i] - mean) * inverse * scale[scaleAt[i]] + bias[biasAt[i]] + residual[i], y.Span<float>()[i], $"[{i}]");
         }
     }
 

@@ -45,6 +45,8 @@ public sealed class NormalizationTests
             Tensor x = Shifted(Floats(1, 2, 7, count)), scale = Floats(2, 1, count), bias = Floats(3, 1, count);
             Agrees(new LayerNormalization(Epsilon: 1e-3f), [x, scale, bias], 2e-5);
             Agrees(new LayerNormalization(Epsilon: 1e-3f), [x, scale], 2e-5, outputCount: 3);
+            Agrees(new LayerNormalization(Epsilon: 1e-3f), [x, scale, bias, Floats(4, 2, 7, count)], 2e-5);
+            Agrees(new LayerNormalization(Epsilon: 1e-3f), [x, scale, null, Floats(4, 2, 7, count)], 2e-5);
             Agrees(new RMSNormalization(Epsilon: 1e-3f), [x, scale], 2e-5);
         }
     }

@@ -98,3 +98,21 @@ public sealed class FuseNormalizationBias : IPass
         return Patch.ReplaceNode(graph, node, op, producer.Inputs[0], producer.Inputs[1], bias);
     }
 }
+
+/// <summary><c>LayerNormalization(x, scale, bias) + r = LayerNormalization(x, scale, bias, residual: r)</c> for r of the result's shape.</summary>
+public sealed class FuseNormalizationResidual : IPass
+{
+    public string Name => "fuse-normalization-residual";
+
+    public Patch? TryRewrite(Graph graph, Node node)
+    {
+        if (!Match.IsBinary(node, BinaryFunction.Add) || !Match.IsFloat32(graph, node.Outputs[0])) return null;
+        if (!Match.TrySplit(node, id => Match.OnlyUse<LayerNormalization>(graph, id) is { Inputs.Length: <= LayerNormalization.ResidualInput, Outputs.Length: 1 }, out ValueId normalized, out ValueId residual)) return null;
+        if (!Match.SameShape(graph, normalized, residual)) return null;
+        Node producer = graph.Producer(normalized)!;
+        var inputs = producer.Inputs.ToBuilder();
+        while (inputs.Count < LayerNormalization.ResidualInput) inputs.Add(ValueId.None);
+        inputs.Add(residual);
+        return Patch.ReplaceNode(graph, node, producer.Op, inputs.ToArray());
+    }
+}

@@ -32,6 +32,7 @@ public static class StandardPasses
         new RecognizeGeluTanh(),
         new RecognizeNormalization(),
         new FuseNormalizationBias(),
+        new FuseNormalizationResidual(),
         new MergeTransposes(),
         new TransposeToReshape(),
         new MergeReshapes(),

@@ -6,8 +6,22 @@ namespace Parallax.Kernels.Norm;
 /// <summary>Normalization kernels for float32 and float64.</summary>
 public static class NormKernels
 {
-    /// <summary>Inputs data, scale, bias (optional); outputs result, mean, inverse deviation (optional).</summary>
-    public static Kernel Rows(DType type, RowNormalization problem) => type == DType.Float64 ? new RowNormKernel<double>(problem) : new RowNormKernel<float>(Float(type, problem));
+    /// <summary>Longer rows are summed in stretches.</summary>
+    private const int LongestVectorRow = 4096;
+
+    /// <param name="width">The vectors of float32 rows; null for the widest here.</param>
+    public static Kernel Rows(DType type, RowNormalization problem, VecWidth? width = null)
+    {
+        if (type == DType.Float64) return new RowNormKernel<double>(problem);
+        if (!Float(type, problem).IsPerElement || problem.Count > LongestVectorRow) return new RowNormKernel<float>(problem);
+        return (width ?? Vec.Widest) switch
+        {
+            VecWidth.V512 => new VectorRowNormKernel<Vec512>(problem),
+            VecWidth.V256 => new VectorRowNormKernel<Vec256>(problem),
+            VecWidth.V128 => new VectorRowNormKernel<Vec128>(problem),
+            _ => new VectorRowNormKernel<Vec1>(problem),
+        };
+    }
 
     /// <summary>Inputs data [batch, channels, spatial], scale, bias, mean, variance; outputs result, and in training running mean and variance where they are kept.</summary>
     public static Kernel Batch(DType type, long batch, long channels, long spatial, double epsilon, double momentum, bool training = false,

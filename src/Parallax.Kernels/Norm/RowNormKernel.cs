@@ -5,23 +5,18 @@ using Parallax.Kernels.Reduce;
 
 namespace Parallax.Kernels.Norm;
 
-/// <summary>Computes a <see cref="RowNormalization"/>. Inputs data, scale, bias (optional); outputs result, mean, inverse deviation (optional).</summary>
+/// <summary>Computes any <see cref="RowNormalization"/>.</summary>
 internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFloatingPointIeee754<T>
 {
     private const int Stretch = 4096;
 
     private readonly RowNormalization problem;
-    private readonly long rowsPerBlock;
 
-    internal RowNormKernel(RowNormalization problem)
-    {
-        this.problem = problem;
-        rowsPerBlock = Math.Max(1, 16384 / Math.Max(1, problem.Count));
-    }
+    internal RowNormKernel(RowNormalization problem) => this.problem = problem;
 
-    public override string Name => $"{(problem.Centered ? "layernorm" : "rmsnorm")}_{typeof(T).Name.ToLowerInvariant()}";
+    public override string Name => $"{problem.Name}_{typeof(T).Name.ToLowerInvariant()}";
 
-    public override int BlockCount(int phase) => (int)((problem.Rows + rowsPerBlock - 1) / rowsPerBlock);
+    public override int BlockCount(int phase) => problem.Blocks;
 
     public override bool CanRunInPlace(int input) => input == 0;
 
@@ -29,13 +24,18 @@ internal sealed unsafe class RowNormKernel<T> : Kernel where T : unmanaged, IFlo
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        long end = Math.Min(problem.Rows, (block + 1) * rowsPerBlock);
-        for (long row = block * rowsPerBlock; row < end; row++)
+        long start = block * problem.RowsPerBlock, end = Math.Min(problem.Rows, start + problem.RowsPerBlock);
+        for (long row = start; row < end; row++)
         {
             T* x = args.Input<T>(0) + row * problem.Count, y = args.Output<T>(0) + row * problem.Count;
             (T mean, T inverse) = Statistics(new ReadOnlySpan<T>(x, problem.Count));
             Normalize(x, y, problem.Count, problem.Centered, mean, inverse);
             Affine(y, row, args.Input<T>(1), problem.HasBias ? args.Input<T>(2) : null);
+            if (problem.HasResidual)
+            {
+                Span<T> result = new(y, problem.Count);
+                TensorPrimitives.Add(result, new ReadOnlySpan<T>(args.Input<T>(RowNormalization.ResidualInput) + row * problem.Count, problem.Count), result);
+            }
             Stash(args, row, mean, inverse);
         }
     }

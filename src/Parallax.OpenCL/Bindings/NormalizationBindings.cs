@@ -60,7 +60,7 @@ internal static class NormalizationBindings
 
     private static string? WhyNotOverTrailingAxes(OperandFacts x, long axis)
     {
-        if (OperandLimits.UnlessFloat32(x, 0, 1, 2) is { } reason) return reason;
+        if (OperandLimits.UnlessFloat32(x, 0, 1, 2, LayerNormalization.ResidualInput) is { } reason) return reason;
         long[] dims = x.Dims(0);
         int first = ShapeRules.Axis(axis, dims.Length);
         for (int i = 1; i < 3; i++)
@@ -76,10 +76,10 @@ internal static class NormalizationBindings
     {
         long[] dims = x.Dims(0);
         int first = ShapeRules.Axis(axis, dims.Length);
-        bool hasBias = x.Has(2), keepsMean = x.Wants(1), keepsDeviation = x.Wants(2);
+        bool hasBias = x.Has(2), hasResidual = x.Has(LayerNormalization.ResidualInput), keepsMean = x.Wants(1), keepsDeviation = x.Wants(2);
         return ClCall.Of(RowFolds.OverRows(x, "normalize", "", Shape.Count(dims.AsSpan(0, first)),
-            ClArg.Input(0), ClArg.Input(1), ClArg.Input(hasBias ? 2 : 1), ClArg.Output(0), ClArg.Output(keepsMean ? 1 : 0), ClArg.Output(keepsDeviation ? 2 : 0),
-            ClArg.Int(Shape.Count(dims.AsSpan(first))), ClArg.Float(epsilon), ClArg.Int(centered ? 1 : 0), ClArg.Int(hasBias ? 1 : 0),
+            ClArg.Input(0), ClArg.Input(1), ClArg.Input(hasBias ? 2 : 1), ClArg.Input(hasResidual ? LayerNormalization.ResidualInput : 0), ClArg.Output(0), ClArg.Output(keepsMean ? 1 : 0), ClArg.Output(keepsDeviation ? 2 : 0),
+            ClArg.Int(Shape.Count(dims.AsSpan(first))), ClArg.Float(epsilon), ClArg.Int(centered ? 1 : 0), ClArg.Ints(hasBias ? 1 : 0, hasResidual ? 1 : 0),
             ClArg.Ints(keepsMean ? 1 : 0, keepsDeviation ? 1 : 0)));
     }
 }

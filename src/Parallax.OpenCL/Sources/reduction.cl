@@ -143,12 +143,13 @@ float group_inverse_deviation(__global const float* row, int count, float mean, 
 }
 
 // Minus the mean (where centered), over the root of the variance. Scale and bias have an element for each one of a row.
-__kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(float, dst), TENSOR(float, means),
-                               TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int has_bias, const int2 keeps,
-                               __local float* shared) {
+__kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, dst),
+                               TENSOR(float, means), TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int2 has,
+                               const int2 keeps, __local float* shared) {
     BIND_CONST(float, src);
     BIND_CONST(float, scale);
     BIND_CONST(float, bias);
+    BIND_CONST(float, residual);
     BIND(float, dst);
     BIND(float, means);
     BIND(float, deviations);
@@ -156,7 +157,7 @@ __kernel void normalize_groups(TENSOR(const float, src), TENSOR(const float, sca
     float mean = 0.0f;
     if (centered) mean = group_mean(src + first, count, shared);
     float inverse = group_inverse_deviation(src + first, count, mean, epsilon, shared);
-    for (int i = lane; i < count; i += lanes) dst[first + i] = (src[first + i] - mean) * inverse * scale[i] + (has_bias ? bias[i] : 0.0f);
+    for (int i = lane; i < count; i += lanes) dst[first + i] = (src[first + i] - mean) * inverse * scale[i] + (has.s0 ? bias[i] : 0.0f) + (has.s1 ? residual[first + i] : 0.0f);
     if (lane == 0 && keeps.s0) means[row] = mean;
     if (lane == 0 && keeps.s1) deviations[row] = inverse;
 }

@@ -154,12 +154,13 @@ inline float row_inverse_deviation(__global const float* row, const int count, c
 }
 
 // normalize_groups of reduction.cl.
-__kernel void normalize_rows(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(float, dst), TENSOR(float, means),
-                             TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int has_bias, const int2 keeps,
-                             const int rows) {
+__kernel void normalize_rows(TENSOR(const float, src), TENSOR(const float, scale), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, dst),
+                             TENSOR(float, means), TENSOR(float, deviations), const int count, const float epsilon, const int centered, const int2 has,
+                             const int2 keeps, const int rows) {
     BIND_CONST(float, src);
     BIND_CONST(float, scale);
     BIND_CONST(float, bias);
+    BIND_CONST(float, residual);
     BIND(float, dst);
     BIND(float, means);
     BIND(float, deviations);
@@ -167,10 +168,12 @@ __kernel void normalize_rows(TENSOR(const float, src), TENSOR(const float, scale
     if (row >= rows) return;
     src += (long)row * count;
     dst += (long)row * count;
+    residual += (long)row * count;
     const float mean = centered ? row_mean(src, count) : 0.0f, inverse = row_inverse_deviation(src, count, mean, epsilon);
     for (long i = 0; i < count; i += LANES) {
         FLOATS x = (LOAD_FIRST(float, src + i, count - i, 0.0f) - mean) * inverse * LOAD_FIRST(float, scale + i, count - i, 0.0f);
-        if (has_bias) x += LOAD_FIRST(float, bias + i, count - i, 0.0f);
+        if (has.s0) x += LOAD_FIRST(float, bias + i, count - i, 0.0f);
+        if (has.s1) x += LOAD_FIRST(float, residual + i, count - i, 0.0f);
         STORE_FIRST(float, x, dst + i, count - i);
     }
     if (keeps.s0) means[row] = mean;

@@ -137,6 +137,7 @@ public sealed class NeuralOperatorTests
         Refused(new RotaryEmbedding(), "input 2", Float(1, 2, 4, 8), Float(50, 4), Float(40, 4), new TensorFact(DType.Int64, [1, 4]));
         Refused(new CausalConvWithState(), "input 1", Float(1, 3, 9), Float(2, 1, 4));
         Refused(new LayerNormalization(), "input 2", Float(2, 8), Float(8), Float(7));
+        Refused(new LayerNormalization(), "input 3", Float(2, 8), Float(8), Float(8), Float(8));
         Refused(new RMSNormalization(), "input 1", Float(2, 8), Float(9));
         Refused(new InstanceNormalization(), "input 1", Float(2, 8, 3), Float(7), Float(8));
         Refused(new GroupNormalization(2), "input 2", Float(2, 8, 3), Float(8), Float(2));

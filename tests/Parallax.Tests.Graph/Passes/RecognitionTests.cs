@@ -211,6 +211,37 @@ public sealed class RecognitionTests
         AssertNone(pass, net => net.Sum(Shown(net, net.Add(new LayerNormalization(), net.In(5, 8), net.Const(1, 8))), net.Const(2, 8)));
     }
 
+    [Fact]
+    public void What_is_added_to_a_normalization_is_its_residual()
+    {
+        foreach (bool biased in (bool[])[true, false])
+            foreach (bool first in (bool[])[true, false])
+            {
+                var net = new Net();
+                ValueId x = net.In(Dim.Symbol("batch"), 8), residual = net.In(Dim.Symbol("batch"), 8), scale = net.Const(1, 8), bias = net.Const(2, 8);
+                ValueId normalized = biased ? net.Add(new LayerNormalization(), x, scale, bias) : net.Add(new LayerNormalization(), x, scale);
+                (LayerNormalization op, ValueId[] inputs) = net.Out(first ? net.Sum(residual, normalized) : net.Sum(normalized, residual)).Makes<LayerNormalization>(new FuseNormalizationResidual());
+                Assert.Equal(new LayerNormalization(), op);
+                Assert.Equal([x, scale, biased ? bias : ValueId.None, residual], inputs);
+            }
+    }
+
+    [Fact]
+    public void What_is_no_residual_of_a_normalization()
+    {
+        var pass = new FuseNormalizationResidual();
+        AssertNone(pass, net => net.Sum(net.Add(new LayerNormalization(), net.In(5, 8), net.Const(1, 8)), net.In(8)));
+        AssertNone(pass, net => net.Sum(net.Add(new LayerNormalization(), net.In(5, 8), net.Const(1, 8)), net.In(2, 5, 8)));
+        AssertNone(pass, net => net.Sum(net.Add(new LayerNormalization(), net.In(5, 8), net.Const(1, 8), net.Const(1, 8), net.In(5, 8)), net.In(5, 8)));
+        AssertNone(pass, net => net.Sum(net.AddMany(new LayerNormalization(), 2, net.In(5, 8), net.Const(1, 8))[0], net.In(5, 8)));
+        AssertNone(pass, net => net.Sum(Shown(net, net.Add(new LayerNormalization(), net.In(5, 8), net.Const(1, 8))), net.In(5, 8)));
+        AssertNone(pass, net =>
+        {
+            ValueId normalized = net.Add(new LayerNormalization(), net.In(5, 8), net.Const(1, 8));
+            return net.Sum(normalized, normalized);
+        });
+    }
+
     private static ValueId OfX(Net net, Func<ValueId, ValueId> build) => build(net.In(4));
 
     private static ValueId Shown(Net net, ValueId value)

@@ -31,17 +31,20 @@ public sealed record InstanceNormalization(float Epsilon = 1e-5f) : Op
 }
 
 /// <summary>
-/// LayerNormalization over the axis and all after it. Inputs data, scale, bias (optional), which broadcast to the data; outputs the result,
-/// and on demand mean and inverse standard deviation in <paramref name="StashType"/>.
+/// LayerNormalization over the axis and all after it. Inputs data, scale, bias (optional), which broadcast to the data, and a residual of its shape
+/// (optional), which is added to the result; outputs the result, and on demand mean and inverse standard deviation in <paramref name="StashType"/>.
 /// </summary>
 public sealed record LayerNormalization(long Axis = -1, float Epsilon = 1e-5f, DType StashType = DType.Float32) : Op
 {
+    public const int ResidualInput = 3;
+
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         TensorFact data = context.Tensor(0);
         if (data.Shape is not { } shape) return [data.WithoutContents(), new TensorFact(StashType), new TensorFact(StashType)];
         int axis = ShapeRules.Axis(Axis, shape.Rank);
         for (int i = 1; i < 3; i++) context.ExpectBroadcast(i, shape);
+        context.Expect(ResidualInput, shape);
         var stash = new TensorFact(StashType, new Shape(shape.Dims.Map((d, i) => i < axis ? d : 1)));
         return [data.WithoutContents(), stash, stash];
     }

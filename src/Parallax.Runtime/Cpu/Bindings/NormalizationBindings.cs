@@ -67,6 +67,7 @@ internal static class NormalizationBindings
         var problem = new RowNormalization(Shape.Count(dims.AsSpan(0, first)), count, centered, epsilon)
         {
             HasBias = x.Has(2),
+            HasResidual = x.Has(LayerNormalization.ResidualInput),
             KeepsMean = x.Wants(1),
             KeepsDeviation = x.Wants(2),
             FloatStatistics = x.Wants(1) && x.OutputType(1) == DType.Float32 || x.Wants(2) && x.OutputType(2) == DType.Float32,
