@@ -33,6 +33,8 @@ public sealed class FloatMathTests
         Assert.Equal(1f, Eval<SigmoidOp>(float.PositiveInfinity));
         Assert.Equal(1f, Eval<ErfOp>(float.PositiveInfinity));
         Assert.Equal(-1f, Eval<ErfOp>(float.NegativeInfinity));
+        Assert.Equal(float.PositiveInfinity, Eval<GeluErfOp>(float.PositiveInfinity));
+        Assert.Equal(0f, Eval<GeluErfOp>(float.NegativeInfinity), 1e-30f);
         Assert.True(float.IsNegative(Eval<TanhOp>(-0f)));
         Assert.True(float.IsNaN(Eval<ExpOp>(float.NaN)));
         Assert.True(float.IsNaN(Eval<TanhOp>(float.NaN)));
@@ -58,6 +60,17 @@ public sealed class FloatMathTests
         CheckActivation<GeluErfOp>(Activation.GeluErf);
         CheckActivation<GeluTanhOp>(Activation.GeluTanh);
         CheckActivation<QuickGeluOp>(Activation.QuickGelu());
+    }
+
+    [Fact]
+    public void GeluErrsByATenMillionthOfItsArgument()
+    {
+        foreach ((string width, float[] results) in EveryWidth<GeluErfOp>(Activation.GeluErf))
+            for (int i = 0; i < Points.Length; i++)
+            {
+                double error = Math.Abs(results[i] - ActivationReference.Apply(Activation.GeluErf, Points[i]));
+                Assert.True(error <= 1e-7 * Math.Abs(Points[i]) + float.Epsilon, $"{width}: f({Points[i]:R}) = {results[i]:R}, {error} from it");
+            }
     }
 
     private readonly struct ExpOp : IActivationOp<ExpOp>

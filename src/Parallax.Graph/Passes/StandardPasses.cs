@@ -36,6 +36,7 @@ public static class StandardPasses
         new MergeTransposes(),
         new TransposeToReshape(),
         new MergeReshapes(),
+        new PatchesAsRows(),
         new AbsorbTranspose(),
         new FoldScale(),
         new RecognizeAttention(),

@@ -122,8 +122,7 @@ public readonly struct GeluErfOp : IActivationOp<GeluErfOp>
     public static GeluErfOp Create(Activation activation) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public V Apply<V>(V x) where V : struct, IVec<V> =>
-        x * V.Create(0.5f) * (V.Create(1f) + FloatMath.Erf(x * V.Create(0.70710678118654752f)));
+    public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Gelu(x);
 }
 
 public readonly struct GeluTanhOp : IActivationOp<GeluTanhOp>

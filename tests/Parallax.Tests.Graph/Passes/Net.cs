@@ -14,10 +14,10 @@ internal sealed class Net
 
     internal ValueId In(params Dim[] dims) => In(DType.Float32, dims);
 
-    internal ValueId In(DType type, params Dim[] dims) => builder.Input($"in{names++}", new TensorFact(type, new Shape([.. dims])));
+    internal ValueId In(DType type, params Dim[] dims) => builder.Input($"in{names++}", new TensorFact(type, new([.. dims])));
 
     /// <summary>A float constant; one value is repeated as often as the dims ask.</summary>
-    internal ValueId Const(float value, params long[] dims) => Const(Tensor.From(Enumerable.Repeat(value, (int)Shape.Count(dims)).ToArray(), dims));
+    internal ValueId Const(float value, params long[] dims) => Const(Tensor.From(Enumerable.Repeat(value, (int)Parallax.Shape.Count(dims)).ToArray(), dims));
 
     internal ValueId Ints(params long[] values) => Const(Tensor.From(values, [values.Length]));
 
@@ -29,8 +29,7 @@ internal sealed class Net
 
     internal ValueId Reshape(ValueId x, params long[] dims) => Add(new Reshape(), x, Ints(dims));
 
-    /// <summary>The dims of a value, which are known.</summary>
-    internal long[] Dims(ValueId x) => ((TensorFact)builder.Fact(x)).Shape!.Value.ToArray();
+    internal Shape Shape(ValueId x) => ((TensorFact)builder.Fact(x)).Shape!.Value;
 
     internal ValueId Unary(UnaryFunction function, ValueId x) => Add(new Unary(function), x);
 

@@ -152,14 +152,14 @@ public sealed class RowMoveTests
 
     private static ValueId Moved(Net net, ValueId x, Random random)
     {
-        long[] dims = net.Dims(x);
+        long[] dims = net.Shape(x).ToArray();
         int axis = random.Next(dims.Length - 1);
         switch (random.Next(6))
         {
             case 0:
                 return dims[axis] > 1 ? Roll(net, x, axis, random.Next(1, (int)dims[axis])) : x;
             case 1:
-                return Cut(net, x, axis, random.Next(2), dims[axis] < 3 ? dims[axis] + 1 : dims[axis] - random.Next(2), random.Next(1, 3)) is var cut && net.Dims(cut)[axis] > 0 ? cut : x;
+                return Cut(net, x, axis, random.Next(2), dims[axis] < 3 ? dims[axis] + 1 : dims[axis] - random.Next(2), random.Next(1, 3)) is var cut && net.Shape(cut)[axis] != 0 ? cut : x;
             case 2:
                 int[] order = [.. Enumerable.Range(0, dims.Length - 1)];
                 random.Shuffle(order);
@@ -196,23 +196,11 @@ public sealed class RowMoveTests
     {
         int count = (int)Shape.Count(dims);
         Tensor input = type == DType.Int64 ? Tensor.From([.. Enumerable.Range(1, count).Select(i => (long)i)], dims) : Tensor.From(RandomData.Floats(count, 1), dims);
-        List<Tensor> expected = Computed(net.Build(), input), actual = Computed(rewritten.Graph, input);
-        for (int i = 0; i < expected.Count; i++)
+        Tensor[] expected = Interpreter.Run(net.Build(), input), actual = Interpreter.Run(rewritten.Graph, input);
+        for (int i = 0; i < expected.Length; i++)
         {
             Assert.Equal(expected[i].Dims.ToArray(), actual[i].Dims.ToArray());
             Assert.True(expected[i].Bytes.SequenceEqual(actual[i].Bytes));
         }
-    }
-
-    private static List<Tensor> Computed(Graph graph, Tensor input)
-    {
-        var values = new Dictionary<ValueId, Tensor> { [graph.Inputs[0]] = input };
-        foreach (Node node in graph.TopologicalOrder())
-        {
-            Tensor?[] results = new ConstantEvaluator().Evaluate(node, [.. node.Inputs.Select(i => graph.Constant(i) ?? values[i])])!;
-            for (int i = 0; i < results.Length; i++)
-                if (results[i] is { } result) values[node.Outputs[i]] = result;
-        }
-        return [.. graph.Outputs.Select(o => values[o.Value])];
     }
 }
