@@ -50,7 +50,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         RowStride = isLeft ? lanes == 1 ? slabs.Size : LeftRows.Stride(slabs.Size) : 0;
         MatrixElements = (nint)PaddedLanes * (isLeft ? slabs.Count * RowStride : depth);
         ByteCount = (IsShort ? sizeof(short) : sizeof(float)) * (long)count * MatrixElements;
-        data = (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(ByteCount, 64), 64);
+        data = (float*)PackedMemory.Allocate(ByteCount);
     }
 
     /// <summary>Whether this is an A (lanes are rows) or a B (lanes are columns).</summary>

@@ -23,7 +23,7 @@ public sealed unsafe class PackedIntegers : IDisposable
         PaddedLanes = entry.PaddedLanes(lanes, isLeft);
         Groups = entry.Groups(depth);
         long bytes = 4L * count * PaddedLanes * Groups;
-        panels = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
+        panels = (byte*)PackedMemory.Allocate(bytes);
         sums = (int*)NativeMemory.AlignedAlloc((nuint)Math.Max(4L * count * PaddedLanes, 64), 64);
     }
 
