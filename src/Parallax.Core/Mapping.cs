@@ -26,6 +26,14 @@ public static class Mapping
     /// <summary>As <see cref="Map{T, TResult}(ReadOnlySpan{T}, Func{T, TResult})"/>, into an array.</summary>
     public static TResult[] MapToArray<T, TResult>(this ImmutableArray<T> source, Func<T, TResult> function) => ImmutableCollectionsMarshal.AsArray(Map(source.AsSpan(), function))!;
 
+    /// <summary>0, 1, 2 ...</summary>
+    public static int[] Positions(int count)
+    {
+        var positions = new int[count];
+        for (int i = 0; i < count; i++) positions[i] = i;
+        return positions;
+    }
+
     public static ImmutableArray<TResult> Map<T, TResult>(this T[] source, Func<T, TResult> function) => Map((ReadOnlySpan<T>)source, function);
 
     public static ImmutableArray<TResult> Map<T, TResult>(this IReadOnlyList<T> source, Func<T, TResult> function) where T : class

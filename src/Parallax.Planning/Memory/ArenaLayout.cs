@@ -41,7 +41,7 @@ internal sealed record ArenaLayout(long[] Offsets, long ArenaBytes, long LowerBo
         var inner = privateOf.Select(p => (Branch: p.Key, Members: p.Value, Layout: WithinBranch(problem, p.Key, [.. p.Value.Select(i => buffers[i])]))).ToList();
         var areas = inner.Select(a => new ArenaBuffer(-1, a.Layout.ArenaBytes, [new Access(new BranchId(a.Branch), 0, Math.Max(1, problem.StepCounts[a.Branch]) - 1)]));
         var coarse = problem with { Buffers = [.. outer.Select(i => problem.Buffers[buffers[i]]), .. areas] };
-        int[] all = [.. Enumerable.Range(0, coarse.Buffers.Length)];
+        int[] all = Mapping.Positions(coarse.Buffers.Length);
         ArenaLayout layout = WithConflicts(coarse, order, all) ?? FromFreeList(coarse, order, all);
 
         var offsets = new long[buffers.Length];
@@ -56,7 +56,7 @@ internal sealed record ArenaLayout(long[] Offsets, long ArenaBytes, long LowerBo
     private static ArenaLayout WithinBranch(MemoryProblem problem, int branch, int[] buffers)
     {
         var alone = new MemoryProblem(new Dag(1, []), [problem.StepCounts[branch]], [.. buffers.Select(b => problem.Buffers[b] with { Accesses = Moved(problem.Buffers[b].Accesses) })]);
-        return Of(alone, BranchOrder.OfLanes(alone.Branches, [0]), [.. Enumerable.Range(0, buffers.Length)]);
+        return Of(alone, BranchOrder.OfLanes(alone.Branches, [0]), Mapping.Positions(buffers.Length));
 
         static ImmutableArray<Access> Moved(ImmutableArray<Access> accesses) => [.. accesses.Select(a => a with { Branch = new BranchId(0) })];
     }

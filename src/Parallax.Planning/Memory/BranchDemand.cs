@@ -43,11 +43,18 @@ internal sealed class BranchDemand
         {
             ArenaBuffer buffer = problem.Buffers[i];
             if (buffer.Accesses.IsEmpty) continue;
-            live[buffer.LiveIn ? 0 : buffer.Accesses.Min(a => start[a.Branch.Index] + a.First)] += bytes[i];
-            live[buffer.LiveOut ? steps : buffer.Accesses.Max(a => start[a.Branch.Index] + a.Last) + 1] -= bytes[i];
+            int first = steps, last = 0;
+            foreach (Access access in buffer.Accesses)
+            {
+                first = Math.Min(first, start[access.Branch.Index] + access.First);
+                last = Math.Max(last, start[access.Branch.Index] + access.Last);
+            }
+            live[buffer.LiveIn ? 0 : first] += bytes[i];
+            live[buffer.LiveOut ? steps : last + 1] -= bytes[i];
         }
-        for (int step = 1; step <= steps; step++) live[step] += live[step - 1];
-        return live.Max();
+        long peak = live[0];
+        for (int step = 1; step <= steps; step++) peak = Math.Max(peak, live[step] += live[step - 1]);
+        return peak;
     }
 
     /// <summary>Of the branches that are ready, always the one that leaves the fewest bytes behind.</summary>
@@ -64,7 +71,14 @@ internal sealed class BranchDemand
         }
         while (ready.Count > 0)
         {
-            int next = ready.MinBy(b => (replay.GrowthBytes(b), ownPeak[b], b));
+            int next = -1;
+            long growth = 0;
+            foreach (int branch in ready)
+            {
+                long bytesLeft = replay.GrowthBytes(branch);
+                if (next >= 0 && (bytesLeft, ownPeak[branch], branch).CompareTo((growth, ownPeak[next], next)) > 0) continue;
+                (next, growth) = (branch, bytesLeft);
+            }
             ready.Remove(next);
             order.Add(next);
             replay.Start(next);
@@ -77,16 +91,17 @@ internal sealed class BranchDemand
 
     private long PrivatePeak(int branch)
     {
-        var delta = new SortedDictionary<int, long>();
+        var live = new long[Math.Max(1, problem.StepCounts[branch]) + 1];
         foreach (int i in buffersOf[branch])
         {
             if (!isPrivate[i]) continue;
-            int first = problem.Buffers[i].Accesses.Min(a => a.First), last = problem.Buffers[i].Accesses.Max(a => a.Last);
-            delta[first] = delta.GetValueOrDefault(first) + bytes[i];
-            delta[last + 1] = delta.GetValueOrDefault(last + 1) - bytes[i];
+            int first = int.MaxValue, last = 0;
+            foreach (Access access in problem.Buffers[i].Accesses) (first, last) = (Math.Min(first, access.First), Math.Max(last, access.Last));
+            live[first] += bytes[i];
+            live[last + 1] -= bytes[i];
         }
-        long live = 0, peak = 0;
-        foreach (long change in delta.Values) peak = Math.Max(peak, live += change);
+        long peak = live[0];
+        for (int step = 1; step < live.Length; step++) peak = Math.Max(peak, live[step] += live[step - 1]);
         return peak;
     }
 

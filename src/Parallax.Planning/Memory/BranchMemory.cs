@@ -44,7 +44,8 @@ public sealed record BranchMemory(BranchId Branch, long NoReuseBytes, long Plann
             live[buffer.LiveIn ? 0 : here.Min(a => a.First)] += MemoryProblem.Align(buffer.Bytes);
             if (here.Length == buffer.Accesses.Length && !buffer.LiveOut) live[here.Max(a => a.Last) + 1] -= MemoryProblem.Align(buffer.Bytes);
         }
-        for (int i = 1; i < live.Length; i++) live[i] += live[i - 1];
-        return live.Max();
+        long peak = live[0];
+        for (int i = 1; i < live.Length; i++) peak = Math.Max(peak, live[i] += live[i - 1]);
+        return peak;
     }
 }

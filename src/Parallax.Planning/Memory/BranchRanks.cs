@@ -27,7 +27,7 @@ internal static class BranchRanks
         double[] upward = Upward(dag, branchUs);
         var place = new int[dag.Count];
         for (int i = 0; i < dag.Count; i++) place[dag.Order[i]] = i;
-        int[] order = [.. Enumerable.Range(0, dag.Count)];
+        int[] order = Mapping.Positions(dag.Count);
         Array.Sort(order, (a, b) => upward[b] != upward[a] ? upward[b].CompareTo(upward[a]) : place[a] - place[b]);
         return Invert(order);
     }

@@ -21,7 +21,7 @@ internal sealed class Conflicts
     internal static Conflicts? TryFind(Lifetimes lifetimes)
     {
         int count = lifetimes.Count;
-        int[] byStart = [.. Enumerable.Range(0, count)];
+        int[] byStart = Mapping.Positions(count);
         Array.Sort((int[])lifetimes.Start.Clone(), byStart);
         var pairs = new List<(int, int)>();
         var start = new int[count + 1];

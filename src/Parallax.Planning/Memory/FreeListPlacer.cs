@@ -8,7 +8,7 @@ internal static class FreeListPlacer
 {
     internal static (long[] Offsets, long ArenaBytes) Run(Lifetimes lifetimes)
     {
-        int[] byStart = [.. Enumerable.Range(0, lifetimes.Count)];
+        int[] byStart = Mapping.Positions(lifetimes.Count);
         Array.Sort((int[])lifetimes.Start.Clone(), byStart);
         var offsets = new long[lifetimes.Count];
         var live = new PriorityQueue<int, int>();

@@ -48,13 +48,13 @@ internal sealed record Lanes(int[] LaneOf, List<(int From, int To)> ControlEdges
             LaneOf = new int[dag.Count];
             done = new bool[dag.Count];
             waiting = new int[dag.Count];
-            byPriority = [.. Enumerable.Range(0, dag.Count)];
+            byPriority = Mapping.Positions(dag.Count);
             Array.Sort((int[])rules.Priority.Clone(), byPriority);
             lastOfLane = new int[rules.Width];
             lastDoneOfLane = new int[rules.Width];
             Array.Fill(lastOfLane, -1);
             Array.Fill(lastDoneOfLane, -1);
-            freeLanes = [.. Enumerable.Range(0, rules.Width)];
+            freeLanes = [.. Mapping.Positions(rules.Width)];
             for (int i = 0; i < dag.Count; i++)
             {
                 waiting[i] = dag.Predecessors(i).Length;
@@ -125,7 +125,9 @@ internal sealed record Lanes(int[] LaneOf, List<(int From, int To)> ControlEdges
 
         private void AddEdge(int from, int to)
         {
-            if (!dag.Predecessors(to).Contains(from)) Edges.Add((from, to));
+            foreach (int predecessor in dag.Predecessors(to))
+                if (predecessor == from) return;
+            Edges.Add((from, to));
         }
     }
 }

@@ -64,7 +64,6 @@ internal sealed class Lifetimes
     {
         Bytes[i] = MemoryProblem.Align(buffer.Bytes);
         Access[] accesses = OnePerBranch(buffer.Accesses);
-        Array.Sort(accesses, (a, b) => order.Position(a.Branch.Index) - order.Position(b.Branch.Index));
         first[i] = Extremes(accesses, (known, next) => order.Precedes(known, next));
         Array.Reverse(accesses);
         last[i] = Extremes(accesses, (known, next) => order.Precedes(next, known));
@@ -81,14 +80,18 @@ internal sealed class Lifetimes
         LatestEnd[i] = Math.Max(LatestEnd[i], End[i]);
     }
 
-    private static Access[] OnePerBranch(ImmutableArray<Access> accesses)
+    /// <summary>In the linear order of the branches.</summary>
+    private Access[] OnePerBranch(ImmutableArray<Access> accesses)
     {
-        var byBranch = new Dictionary<BranchId, Access>(accesses.Length);
+        var merged = new List<Access>(accesses.Length);
         foreach (Access access in accesses)
-            byBranch[access.Branch] = byBranch.TryGetValue(access.Branch, out Access known)
-                ? new Access(access.Branch, Math.Min(known.First, access.First), Math.Max(known.Last, access.Last))
-                : access;
-        return [.. byBranch.Values];
+        {
+            int at = merged.Count;
+            while (at > 0 && order.Position(merged[at - 1].Branch.Index) > order.Position(access.Branch.Index)) at--;
+            if (at == 0 || merged[at - 1].Branch != access.Branch) merged.Insert(at, access);
+            else merged[at - 1] = new Access(access.Branch, Math.Min(merged[at - 1].First, access.First), Math.Max(merged[at - 1].Last, access.Last));
+        }
+        return [.. merged];
     }
 
     /// <summary>The accesses, given from the outermost inward, that none of those before them covers.</summary>

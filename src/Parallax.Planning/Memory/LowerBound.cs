@@ -7,7 +7,18 @@ internal static class LowerBound
     private const int Seeds = 16;
 
     /// <summary>The peak of live bytes when the branches run in the linear order, which every plan must allow.</summary>
-    internal static long PeakBytes(Lifetimes lifetimes) => Profile(lifetimes).Max();
+    internal static long PeakBytes(Lifetimes lifetimes)
+    {
+        var live = new long[lifetimes.StepCount + 2];
+        for (int i = 0; i < lifetimes.Count; i++)
+        {
+            live[Math.Max(0, lifetimes.Start[i])] += lifetimes.Bytes[i];
+            live[lifetimes.End[i] == int.MaxValue ? lifetimes.StepCount + 1 : lifetimes.End[i] + 1] -= lifetimes.Bytes[i];
+        }
+        long peak = live[0];
+        for (int i = 1; i < live.Length; i++) peak = Math.Max(peak, live[i] += live[i - 1]);
+        return peak;
+    }
 
     /// <summary>The weight of the heaviest set found of buffers that conflict in pairs: no two of them may share a byte.</summary>
     /// <param name="atLeast">A bound that is known already.</param>
@@ -20,7 +31,9 @@ internal static class LowerBound
             foreach (int neighbour in conflicts.Of(i)) weight[i] += lifetimes.Bytes[neighbour];
         }
         long best = atLeast;
-        foreach (int seed in Enumerable.Range(0, weight.Length).OrderByDescending(i => weight[i]).ThenBy(i => i).Take(Seeds))
+        int[] heaviest = Mapping.Positions(weight.Length);
+        Array.Sort(heaviest, (a, b) => weight[b] != weight[a] ? weight[b].CompareTo(weight[a]) : a - b);
+        foreach (int seed in heaviest.AsSpan(0, Math.Min(Seeds, heaviest.Length)))
             if (weight[seed] > best) best = Math.Max(best, Grow(lifetimes, conflicts, seed));
         return best;
     }
@@ -38,17 +51,5 @@ internal static class LowerBound
             weight += lifetimes.Bytes[candidate];
         }
         return weight;
-    }
-
-    private static long[] Profile(Lifetimes lifetimes)
-    {
-        var live = new long[lifetimes.StepCount + 2];
-        for (int i = 0; i < lifetimes.Count; i++)
-        {
-            live[Math.Max(0, lifetimes.Start[i])] += lifetimes.Bytes[i];
-            live[lifetimes.End[i] == int.MaxValue ? lifetimes.StepCount + 1 : lifetimes.End[i] + 1] -= lifetimes.Bytes[i];
-        }
-        for (int i = 1; i < live.Length; i++) live[i] += live[i - 1];
-        return live;
     }
 }

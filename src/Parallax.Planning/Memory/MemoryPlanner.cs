@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Parallax.Planning;
 
@@ -21,7 +22,9 @@ public static class MemoryPlanner
     public static ImmutableArray<BranchId> LeastMemoryOrder(MemoryProblem problem)
     {
         int[] place = BranchRanks.LeastMemory(problem, new BranchDemand(problem));
-        return [.. Enumerable.Range(0, place.Length).OrderBy(b => place[b]).Select(b => new BranchId(b))];
+        var order = new BranchId[place.Length];
+        for (int branch = 0; branch < place.Length; branch++) order[place[branch]] = new BranchId(branch);
+        return ImmutableCollectionsMarshal.AsImmutableArray(order);
     }
 
     /// <summary>The plan for any schedule that the dependencies allow.</summary>

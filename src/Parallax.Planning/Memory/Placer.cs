@@ -38,7 +38,8 @@ internal sealed class Placer(Lifetimes lifetimes, Conflicts conflicts, long lowe
     private IEnumerable<(string Name, int[] Order)> Orders()
     {
         long[] bytes = lifetimes.Bytes;
-        long[] breadth = [.. Enumerable.Range(0, bytes.Length).Select(i => bytes[i] + Sum(conflicts.Of(i)))];
+        var breadth = new long[bytes.Length];
+        for (int i = 0; i < breadth.Length; i++) breadth[i] = bytes[i] + Sum(conflicts.Of(i));
         yield return ("size", Sorted((a, b) => bytes[b].CompareTo(bytes[a])));
         yield return ("breadth", Sorted((a, b) => breadth[b].CompareTo(breadth[a])));
         yield return ("area", Sorted((a, b) => Area(b).CompareTo(Area(a))));
@@ -60,7 +61,7 @@ internal sealed class Placer(Lifetimes lifetimes, Conflicts conflicts, long lowe
     /// <summary>All buffers by a comparison; ties by start, then by number.</summary>
     private int[] Sorted(Comparison<int> comparison)
     {
-        int[] order = [.. Enumerable.Range(0, lifetimes.Count)];
+        int[] order = Mapping.Positions(lifetimes.Count);
         Array.Sort(order, (a, b) => comparison(a, b) is var c and not 0 ? c : lifetimes.Start[a] != lifetimes.Start[b] ? lifetimes.Start[a].CompareTo(lifetimes.Start[b]) : a - b);
         return order;
     }

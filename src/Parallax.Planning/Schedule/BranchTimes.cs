@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Parallax.Graphs;
 
 namespace Parallax.Planning;
@@ -45,11 +46,11 @@ public sealed class BranchTimes
                     KernelFacts? kernel = kernelOf?.Invoke(id);
                     for (int w = 0; w < times.Length; w++) times[w] += split?.Us(model, w + 1, partition.Graph, node, kernel) ?? model.PredictUs(work, w + 1, kernel);
                 }
-            us[branch.Id.Index] = [.. times];
+            us[branch.Id.Index] = ImmutableCollectionsMarshal.AsImmutableArray(times);
         }
-        return new BranchTimes([.. us], [.. partition.Branches.Select(b => b.Region is null || SplitOf(partition, b) is not null ? null : b.Placement.Backend)])
+        return new BranchTimes(ImmutableCollectionsMarshal.AsImmutableArray(us), [.. partition.Branches.Select(b => b.Region is null || SplitOf(partition, b) is not null ? null : b.Placement.Backend)])
         {
-            PlannedWorkers = [.. partition.Branches.Select(b => b.PlannedWorkers)],
+            PlannedWorkers = partition.Branches.Map(b => b.PlannedWorkers),
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Parallax.Planning;
 
@@ -26,7 +27,9 @@ public static class Scheduler
     /// <inheritdoc cref="Schedule(Partition, CostModel, ScheduleOptions)"/>
     public static Schedule Schedule(MemoryProblem problem, BranchTimes times, ScheduleOptions options)
     {
-        problem = problem with { BranchUs = [.. Enumerable.Range(0, times.Count).Select(b => times.Us(b, 1))] };
+        var branchUs = new double[times.Count];
+        for (int b = 0; b < branchUs.Length; b++) branchUs[b] = times.Us(b, 1);
+        problem = problem with { BranchUs = ImmutableCollectionsMarshal.AsImmutableArray(branchUs) };
         var search = new Search(problem, times, options);
         Schedule sequential = search.Sequential();
         if (sequential.Memory.ArenaBytes > options.BudgetBytes)
@@ -51,8 +54,12 @@ public static class Scheduler
             if (sequential is not null) return sequential;
             MemoryPlan plan = MemoryPlanner.Sequential(problem);
             if (plan.ArenaBytes > options.BudgetBytes) plan = MemoryPlanner.Ladder(problem).Sequential;
-            var dag = new Dag(problem.Branches.Count, plan.Order.Zip(plan.Order.Skip(1), (a, b) => (a.Index, b.Index)));
-            int[] priority = BranchRanks.Invert([.. plan.Order.Select(b => b.Index)]);
+            var order = new int[plan.Order.Length];
+            for (int i = 0; i < order.Length; i++) order[i] = plan.Order[i].Index;
+            var chain = new List<(int, int)>();
+            for (int i = 1; i < order.Length; i++) chain.Add((order[i - 1], order[i]));
+            var dag = new Dag(problem.Branches.Count, chain);
+            int[] priority = BranchRanks.Invert(order);
             return sequential = Consider(ScheduleMode.Sequential, plan, priority, Simulator.Run(dag, times, limits.OfRun, priority, limits.OfBranch), "one branch after another");
         }
 
@@ -140,15 +147,25 @@ public static class Scheduler
         {
             if (limits.OfRun <= 1) return schedule;
             Dag dag = Constrained(schedule.Memory);
-            List<int> open = [.. Enumerable.Range(0, times.Count).OrderByDescending(b => times.Us(b, 1)).Where(b => schedule.MaxWorkers[b] > 1).Take(SearchedBranches)];
+            int[] longest = Mapping.Positions(times.Count);
+            Array.Sort(longest, (a, b) => times.Us(b, 1) != times.Us(a, 1) ? times.Us(b, 1).CompareTo(times.Us(a, 1)) : a - b);
+            var open = new List<int>();
+            foreach (int branch in longest)
+                if (open.Count < SearchedBranches && schedule.MaxWorkers[branch] > 1) open.Add(branch);
             while (open.Count > 0)
             {
-                var trials = open.Select(b => (Branch: b, Limits: schedule.MaxWorkers.SetItem(b, 1)))
-                    .Select(t => (t.Branch, t.Limits, Timeline: Simulator.Run(dag, times, limits.OfRun, schedule.Priority, t.Limits, options.DispatchUs)));
-                var best = trials.MinBy(t => t.Timeline.MakespanUs);
-                if (best.Timeline.MakespanUs >= schedule.PredictedUs * 0.995) break;
-                schedule = schedule with { MaxWorkers = best.Limits, Timeline = best.Timeline };
-                open.Remove(best.Branch);
+                Schedule best = schedule;
+                int limited = -1;
+                foreach (int branch in open)
+                {
+                    ImmutableArray<int> tried = schedule.MaxWorkers.SetItem(branch, 1);
+                    Timeline timeline = Simulator.Run(dag, times, limits.OfRun, schedule.Priority, tried, options.DispatchUs);
+                    if (limited >= 0 && timeline.MakespanUs >= best.PredictedUs) continue;
+                    (best, limited) = (schedule with { MaxWorkers = tried, Timeline = timeline }, branch);
+                }
+                if (best.PredictedUs >= schedule.PredictedUs * 0.995) break;
+                schedule = best;
+                open.Remove(limited);
             }
             return schedule;
         }

@@ -6,7 +6,7 @@ namespace Parallax.Runtime.Compilation;
 /// <param name="valueIdBound"><see cref="Graph.ValueIdBound"/>.</param>
 internal sealed class ValueRanges(int valueIdBound)
 {
-    private readonly int[] parents = [.. Enumerable.Range(0, valueIdBound)];
+    private readonly int[] parents = Mapping.Positions(valueIdBound);
     private readonly long[] offsets = new long[valueIdBound]; // in the parent, in bytes
 
     /// <summary>The root of a value, and where in it the value begins, in bytes.</summary>
