@@ -138,7 +138,7 @@ internal sealed class CoExecutionEvaluation : IDisposable
             else Add(chosen, own, onGrid: false);
             Add(LayerCut.OnCpu, new LayerRun(shape, common with { Exclude = [] }), onGrid: true);
             int rounds = TakeTurns([.. ways.Select(w => w.Run)], CacheSweep.Matters(shape.Work) ? sweep : null, seconds);
-            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, new Timing(w.Run.MinUs, w.Run.MedianUs), PredictCpuUs(shape.Work, w.Cut), PredictDeviceUs(shape, w.Cut)))];
+            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, w.Run.Times, PredictCpuUs(shape.Work, w.Cut), PredictDeviceUs(shape, w.Cut)))];
             return new LayerTimes(shape.Network, shape.Family, shape.ToString(), shape.Work.Macs, chosen, cuts, [.. ways.Select(w => w.OnGrid)], rounds);
         }
         finally

@@ -31,9 +31,9 @@ internal static class CoExecutionReport
 
     private static string Row(LayerTimes l, Func<Timing, double> of)
     {
-        CutTimes best = l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => of(c.Measured))!;
+        CutTimes best = l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => of(c.Measured.All))!;
         return string.Create(CultureInfo.InvariantCulture,
-            $"{l.Network,-21} {l.Shape,-42} {l.Macs / 1e6,7:0.0} {l.Runs,5} {of(l.Cpu.Measured),9:0} {of(l.Device.Measured),9:0} {l.Chosen,7} {of(l.ChosenCut.Measured),9:0} {best.Cut,6} {of(best.Measured),9:0} {Percent(l.Regret(of)),7} {l.Speedup(of),8:0.00} {l.Ideal(of),6:0.00} {Percent(l.Speedup(of) / l.Ideal(of)),8}");
+            $"{l.Network,-21} {l.Shape,-42} {l.Macs / 1e6,7:0.0} {l.Runs,5} {of(l.Cpu.Measured.All),9:0} {of(l.Device.Measured.All),9:0} {l.Chosen,7} {of(l.ChosenCut.Measured.All),9:0} {best.Cut,6} {of(best.Measured.All),9:0} {Percent(l.Regret(of)),7} {l.Speedup(of),8:0.00} {l.Ideal(of),6:0.00} {Percent(l.Speedup(of) / l.Ideal(of)),8}");
     }
 
     private static void Summarize(TextWriter output, LayerFamily family, LayerTimes[] layers)
@@ -43,13 +43,13 @@ internal static class CoExecutionReport
         Line("regret of the chosen cut, geometric mean", of => Percent(Mean(layers, l => 1 + l.Regret(of)) - 1));
         Line("regret, nine in ten within", of => Percent(Quantile(layers, l => l.Regret(of), 0.9)));
         Line($"layers within {RegretBar:0 %}", of => $"{layers.Count(l => l.Regret(of) <= RegretBar)}");
-        Line("regret of the grid's cut that is predicted best", of => Percent(Mean(layers, l => of(l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => c.PredictedUs)!.Measured) / l.BestUs(of)) - 1));
+        Line("regret of the grid's cut that is predicted best", of => Percent(Mean(layers, l => l.OverBest(l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => c.PredictedUs)!, of)) - 1));
         Line("speed-up, geometric mean", of => Ratio(Mean(layers, l => l.Speedup(of))));
         Line("speed-up, best", of => Ratio(layers.Max(l => l.Speedup(of))));
         Line("speed-up of the grid's best, geometric mean", of => Ratio(Mean(layers, l => l.BestSpeedup(of))));
         Line("speed-up of the grid's best, best", of => Ratio(layers.Max(l => l.BestSpeedup(of))));
-        LayerTimes[] both = [.. layers.Where(l => Enum.GetValues<OutputAxis>().All(a => l.BestUs(Kinds[0].Of, a) is not null))];
-        if (both.Length > 0) Line($"grid's best by rows over by channels, {both.Length} layers", of => Ratio(Mean(both, l => l.BestUs(of, OutputAxis.Rows)!.Value / l.BestUs(of, OutputAxis.Channels)!.Value)));
+        LayerTimes[] both = [.. layers.Where(l => l.Over(OutputAxis.Rows, OutputAxis.Channels, Kinds[0].Of) is not null)];
+        if (both.Length > 0) Line($"grid's best by rows over by channels, {both.Length} layers", of => Ratio(Mean(both, l => l.Over(OutputAxis.Rows, OutputAxis.Channels, of)!.Value)));
         for (int size = 0; size < SizesMmac.Length; size++)
         {
             long from = SizesMmac[size], to = size + 1 < SizesMmac.Length ? SizesMmac[size + 1] : long.MaxValue;
@@ -70,8 +70,8 @@ internal static class CoExecutionReport
         {
             CutTimes[] points = [.. layers.SelectMany(cuts)];
             if (points.Length == 0) return;
-            Line($"error of predictions (MAPE), {what}", of => Percent(points.Average(c => Math.Abs(c.PredictedUs / of(c.Measured) - 1))));
-            Line($"predicted over measured, {what}, median", of => Ratio(Quantile(points, c => c.PredictedUs / of(c.Measured), 0.5)));
+            Line($"error of predictions (MAPE), {what}", of => Percent(points.Average(c => Math.Abs(c.PredictedUs / of(c.Measured.All) - 1))));
+            Line($"predicted over measured, {what}, median", of => Ratio(Quantile(points, c => c.PredictedUs / of(c.Measured.All), 0.5)));
         }
     }
 

@@ -24,9 +24,7 @@ internal sealed class LayerRun : IDisposable
     /// <summary>Where the result is cut; null where one side computes all.</summary>
     internal LayerCut? Cut => Plan.Splits is [var only] ? new LayerCut(only.Axis, only.Cut, only.Extent) : null;
 
-    internal double MinUs => us.Min();
-
-    internal double MedianUs => RunProfile.Median([.. us]);
+    internal RunTimes Times => new(Timing.Of(us), [Timing.Of(us.Where((_, i) => i % 2 == 0)), Timing.Of(us.Where((_, i) => i % 2 == 1))]);
 
     /// <summary>Runs the layer and notes its time, what is beside it not counted.</summary>
     internal void Run()
