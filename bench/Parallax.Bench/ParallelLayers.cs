@@ -10,7 +10,7 @@ namespace Parallax.Bench;
 
 /// <summary>
 /// What layers of several branches take: their steps one after another on one thread, on all threads, and side by side between barriers, as the paper's
-/// table 6 has them. Sessions take turns.
+/// table 6 has them. Sessions take turns. And what memory they take in the plan of mode layered: the sum of all values that a layer computes, and the bytes of the arena under them.
 /// </summary>
 internal sealed class ParallelLayers : IDisposable
 {
@@ -19,6 +19,7 @@ internal sealed class ParallelLayers : IDisposable
     private readonly InferenceSession[] sessions;
     private readonly Dictionary<string, Datum> inputs;
     private readonly ImmutableArray<ImmutableArray<int>> layers;
+    private readonly ImmutableArray<PlanBuffer> buffers;
 
     private ParallelLayers(ZooEntry entry, int threads)
     {
@@ -27,14 +28,16 @@ internal sealed class ParallelLayers : IDisposable
             new(Importer.Import(model), new SessionOptions { Threads = workers, Mode = mode, Dimensions = entry.DefaultDims });
         sessions = [Create(1, ScheduleMode.Sequential), Create(threads, ScheduleMode.Sequential), Create(threads, ScheduleMode.Layered)];
         inputs = sessions[0].Inputs.ToDictionary(i => i.Name, i => (Datum)Fill(i));
-        layers = [.. sessions[^1].Explain(inputs).Layers.Where(l => l.Length > 1)];
+        PlanReport plan = sessions[^1].Explain(inputs);
+        layers = [.. plan.Layers.Where(l => l.Length > 1)];
+        buffers = plan.Memory.Buffers;
     }
 
     /// <param name="names">Of the zoo; empty for all networks of the paper.</param>
     internal static void Run(ReadOnlySpan<string> names, TextWriter output)
     {
         int threads = Environment.ProcessorCount;
-        output.WriteLine($"medians of {Rounds} turns, ms: one thread, {threads} threads, layered on {threads} threads");
+        output.WriteLine($"medians of {Rounds} turns, ms: one thread, {threads} threads, layered on {threads} threads; the last but one over the last; KiB of its values, of the arena under them");
         foreach (string name in names is [] ? ["yolov8n", "whisper-tiny-encoder", "whisper-tiny-decoder", "swinv2-tiny", "clip-text", "distilbert"] : names)
         {
             using var network = new ParallelLayers(ZooCatalog.Find(name), threads);
@@ -46,11 +49,27 @@ internal sealed class ParallelLayers : IDisposable
     {
         double[][] times = Measure();
         output.WriteLine($"{name}: {layers.Length} layers of several branches");
-        foreach (int layer in Enumerable.Range(0, layers.Length).OrderByDescending(l => times[l][0]).Take(Shown)) Line($"layer of {layers[layer].Length} branches", times[layer]);
-        Line("all of them", [.. sessions.Select((_, way) => times.Sum(t => t[way]))]);
+        foreach (int layer in Enumerable.Range(0, layers.Length).OrderByDescending(l => times[l][0]).Take(Shown))
+        {
+            PlanBuffer[] own = [.. buffers.Where(b => layers[layer].Contains(b.Branch))];
+            Line($"layer of {layers[layer].Length} branches", times[layer], $"{own.Sum(b => b.Bytes) / 1024,8} {Covered(own) / 1024,8}");
+        }
+        Line("all of them", [.. sessions.Select((_, way) => times.Sum(t => t[way]))], "");
 
-        void Line(string what, double[] us) => output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"  {what,-22} {us[0] / 1e3,8:0.000} {us[1] / 1e3,8:0.000} {us[2] / 1e3,8:0.000}   {us[1] / us[2]:0.00}"));
+        void Line(string what, double[] us, string bytes) => output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"  {what,-22} {us[0] / 1e3,8:0.000} {us[1] / 1e3,8:0.000} {us[2] / 1e3,8:0.000}   {us[1] / us[2]:0.00} {bytes}"));
+    }
+
+    /// <summary>Bytes of the arena that lie under some buffers, those under several counted once.</summary>
+    private static long Covered(IEnumerable<PlanBuffer> some)
+    {
+        long covered = 0, end = 0;
+        foreach (PlanBuffer buffer in some.OrderBy(b => b.Offset))
+        {
+            covered += Math.Max(0, buffer.Offset + buffer.Bytes - Math.Max(end, buffer.Offset));
+            end = Math.Max(end, buffer.Offset + buffer.Bytes);
+        }
+        return covered;
     }
 
     /// <summary>Microseconds by layer and way.</summary>
