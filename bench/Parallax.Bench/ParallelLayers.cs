@@ -52,24 +52,12 @@ internal sealed class ParallelLayers : IDisposable
         foreach (int layer in Enumerable.Range(0, layers.Length).OrderByDescending(l => times[l][0]).Take(Shown))
         {
             PlanBuffer[] own = [.. buffers.Where(b => layers[layer].Contains(b.Branch))];
-            Line($"layer of {layers[layer].Length} branches", times[layer], $"{own.Sum(b => b.Bytes) / 1024,8} {Covered(own) / 1024,8}");
+            Line($"layer of {layers[layer].Length} branches", times[layer], $"{own.Sum(b => b.Bytes) / 1024,8} {BranchMemory.Covered(own.Select(b => (b.Offset, b.Offset + b.Bytes))) / 1024,8}");
         }
         Line("all of them", [.. sessions.Select((_, way) => times.Sum(t => t[way]))], "");
 
         void Line(string what, double[] us, string bytes) => output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"  {what,-22} {us[0] / 1e3,8:0.000} {us[1] / 1e3,8:0.000} {us[2] / 1e3,8:0.000}   {us[1] / us[2]:0.00} {bytes}"));
-    }
-
-    /// <summary>Bytes of the arena that lie under some buffers, those under several counted once.</summary>
-    private static long Covered(IEnumerable<PlanBuffer> some)
-    {
-        long covered = 0, end = 0;
-        foreach (PlanBuffer buffer in some.OrderBy(b => b.Offset))
-        {
-            covered += Math.Max(0, buffer.Offset + buffer.Bytes - Math.Max(end, buffer.Offset));
-            end = Math.Max(end, buffer.Offset + buffer.Bytes);
-        }
-        return covered;
     }
 
     /// <summary>Microseconds by layer and way.</summary>

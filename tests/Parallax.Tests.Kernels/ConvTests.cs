@@ -6,11 +6,8 @@ namespace Parallax.Tests.Kernels;
 
 public sealed unsafe class ConvTests
 {
-    public static TheoryData<string> Widths =>
-        [.. GemmCatalog.Entries.Where(entry => entry.IsSupported || entry.Width == VecWidth.Scalar).Select(entry => entry.Name)];
-
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void TwoDimensional(string width)
     {
         int seed = 1;
@@ -22,7 +19,7 @@ public sealed unsafe class ConvTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void RowsLongerThanVectors(string width)
     {
         Check(ConvReference.Problem(1, 1, 3, 17, [9, 70], [3, 3], 1, 1, 1) with { HasBias = true, Activation = Activation.Relu }, width, 1);
@@ -32,7 +29,7 @@ public sealed unsafe class ConvTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void OtherRanks(string width)
     {
         Check(ConvReference.Problem(2, 1, 4, 6, [50], [7], 2, 3, 2), width, 1);
@@ -43,7 +40,7 @@ public sealed unsafe class ConvTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Groups(string width)
     {
         Check(ConvReference.Problem(2, 2, 6, 8, [9, 9], [3, 3], 1, 1, 1) with { HasBias = true }, width, 1);
@@ -52,7 +49,7 @@ public sealed unsafe class ConvTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Epilogues(string width)
     {
         int seed = 1;
@@ -70,7 +67,7 @@ public sealed unsafe class ConvTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void SeveralSlabsAndBlocks(string width)
     {
         Check(ConvReference.Problem(1, 1, 40, 190, [17, 19], [3, 3], 1, 1, 1) with { HasBias = true, Activation = Activation.Relu }, width, 1);
@@ -80,10 +77,10 @@ public sealed unsafe class ConvTests
 
     /// <summary>Blocks that begin inside a row, the last of which is short, and blocks of whole rows: each pads the rows that it needs, or all share them.</summary>
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void BlocksThatPadTheirRows(string width)
     {
-        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         ConvAlgorithm algorithm = ConvCatalog.Entries.Single(e => e.Name == "conv_f32_implicit");
         ConvProblem[] alone =
         [
@@ -105,7 +102,7 @@ public sealed unsafe class ConvTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void EmptyAndTiny(string width)
     {
         Check(ConvReference.Problem(0, 1, 3, 4, [5, 5], [3, 3]), width, 1);
@@ -152,7 +149,7 @@ public sealed unsafe class ConvTests
 
     /// <summary>Tile rows that end inside a vector, blocks that begin inside a tile row, several slabs, chunks of rows and blocks that share their input.</summary>
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void TransformedDomain(string width)
     {
         int seed = 1;
@@ -199,7 +196,7 @@ public sealed unsafe class ConvTests
     {
         ConvReference.Inputs inputs = ConvReference.Draw(problem, seed);
         double[] expected = ConvReference.Compute(problem, inputs);
-        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         double sums = 2e-6 * (4 + problem.GroupInputs * problem.Taps), transformed = 5e-5 * expected.Select(Math.Abs).DefaultIfEmpty().Max();
         foreach (ConvAlgorithm algorithm in ConvCatalog.Entries.Where(algorithm => algorithm.Supports(problem)))
             foreach (bool constant in (bool[])[false, true])

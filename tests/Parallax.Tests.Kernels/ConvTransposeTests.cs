@@ -6,10 +6,8 @@ namespace Parallax.Tests.Kernels;
 
 public sealed unsafe class ConvTransposeTests
 {
-    public static TheoryData<string> Widths => ConvTests.Widths;
-
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void TwoDimensional(string width)
     {
         int seed = 1;
@@ -21,7 +19,7 @@ public sealed unsafe class ConvTransposeTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void OtherRanksAndGroups(string width)
     {
         Check(Problem(2, 1, 4, 6, [40], 5, 2, 1, 2, 1), width, 1);
@@ -44,7 +42,7 @@ public sealed unsafe class ConvTransposeTests
         float[] w = RandomData.Floats(problem.InputChannels * problem.GroupOutputs * problem.Taps, seed + 1);
         float[] bias = RandomData.Floats(problem.OutputChannels, seed + 2);
         double[] expected = Reference(problem, x, w, bias);
-        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         foreach (bool constant in (bool[])[false, true])
         {
             using var px = new GuardedBuffer<float>(x);

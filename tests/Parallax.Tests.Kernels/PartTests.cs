@@ -7,9 +7,6 @@ namespace Parallax.Tests.Kernels;
 /// <summary>Columns and rows of products, channels and rows of convolutions that are computed without the others: the bits of the whole, and nothing else is written.</summary>
 public sealed unsafe class PartTests
 {
-    public static TheoryData<string> Widths =>
-        [.. GemmCatalog.Entries.Where(entry => entry.IsSupported || entry.Width == VecWidth.Scalar).Select(entry => entry.Name)];
-
     private static readonly GemmProblem[] Products =
         [
         .. from m in (int[])[1, 3, 5, 17] from n in (int[])[2, 17, 66] from k in (int[])[1, 40] select new GemmProblem(m, n, k),
@@ -26,16 +23,16 @@ public sealed unsafe class PartTests
     ];
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Columns(string width) => AssertParts(width, OutputAxis.Channels, problem => [1, 2, 16, 32, 37, problem.N - 1]);
 
     [Theory]
-    [MemberData(nameof(Widths))]
-    public void Rows(string width) => AssertParts(width, OutputAxis.Rows, problem => Entry(width).MR is var height ? [height, 2 * height, (problem.M - 1) / height * height] : []);
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
+    public void Rows(string width) => AssertParts(width, OutputAxis.Rows, problem => GemmEntries.Named(width).MR is var height ? [height, 2 * height, (problem.M - 1) / height * height] : []);
 
     private static void AssertParts(string width, OutputAxis axis, Func<GemmProblem, int[]> cutsOf)
     {
-        GemmMicroKernel entry = Entry(width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         int seed = 1;
         foreach (GemmProblem problem in Products)
         {
@@ -72,20 +69,20 @@ public sealed unsafe class PartTests
         ];
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Channels(string width) =>
-        AssertConvolutionParts(width, OutputAxis.Channels, problem => problem.ChannelGranule(Entry(width)), problem => problem.OutputChannels, problem => problem.OutputPlane);
+        AssertConvolutionParts(width, OutputAxis.Channels, problem => ConvProblem.ChannelGranuleOf(problem.Groups, problem.OutputChannels, GemmEntries.Named(width)), problem => problem.OutputChannels, problem => problem.OutputPlane);
 
     /// <summary>Of images; of signals at other places as well than those that the planner takes.</summary>
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Rows_of_planes(string width) => AssertConvolutionParts(width, OutputAxis.Rows, problem => problem.Axes.Length == 1 ? 3 : ConvProblem.RowGranuleOf(problem.Axes.Length),
         problem => (int)problem.Axes[0].Output, problem => problem.OutputPlane / (int)problem.Axes[0].Output);
 
     /// <param name="inner">Elements of the result for each index of the axis.</param>
     private static void AssertConvolutionParts(string width, OutputAxis axis, Func<ConvProblem, int> granuleOf, Func<ConvProblem, int> extentOf, Func<ConvProblem, int> inner)
     {
-        GemmMicroKernel entry = Entry(width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         int seed = 1;
         foreach (ConvProblem problem in Convolutions.Select(p => p with { HasBias = true }))
         {
@@ -146,8 +143,6 @@ public sealed unsafe class PartTests
     }
 
     private const float Unwritten = 12345.678f;
-
-    private static GemmMicroKernel Entry(string width) => GemmCatalog.Entries.Single(e => e.Name == width);
 
     private static void AssertPart(float[] whole, float[] part, Func<int, bool> isInPart, string what)
     {

@@ -7,9 +7,6 @@ namespace Parallax.Tests.Kernels;
 /// <summary>Right operands that are kept in 16 bits give the bits that the same numbers give in 32.</summary>
 public sealed unsafe class ShortWeightsTests
 {
-    public static TheoryData<string> Widths =>
-        [.. GemmCatalog.Entries.Where(entry => entry.IsSupported || entry.Width == VecWidth.Scalar).Select(entry => entry.Name)];
-
     private static readonly GemmProblem[] Problems =
     [
         new(1, 1, 1), new(1, 70, 40), new(3, 33, 600), new(17, 131, 300) { HasResidual = true, Activation = Activation.Silu }, new(200, 66, 530) { Bias = new MatrixLayout(0, 1) },
@@ -18,10 +15,10 @@ public sealed unsafe class ShortWeightsTests
     ];
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Numbers_of_eleven_bits_are_kept_whole(string width)
     {
-        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         int seed = 1;
         foreach (GemmProblem problem in Problems)
         {
@@ -38,10 +35,10 @@ public sealed unsafe class ShortWeightsTests
     }
 
     [Theory]
-    [MemberData(nameof(Widths))]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Others_are_rounded_where_that_is_asked_for(string width)
     {
-        GemmMicroKernel entry = GemmCatalog.Entries.Single(e => e.Name == width);
+        GemmMicroKernel entry = GemmEntries.Named(width);
         foreach (GemmProblem problem in Problems.Where(p => p.K > 1))
         {
             GemmReference.Inputs inputs = GemmReference.Draw(problem, 9);

@@ -31,7 +31,7 @@ internal static class CoExecutionReport
 
     private static string Row(LayerTimes l, Func<Timing, double> of)
     {
-        CutTimes best = l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => of(c.Measured.All))!;
+        CutTimes best = l.Grid.MinBy(c => of(c.Measured.All))!;
         return string.Create(CultureInfo.InvariantCulture,
             $"{l.Network,-21} {l.Shape,-42} {l.Macs / 1e6,7:0.0} {l.Runs,5} {of(l.Cpu.Measured.All),9:0} {of(l.Device.Measured.All),9:0} {l.Chosen,7} {of(l.ChosenCut.Measured.All),9:0} {best.Cut,6} {of(best.Measured.All),9:0} {Percent(l.Regret(of)),7} {l.Speedup(of),8:0.00} {l.Ideal(of),6:0.00} {Percent(l.Speedup(of) / l.Ideal(of)),8}");
     }
@@ -43,7 +43,7 @@ internal static class CoExecutionReport
         Line("regret of the chosen cut, geometric mean", of => Percent(Mean(layers, l => 1 + l.Regret(of)) - 1));
         Line("regret, nine in ten within", of => Percent(Quantile(layers, l => l.Regret(of), 0.9)));
         Line($"layers within {RegretBar:0 %}", of => $"{layers.Count(l => l.Regret(of) <= RegretBar)}");
-        Line("regret of the grid's cut that is predicted best", of => Percent(Mean(layers, l => l.OverBest(l.Cuts.Where((_, i) => l.OnGrid[i]).MinBy(c => c.PredictedUs)!, of)) - 1));
+        Line("regret of the grid's cut that is predicted best", of => Percent(Mean(layers, l => l.OverBest(l.Grid.MinBy(c => c.PredictedUs)!, of)) - 1));
         Line("speed-up, geometric mean", of => Ratio(Mean(layers, l => l.Speedup(of))));
         Line("speed-up, best", of => Ratio(layers.Max(l => l.Speedup(of))));
         Line("speed-up of the grid's best, geometric mean", of => Ratio(Mean(layers, l => l.BestSpeedup(of))));

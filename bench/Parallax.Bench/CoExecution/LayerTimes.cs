@@ -49,6 +49,9 @@ internal sealed record LayerTimes(string Network, LayerFamily Family, string Sha
 
     internal CutTimes Cpu => Cuts[^1];
 
+    /// <summary>All that the exhaustive grid has.</summary>
+    internal IEnumerable<CutTimes> Grid => Cuts.Where((_, i) => OnGrid[i]);
+
     internal CutTimes ChosenCut => Cuts.Single(c => c.Cut == Chosen);
 
     /// <summary>The faster of the two sides alone.</summary>
@@ -63,7 +66,7 @@ internal sealed record LayerTimes(string Network, LayerFamily Family, string Sha
     /// </summary>
     internal double? OverBest(CutTimes cut, Func<Timing, double> of, Func<CutTimes, bool> isOne)
     {
-        CutTimes[] some = [.. Cuts.Where((c, i) => OnGrid[i] && isOne(c))];
+        CutTimes[] some = [.. Grid.Where(isOne)];
         if (some.Length == 0) return null;
         return Math.Sqrt(Over(0, 1) * Over(1, 0));
 

@@ -51,7 +51,7 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     /// <summary>
     /// The problem that computes some of the output channels, whole groups where there are several, or some of the rows of each, and leaves the others as they are. Rows are places
     /// along the first spatial axis. Its operands begin at <see cref="OffsetsOf"/>. With the same entry of <see cref="ConvCatalog"/>, results get the bits that they have in the whole if
-    /// the part begins and ends at multiples of <see cref="ChannelGranule"/> or <see cref="RowGranuleOf"/>, or with the last channel or row.
+    /// the part begins and ends at multiples of <see cref="ChannelGranuleOf"/> or <see cref="RowGranuleOf"/>, or with the last channel or row.
     /// </summary>
     public ConvProblem Part(OutputPart part) => part.Axis == OutputAxis.Rows ? RowsOf(part) : ChannelsOf(part);
 
@@ -68,9 +68,6 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     public static int RowGranuleOf(int axes) => axes == 1 ? GemmCatalog.Best.NR : WinogradF4.Results;
 
     /// <summary>Output channels that belong together: those of a group, or the rows of a tile, for tiles of another height add in another order.</summary>
-    public int ChannelGranule(GemmMicroKernel? entry = null) => ChannelGranuleOf(Groups, OutputChannels, entry);
-
-    /// <summary>As <see cref="ChannelGranule"/>, of any convolution with so many groups and output channels.</summary>
     public static int ChannelGranuleOf(int groups, int outputs, GemmMicroKernel? entry = null) => groups > 1 ? outputs / groups : (entry ?? GemmCatalog.Best).MR;
 
     /// <summary>Where a group of an image begins, in elements of X.</summary>

@@ -154,10 +154,8 @@ internal sealed unsafe class GemmEngine
     /// <summary>The panel of B behind this one: in the slab, in the block's next slab, or else where the next block begins.</summary>
     private float* Next(PackedMatrix packed, int index, int slab, int column, int j, int columns)
     {
-        if (j + entry.NR < columns) return Panel(slabs.Start(slab), column + j + entry.NR);
-        return slab + 1 < slabs.Count ? Panel(slabs.Start(slab + 1), column) : Panel(0, column + columns);
-
-        float* Panel(int start, int at) => packed.IsShort ? (float*)packed.ShortRight(index, start, at) : packed.Right(index, start, at);
+        if (j + entry.NR < columns) return packed.Right(index, slabs.Start(slab), column + j + entry.NR);
+        return slab + 1 < slabs.Count ? packed.Right(index, slabs.Start(slab + 1), column) : packed.Right(index, 0, column + columns);
     }
 
     private void RunColumn(
@@ -244,13 +242,13 @@ internal sealed unsafe class GemmEngine
     private float* Right(in GemmOperands operands, float* scratch, int column, int columns, int start, int depth, out nint stride)
     {
         stride = entry.NR;
-        if (operands.PackedB is { IsShort: true } narrow)
+        if (operands.PackedB is { } packed)
         {
-            ShortFloats.Widen(narrow.ShortRight(operands.PackedBIndex, start, column), scratch, (nint)depth * entry.NR, narrow.ShortScale);
+            float* panel = packed.Right(operands.PackedBIndex, start, column);
+            if (!packed.IsShort) return panel;
+            ShortFloats.Widen((short*)panel, scratch, (nint)depth * entry.NR, packed.ShortScale);
             return scratch;
         }
-        if (operands.PackedB is { } packed)
-            return packed.Right(operands.PackedBIndex, start, column);
         if (rightSource is not null)
         {
             rightSource.PackPanel(scratch, operands.B, start, depth, column, columns);

@@ -49,7 +49,7 @@ public sealed unsafe class PackedMatrix : IDisposable
         PaddedLanes = isLeft ? entry.PaddedRows(lanes) : entry.PaddedColumns(lanes);
         RowStride = isLeft ? lanes == 1 ? slabs.Size : LeftRows.Stride(slabs.Size) : 0;
         MatrixElements = (nint)PaddedLanes * (isLeft ? slabs.Count * RowStride : depth);
-        ByteCount = (IsShort ? sizeof(short) : sizeof(float)) * (long)count * MatrixElements;
+        ByteCount = ElementBytes * (long)count * MatrixElements;
         data = (float*)PackedMemory.Allocate(ByteCount);
     }
 
@@ -74,6 +74,8 @@ public sealed unsafe class PackedMatrix : IDisposable
 
     /// <summary>What short elements are multiples of; 0 where they are not short.</summary>
     internal float ShortScale { get; }
+
+    private nint ElementBytes => IsShort ? sizeof(short) : sizeof(float);
 
     internal int PaddedLanes { get; }
 
@@ -155,13 +157,9 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>A row of an A, in the slab that begins at depth <paramref name="start"/>.</summary>
     internal float* Left(int matrix, int start, int row) => data + matrix * MatrixElements + ((nint)slabs.Index(start) * PaddedLanes + row) * RowStride;
 
-    /// <summary>The panel of a B that begins at a column, a multiple of NR, in the slab that begins at depth <paramref name="start"/> and is as deep as it is.</summary>
-    internal float* Right(int matrix, int start, int column) => data + PanelAt(matrix, start, column);
-
-    /// <summary>As <see cref="Right"/>, of a B whose elements are short.</summary>
-    internal short* ShortRight(int matrix, int start, int column) => (short*)data + PanelAt(matrix, start, column);
-
-    private nint PanelAt(int matrix, int start, int column) => matrix * MatrixElements + (nint)start * PaddedLanes + (nint)column * Math.Min(slabs.Size, Depth - start);
+    /// <summary>The panel of a B that begins at a column, a multiple of NR, in the slab that begins at depth <paramref name="start"/> and is as deep as it is; of shorts where they are.</summary>
+    internal float* Right(int matrix, int start, int column) =>
+        (float*)((byte*)data + ElementBytes * (matrix * MatrixElements + (nint)start * PaddedLanes + (nint)column * Math.Min(slabs.Size, Depth - start)));
 
     /// <summary>Takes one more reference.</summary>
     public PackedMatrix AddReference()

@@ -52,9 +52,7 @@ internal sealed class BranchDemand
             live[buffer.LiveIn ? 0 : first] += bytes[i];
             live[buffer.LiveOut ? steps : last + 1] -= bytes[i];
         }
-        long peak = live[0];
-        for (int step = 1; step <= steps; step++) peak = Math.Max(peak, live[step] += live[step - 1]);
-        return peak;
+        return LowerBound.Peak(live);
     }
 
     /// <summary>Of the branches that are ready, always the one that leaves the fewest bytes behind.</summary>
@@ -100,9 +98,7 @@ internal sealed class BranchDemand
             live[first] += bytes[i];
             live[last + 1] -= bytes[i];
         }
-        long peak = live[0];
-        for (int step = 1; step < live.Length; step++) peak = Math.Max(peak, live[step] += live[step - 1]);
-        return peak;
+        return LowerBound.Peak(live);
     }
 
     /// <summary>Live bytes while branches start and finish.</summary>

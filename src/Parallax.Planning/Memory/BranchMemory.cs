@@ -24,7 +24,8 @@ public sealed record BranchMemory(BranchId Branch, long NoReuseBytes, long Plann
             Peak(problem, buffers, branch)))];
     }
 
-    private static long Covered(IEnumerable<(long Start, long End)> ranges)
+    /// <summary>Bytes that lie in some ranges, those in several counted once.</summary>
+    internal static long Covered(IEnumerable<(long Start, long End)> ranges)
     {
         long covered = 0, reached = 0;
         foreach ((long start, long end) in ranges.OrderBy(r => r.Start))
@@ -44,8 +45,6 @@ public sealed record BranchMemory(BranchId Branch, long NoReuseBytes, long Plann
             live[buffer.LiveIn ? 0 : here.Min(a => a.First)] += MemoryProblem.Align(buffer.Bytes);
             if (here.Length == buffer.Accesses.Length && !buffer.LiveOut) live[here.Max(a => a.Last) + 1] -= MemoryProblem.Align(buffer.Bytes);
         }
-        long peak = live[0];
-        for (int i = 1; i < live.Length; i++) peak = Math.Max(peak, live[i] += live[i - 1]);
-        return peak;
+        return LowerBound.Peak(live);
     }
 }

@@ -15,8 +15,15 @@ internal static class LowerBound
             live[Math.Max(0, lifetimes.Start[i])] += lifetimes.Bytes[i];
             live[lifetimes.End[i] == int.MaxValue ? lifetimes.StepCount + 1 : lifetimes.End[i] + 1] -= lifetimes.Bytes[i];
         }
+        return Peak(live);
+    }
+
+    /// <summary>The most that is live at any step.</summary>
+    /// <param name="live">By step, by how many bytes more is live there than at the step before; then what is live.</param>
+    internal static long Peak(long[] live)
+    {
         long peak = live[0];
-        for (int i = 1; i < live.Length; i++) peak = Math.Max(peak, live[i] += live[i - 1]);
+        for (int step = 1; step < live.Length; step++) peak = Math.Max(peak, live[step] += live[step - 1]);
         return peak;
     }
 

@@ -95,7 +95,6 @@ public readonly record struct RegionPlace(long ByteCount, bool IsInput, bool IsO
 public readonly record struct ByteRows(long Offset, long Width, long Pitch, long Count)
 {
     internal static ByteRows All(long byteCount) => new(0, byteCount, byteCount, 1);
-
 }
 
 /// <summary>Nodes that a device computes as one, with shapes that are known. Immutable.</summary>
