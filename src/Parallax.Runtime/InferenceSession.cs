@@ -229,6 +229,7 @@ public sealed class InferenceSession : IDisposable
     {
         if (Interlocked.Exchange(ref disposed, 1) != 0) return;
         compiled.Dispose();
+        compiled.Settings.Outputs.Dispose();
         weights.Dispose();
         model.Dispose();
     }

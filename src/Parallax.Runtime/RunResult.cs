@@ -3,7 +3,10 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Parallax;
 
-/// <summary>The outputs of one run, by name, in the model's order. Disposing it gives their memory back: read them before.</summary>
+/// <summary>
+/// The outputs of one run, by name, in the model's order, valid for as long as they are held, also when the session is disposed. Disposing a result gives their memory
+/// back, which outputs of later runs may then get: read them before. Of such memory a session keeps 32 MiB at most; that of a forgotten result is freed when it is collected.
+/// </summary>
 public sealed class RunResult : IReadOnlyList<KeyValuePair<string, Datum>>, IDisposable
 {
     private readonly string[] names;

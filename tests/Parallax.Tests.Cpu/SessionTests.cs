@@ -117,6 +117,61 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public void Results_that_are_kept_over_later_runs_keep_their_contents()
+    {
+        using var session = new InferenceSession(SmallNetwork(), new SessionOptions { Threads = 2 });
+        byte[] Expected(int seed)
+        {
+            var buffers = new Dictionary<string, Tensor> { ["r"] = Tensor.Allocate(DType.Float32, [1, 8, 32, 32]) };
+            session.Run(new() { ["x"] = Image(1, 32, 32, seed) }, buffers);
+            return buffers["r"].Bytes.ToArray();
+        }
+
+        byte[][] expected = [.. Enumerable.Range(0, 5).Select(Expected)];
+        Parallel.For(0, 8, caller =>
+        {
+            var kept = new Queue<(int Seed, RunResult Result)>();
+            for (int run = 0; run < 40; run++)
+            {
+                int seed = (caller + run) % expected.Length;
+                kept.Enqueue((seed, session.Run(new() { ["x"] = Image(1, 32, 32, seed) })));
+                if (kept.Count <= run % 4) continue;
+                (int oldest, RunResult result) = kept.Dequeue();
+                Assert.True(result["r"].Bytes.SequenceEqual(expected[oldest]));
+                result.Dispose();
+            }
+            foreach ((int seed, RunResult result) in kept) Assert.True(result["r"].Bytes.SequenceEqual(expected[seed]));
+        });
+    }
+
+    /// <summary>As a decoder's cache does it: what one run gives is the next one's input, and is given back behind that.</summary>
+    [Fact]
+    public void Outputs_that_are_fed_back_take_turns_in_the_same_memory()
+    {
+        byte[] model = new ModelBuilder()
+            .Input("x", DType.Float32, "n", "m")
+            .Constant("one", Tensor.Scalar(1f))
+            .Node("Add", ["x", "one"], ["y"])
+            .Output("y")
+            .Build();
+        using var session = new InferenceSession(model, new SessionOptions { Threads = 1 });
+        var places = new HashSet<nint>();
+        RunResult last = session.Run(new() { ["x"] = Tensor.Zeros(DType.Float32, [50, 100]) });
+        for (int run = 1; run < 100; run++)
+        {
+            RunResult next = session.Run(new() { ["x"] = last["y"] });
+            last.Dispose();
+            last = next;
+            places.Add(last["y"].Address);
+        }
+        Assert.Equal(2, places.Count);
+        Assert.Equal(-1, last["y"].Span<float>().IndexOfAnyExcept(100));
+        session.Dispose();
+        Assert.Equal(100, last["y"].Span<float>()[^1]);
+        last.Dispose();
+    }
+
+    [Fact]
     public void A_steady_run_into_callers_buffers_allocates_nothing()
     {
         using var session = new InferenceSession(SmallNetwork(), new SessionOptions { Threads = 2 });

@@ -269,6 +269,8 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
 
     internal SchedulePolicy Policy { get; init; }
 
+    internal OutputPool Outputs { get; } = new();
+
     internal ArenaCheck ArenaCheck { get; init; }
 
     internal ScheduleOptions Schedule(long budgetBytes) => new(Workers, Mode, budgetBytes, DispatchUs: CostModel.DispatchUs, Policy: Policy);

@@ -19,6 +19,7 @@ internal sealed unsafe class RunState : IDisposable
     private readonly ArenaCheck arenaCheck;
     private readonly GuardedArena? guarded;
     private readonly MemoryBudget budget;
+    private readonly OutputPool outputPool;
     private bool isNested;
 
     internal RunState(ExecutionPlan plan, Schedule schedule, RunSettings settings)
@@ -27,6 +28,7 @@ internal sealed unsafe class RunState : IDisposable
         Schedule = schedule;
         Pool = settings.Pool;
         budget = settings.Budget;
+        outputPool = settings.Outputs;
         Workers = Math.Min(settings.Workers, schedule.Workers);
         isCapped = schedule.Workers < settings.Workers;
         arenaCheck = settings.ArenaCheck;
@@ -192,7 +194,7 @@ internal sealed unsafe class RunState : IDisposable
         foreach ((Slot slot, DType type, long[] dims) in plan.OutputSlots)
         {
             var tensor = (Tensor?)outputs[slot.Position];
-            if (tensor is null) outputs[slot.Position] = tensor = isNested ? Region!.Allocate(type, dims) : RunMemory.Allocate(type, dims);
+            if (tensor is null) outputs[slot.Position] = tensor = isNested ? Region!.Allocate(type, dims) : outputPool.Allocate(type, dims);
             else if (tensor.DType != type || !tensor.Dims.SequenceEqual(dims))
                 throw new InvalidInputException($"the buffer of output '{plan.OutputNames[slot.Position]}' must be {type}{Shape.ToString(dims)}, got {tensor}");
             data[slot.Index] = tensor;
@@ -220,9 +222,16 @@ internal sealed unsafe class RunState : IDisposable
             else
             {
                 // What the caller gave, what the model keeps, and what dies with the run must not leave as it is; a loop or a view may have passed it on.
-                outputs[position] = datum is Tensor { Storage: not null } t ? RunMemory.Copy(t) : RunMemory.Detach(datum);
+                outputs[position] = datum is Tensor { Storage: not null } t ? CopyOut(t) : RunMemory.Detach(datum);
             }
         }
+    }
+
+    private Tensor CopyOut(Tensor tensor)
+    {
+        Tensor copy = outputPool.Allocate(tensor.DType, tensor.Dims);
+        RunMemory.CopyBytes(tensor, copy);
+        return copy;
     }
 
     private void Point(Slot slot, nint address)

@@ -1,16 +1,16 @@
 namespace Parallax.Runtime.Memory;
 
-/// <summary>Memory of values whose size is known only while a run goes on, and of results.</summary>
+/// <summary>Memory of values whose size is known only while a run goes on.</summary>
 internal static class RunMemory
 {
     /// <summary>Below this, the garbage collector's own memory is cheaper than native memory with a finalizer.</summary>
     private const long SmallBytes = 4096;
 
-    internal static Tensor Allocate(DType type, ReadOnlySpan<long> dims)
-    {
-        if (type == DType.String || type.ByteCount(Shape.Count(dims)) <= SmallBytes) return Tensor.Allocate(type, dims);
-        return new Tensor(type, dims, new NativeStorage(type.ByteCount(Shape.Count(dims))), ownsStorage: true);
-    }
+    internal static Tensor Allocate(DType type, ReadOnlySpan<long> dims) => IsManaged(type, dims)
+        ? Tensor.Allocate(type, dims)
+        : new Tensor(type, dims, new NativeStorage(type.ByteCount(Shape.Count(dims))), ownsStorage: true);
+
+    internal static bool IsManaged(DType type, ReadOnlySpan<long> dims) => type == DType.String || type.ByteCount(Shape.Count(dims)) <= SmallBytes;
 
     /// <summary>One more holder of a datum's memory, where that belongs to a run.</summary>
     internal static void Hold(Datum? datum)
@@ -42,7 +42,7 @@ internal static class RunMemory
         return true;
     }
 
-    internal static Tensor Copy(Tensor tensor)
+    private static Tensor Copy(Tensor tensor)
     {
         if (tensor.Storage is null) return tensor.Clone();
         Tensor copy = Allocate(tensor.DType, tensor.Dims);

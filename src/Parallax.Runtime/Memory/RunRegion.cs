@@ -138,7 +138,7 @@ internal sealed unsafe class RunRegion
     }
 
     /// <summary>The class of a size, and the size of its blocks: a multiple of 64 bytes.</summary>
-    private static int ClassOf(long bytes, out long size)
+    internal static int ClassOf(long bytes, out long size)
     {
         int log = BitOperations.Log2((ulong)(bytes - 1) | 1) - 2; // 5..8 times 2^log hold bytes
         log = Math.Max(log, SmallestLog);
