@@ -42,6 +42,8 @@ public sealed class AttentionTests
         new(2, 2, 2, 60, 0, 190, 9, 7, Mask: MaskKind.BoolOfKeys, MissingMaskKeys: 3),
         new(1, 2, 2, 150, 0, 290, 16, 16, Mask: MaskKind.Additive, Banded: true),
         new(2, 1, 1, 2, 0, 290, 16, 16, Banded: true),
+        new(1, 2, 1, 3, 1025, 3, 24, 20, Causal: true, Mask: MaskKind.BoolOfKeys),
+        new(2, 3, 3, 1, 0, 1502, 17, 33, Packed: true, Lengths: true),
     ];
 
     public static TheoryData<int> Cases() => [.. Enumerable.Range(0, Problems.Length)];

@@ -8,15 +8,15 @@ namespace Parallax.Kernels.Attention;
 /// </summary>
 internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> where V : struct, IVec<V>
 {
-    private const int KeysPerTile = 128, TilesPerPack = 4, FewQueries = 3, BlockRows = 64;
+    private const int TilesPerPack = 4, FewQueries = 3, BlockRows = 64;
 
     /// <summary>Exponentials grow to e^16 before what was summed is scaled anew: most tiles of keys then leave it as it is.</summary>
     private const float ShiftSlack = 16;
 
     private readonly GemmMicroKernel entry;
-    private readonly int headSize, valueSize, paddedValue, paddedQueries;
+    private readonly int headSize, valueSize, paddedValue, paddedQueries, keysPerTile;
     private readonly nint queryStride;
-    private readonly bool packsOnce, seesAll;
+    private readonly bool packsOnce, packsTiles, seesAll;
 
     internal FlashAttentionKernel(AttentionProblem problem, GemmMicroKernel entry) : base(problem, QueriesPerBlock(entry))
     {
@@ -26,21 +26,24 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         queryStride = LeftRows.Stride(headSize);
         paddedQueries = entry.PaddedRows(Math.Min(problem.Queries, QueriesPerBlock(entry)));
         packsOnce = QueryBlocks > 1;
+        packsTiles = !packsOnce && problem.Queries > FewQueries;
+        // Few queries read keys and values once, from wherever they are: long tiles.
+        keysPerTile = problem.Queries > FewQueries ? 128 : 1024;
         seesAll = problem is { Causal: false, LeftWindow: < 0, RightWindow: < 0, HasLengths: false, SeenKeys: null } && (problem.Mask is not { } mask || mask.Keys == problem.Keys);
     }
 
     public override string Name => $"attention_float_flash_v{32 * V.Count}";
 
-    public override long WorkerScratchBytes => sizeof(float) * (paddedQueries * queryStride + (packsOnce ? 0 : Lines(KeysPerTile * headSize))
-        + entry.MR * ScoreStride + Lines(paddedQueries * paddedValue) + Lines(KeysPerTile * entry.NR) + 2 * Lines(paddedQueries) + Lines(entry.MR) + Lines(KeysPerTile));
+    public override long WorkerScratchBytes => sizeof(float) * (paddedQueries * queryStride + (packsTiles ? Lines(keysPerTile * headSize) : 0)
+        + entry.MR * ScoreStride + Lines(paddedQueries * paddedValue) + (packsTiles ? Lines(keysPerTile * entry.NR) : 0) + 2 * Lines(paddedQueries) + Lines(entry.MR) + Lines(keysPerTile));
 
-    protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * KeysPerTile - 1) / (TilesPerPack * KeysPerTile) : 0;
+    protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * keysPerTile - 1) / (TilesPerPack * keysPerTile) : 0;
 
     protected override long PackedElements => KeyElements + Lines((long)paddedValue * Problem.Keys);
 
     private long KeyElements => Lines((long)entry.PaddedColumns(Problem.Keys) * headSize);
 
-    private static nint ScoreStride => LeftRows.Stride(KeysPerTile);
+    private nint ScoreStride => LeftRows.Stride(keysPerTile);
 
     private static int QueriesPerBlock(GemmMicroKernel entry) => entry.MR * ((BlockRows + entry.MR - 1) / entry.MR);
 
@@ -53,7 +56,7 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     protected override void Pack(int part, in KeyRows rows)
     {
-        int first = part * TilesPerPack * KeysPerTile, count = Math.Min(TilesPerPack * KeysPerTile, Problem.Keys - first);
+        int first = part * TilesPerPack * keysPerTile, count = Math.Min(TilesPerPack * keysPerTile, Problem.Keys - first);
         PackKeys(rows.Packed + (long)first * headSize, rows, first, count);
         for (int column = 0; column < valueSize; column += entry.NR)
             PackValues(PackedValues(rows, column) + (long)first * entry.NR, rows, column, first, count);
@@ -67,9 +70,9 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         new Span<float>(tile.Sum, block.Count).Clear();
         LoadQueries(block, args, tile);
         (int begin, int end) = Seen(block, args, 0, block.Count);
-        for (int key = begin / KeysPerTile * KeysPerTile; key < end; key += KeysPerTile)
+        for (int key = begin / keysPerTile * keysPerTile; key < end; key += keysPerTile)
         {
-            int count = Math.Min(KeysPerTile, end - key);
+            int count = Math.Min(keysPerTile, end - key);
             LoadKeys(block, rows, args, ref tile, key, count);
             for (int row = 0; row < block.Count; row += entry.MR)
                 AddTile(block, rows, args, tile, row, Math.Min(entry.MR, block.Count - row), key, count);
@@ -81,10 +84,10 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         var tile = new Tile { Query = at };
         tile.Keys = tile.Query + paddedQueries * queryStride;
-        tile.Scores = tile.Keys + (packsOnce ? 0 : Lines(KeysPerTile * headSize));
+        tile.Scores = tile.Keys + (packsTiles ? Lines(keysPerTile * headSize) : 0);
         tile.Result = tile.Scores + entry.MR * ScoreStride;
         tile.Values = tile.Result + Lines(paddedQueries * paddedValue);
-        tile.Shift = tile.Values + Lines(KeysPerTile * entry.NR);
+        tile.Shift = tile.Values + (packsTiles ? Lines(keysPerTile * entry.NR) : 0);
         tile.Sum = tile.Shift + Lines(paddedQueries);
         tile.Largest = tile.Sum + Lines(paddedQueries);
         tile.Seen = tile.Largest + Lines(entry.MR);
@@ -134,9 +137,9 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     private void LoadKeys(in QueryBlock block, in KeyRows rows, in KernelArgs args, ref Tile tile, int key, int count)
     {
         if (packsOnce) tile.Keys = rows.Packed + (long)key * headSize;
-        else if (block.Count > FewQueries) PackKeys(tile.Keys, rows, key, count);
+        else if (packsTiles) PackKeys(tile.Keys, rows, key, count);
         int column = valueSize / entry.NR * entry.NR;
-        if (!packsOnce && column < valueSize && block.Count > FewQueries) PackValues(tile.Values, rows, column, key, count);
+        if (packsTiles && column < valueSize) PackValues(tile.Values, rows, column, key, count);
         if (Problem.Mask is { IsBool: true, Query: 0 } mask)
             FlashRows.Widen(args.Input<byte>(3) + mask.Offset(block.Batch, block.Head, 0) + key, tile.Seen, count);
     }
@@ -165,11 +168,14 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     private void Dots(in QueryBlock block, in KeyRows rows, in Tile tile, int key, int first, int last)
     {
-        for (int j = first; j < last; j++)
+        float* keys = rows.Keys + (key + first) * rows.KeyStride, scores = tile.Scores + first;
+        for (int i = 0; i < block.Count; i++)
+            FlashRows.Dots<V>(tile.Query + i * queryStride, keys, (nint)rows.KeyStride, headSize, scores + i * ScoreStride, last - first);
+        if (Problem.NormEpsilon is null) return;
+        for (int j = 0; j < last - first; j++)
         {
-            float* k = rows.Keys + (key + j) * rows.KeyStride;
-            float length = Problem.NormEpsilon is null ? 1 : Length(k);
-            for (int i = 0; i < block.Count; i++) tile.Scores[i * ScoreStride + j] = FlashRows.Dot<V>(tile.Query + i * queryStride, k, headSize) / length;
+            float length = Length(keys + j * rows.KeyStride);
+            for (int i = 0; i < block.Count; i++) scores[i * ScoreStride + j] /= length;
         }
     }
 
