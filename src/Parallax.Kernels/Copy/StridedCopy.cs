@@ -73,6 +73,7 @@ public sealed unsafe class StridedCopy
         rowChunk = Math.Clamp(blockElements / Math.Max(columnChunk, 1), 1, Math.Max(rows.Count, 1));
         columnChunks = TotalBytes == 0 ? 0 : (columns.Count + columnChunk - 1) / columnChunk;
         rowChunks = (rows.Count + rowChunk - 1) / rowChunk;
+        rowChunk = (rows.Count + rowChunks - 1) / Math.Max(rowChunks, 1); // chunks of about one size
         units = columnChunks * rowChunks;
         foreach (CopyAxis axis in outer) units *= axis.Count;
         unitsPerBlock = Math.Max(1, BlockBytes / Math.Max(1, columnChunk * rowChunk * this.elementBytes));
