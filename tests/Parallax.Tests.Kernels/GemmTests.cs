@@ -48,6 +48,8 @@ public sealed unsafe class GemmTests
         Check(new GemmProblem(3, 700, 600), entry, 3);
         Check(new GemmProblem(350, 290, 64), entry, 4);
         Check(new GemmProblem(1, 1500, 300), entry, 5);
+        Check(new GemmProblem(16, 300, 1024) { Bias = new MatrixLayout(0, 1) }, entry, 6);
+        Check(new GemmProblem(7, 40, 4096) { HasResidual = true }, entry, 7);
     }
 
     [Theory]
@@ -147,6 +149,25 @@ public sealed unsafe class GemmTests
         float[] c = GemmReference.Run(problem, inputs, false, true, GemmEntries.Named(name));
         for (int i = 0; i < c.Length; i++)
             Assert.Equal(i / 37 == 4, float.IsNaN(c[i]));
+    }
+
+    [Theory]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
+    public void RowsHaveTheSameBitsWhateverTheirNumber(string name)
+    {
+        foreach ((int columns, int depth) in ((int, int)[])[(300, 70), (70, 530), (37, 1024), (9, 4500)])
+        {
+            GemmProblem most = Rows(columns, depth, 150);
+            GemmReference.Inputs inputs = GemmReference.Draw(most, columns);
+            float[] all = GemmReference.Run(most, inputs, false, true, GemmEntries.Named(name));
+            for (int rows = 1; rows < 50; rows++)
+            {
+                float[] some = GemmReference.Run(Rows(columns, depth, rows), inputs with { Residual = inputs.Residual[..(rows * columns)] }, false, true, GemmEntries.Named(name));
+                Assert.True(some.AsSpan().SequenceEqual(all.AsSpan(0, some.Length)), $"{name}: {rows} of {most.M} rows, {columns} columns, depth {depth}");
+            }
+        }
+
+        static GemmProblem Rows(int columns, int depth, int rows) => new(rows, columns, depth) { Bias = new MatrixLayout(0, 1), HasResidual = true, Activation = Activation.Silu };
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed unsafe class PartTests
 
     [Theory]
     [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
-    public void Rows(string width) => AssertParts(width, OutputAxis.Rows, problem => GemmEntries.Named(width).MR is var height ? [height, 2 * height, (problem.M - 1) / height * height] : []);
+    public void Rows(string width) => AssertParts(width, OutputAxis.Rows, problem => GemmEntries.Named(width).MR is var height ? [1, 5, height, 2 * height, (problem.M - 1) / height * height] : []);
 
     private static void AssertParts(string width, OutputAxis axis, Func<GemmProblem, int[]> cutsOf)
     {

@@ -162,8 +162,9 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     private void Scores(in Tile tile, int row, int height, int first, int last)
     {
         var run = entry.TileFor(height);
+        Prefetcher nothing = Prefetcher.Nothing(tile.Query);
         for (int j = first; j < last; j += entry.NR)
-            run(headSize, tile.Query + row * queryStride, queryStride, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, ScoreStride, null, 0, tile.Query, 0);
+            run(headSize, tile.Query + row * queryStride, queryStride, tile.Keys + (nint)j * headSize, entry.NR, tile.Scores + j, ScoreStride, null, 0, &nothing);
     }
 
     private void Dots(in QueryBlock block, in KeyRows rows, in Tile tile, int key, int first, int last)
@@ -241,13 +242,14 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     private void Weigh(in KeyRows rows, in Tile tile, int row, int height, int key, int first, int last)
     {
         var run = entry.TileFor(height);
+        Prefetcher nothing = Prefetcher.Nothing(tile.Scores);
         for (int column = 0; column < valueSize; column += entry.NR)
         {
             bool readsRows = !packsOnce && valueSize - column >= entry.NR;
             nint stride = readsRows ? (nint)rows.ValueStride : entry.NR;
             float* values = readsRows ? rows.Values + key * rows.ValueStride + column : packsOnce ? PackedValues(rows, column) + (nint)key * entry.NR : tile.Values;
             float* result = tile.Result + (nint)row * paddedValue + column;
-            run(last - first, tile.Scores + first, ScoreStride, values + first * stride, stride, result, paddedValue, result, paddedValue, tile.Scores, 0);
+            run(last - first, tile.Scores + first, ScoreStride, values + first * stride, stride, result, paddedValue, result, paddedValue, &nothing);
         }
     }
 

@@ -15,11 +15,13 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>By rows, the index of the lowest tile that holds them.</summary>
     private readonly byte[] indices;
 
-    private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, float*, nint, void>[] tiles;
+    private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, Prefetcher*, void>[] tiles;
+    private readonly delegate*<nint, float*, float*, nint, float*, float*, void> wide4, wide8;
 
     internal GemmMicroKernel(
         string name, VecWidth width, bool isSupported, int[] heights,
-        delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, float*, nint, void>[] tiles)
+        delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, Prefetcher*, void>[] tiles,
+        delegate*<nint, float*, float*, nint, float*, float*, void> wide4, delegate*<nint, float*, float*, nint, float*, float*, void> wide8 = null)
     {
         Name = name;
         Width = width;
@@ -27,6 +29,8 @@ public sealed unsafe class GemmMicroKernel
         this.heights = heights;
         indices = [.. Enumerable.Range(0, heights[^1] + 1).Select(rows => (byte)Array.FindIndex(heights, height => height >= rows))];
         this.tiles = tiles;
+        this.wide4 = wide4;
+        this.wide8 = wide8;
     }
 
     public string Name { get; }
@@ -38,6 +42,9 @@ public sealed unsafe class GemmMicroKernel
 
     /// <summary>Rows of a full tile.</summary>
     public int MR => heights[^1];
+
+    /// <summary>Rows of a lower tile, two of which compute somewhat more rows than a full tile has at least as fast as that and the rest.</summary>
+    internal int HalfRows => heights[^2];
 
     /// <summary>Columns of a tile: two vectors.</summary>
     public int NR => 2 * (int)Width;
@@ -54,7 +61,18 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
     internal int HeightFor(int rows) => heights[indices[rows]];
 
-    internal delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, float*, nint, void> TileFor(int rows) => tiles[indices[rows]];
+    internal delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, Prefetcher*, void> TileFor(int rows) => tiles[indices[rows]];
+
+    /// <summary>How many of so many panels of B a tile of one row reads at once.</summary>
+    internal int PanelsAtOnce(int panels) => panels >= 8 && wide8 != null ? 8 : panels >= LeastPanels ? LeastPanels : 1;
+
+    /// <summary>
+    /// The tile of one row for so many panels at once, more than one. Its operands are depth, A, B, the elements between panels of B, C and sums, which are null for zero; C and sums are contiguous.
+    /// </summary>
+    internal delegate*<nint, float*, float*, nint, float*, float*, void> WideFor(int panels) => panels == 8 ? wide8 : wide4;
+
+    /// <summary>The fewest panels that are read at once.</summary>
+    internal const int LeastPanels = 4;
 
     /// <summary>Rows of A that tiles of this many rows read, those behind the last included.</summary>
     internal int PaddedRows(int rows)
@@ -76,18 +94,18 @@ public static unsafe class GemmCatalog
         new("gemm_f32_14x32_v512", VecWidth.V512, Vec512.IsSupported, [1, 2, 4, 8, 14],
             [&GemmTiles.Rows1<Sums512, Vector512<float>>, &GemmTiles.Rows2<Sums512, Vector512<float>>,
              &GemmTiles.Rows4<Sums512, Vector512<float>>, &GemmTiles.Rows8<Sums512, Vector512<float>>,
-             &GemmTiles.Rows14<Sums512, Vector512<float>>]),
+             &GemmTiles.Rows14<Sums512, Vector512<float>>], &GemmTiles.Wide4<Sums512, Vector512<float>>, &GemmTiles.Wide8<Sums512, Vector512<float>>),
         new("gemm_f32_6x16_v256fma", VecWidth.V256, Vec256.IsSupported && Fma.IsSupported, [1, 2, 4, 6],
             [&GemmTiles.Rows1<Sums256, Vector256<float>>, &GemmTiles.Rows2<Sums256, Vector256<float>>,
-             &GemmTiles.Rows4<Sums256, Vector256<float>>, &GemmTiles.Rows6<Sums256, Vector256<float>>]),
+             &GemmTiles.Rows4<Sums256, Vector256<float>>, &GemmTiles.Rows6<Sums256, Vector256<float>>], &GemmTiles.Wide4<Sums256, Vector256<float>>),
         new("gemm_f32_8x8_v128neon", VecWidth.V128, Vec128.IsSupported && AdvSimd.IsSupported, [1, 2, 4, 8],
             [&GemmTiles.Rows1<Sums128, Vector128<float>>, &GemmTiles.Rows2<Sums128, Vector128<float>>,
-             &GemmTiles.Rows4<Sums128, Vector128<float>>, &GemmTiles.Rows8<Sums128, Vector128<float>>]),
+             &GemmTiles.Rows4<Sums128, Vector128<float>>, &GemmTiles.Rows8<Sums128, Vector128<float>>], &GemmTiles.Wide4<Sums128, Vector128<float>>, &GemmTiles.Wide8<Sums128, Vector128<float>>),
         new("gemm_f32_4x8_v128", VecWidth.V128, Vec128.IsSupported, [1, 2, 4],
             [&GemmTiles.Rows1<Sums128, Vector128<float>>, &GemmTiles.Rows2<Sums128, Vector128<float>>,
-             &GemmTiles.Rows4<Sums128, Vector128<float>>]),
+             &GemmTiles.Rows4<Sums128, Vector128<float>>], &GemmTiles.Wide4<Sums128, Vector128<float>>),
         new("gemm_f32_4x2_scalar", VecWidth.Scalar, true, [1, 2, 4],
-            [&GemmTiles.Rows1<Sums1, float>, &GemmTiles.Rows2<Sums1, float>, &GemmTiles.Rows4<Sums1, float>]),
+            [&GemmTiles.Rows1<Sums1, float>, &GemmTiles.Rows2<Sums1, float>, &GemmTiles.Rows4<Sums1, float>], &GemmTiles.Wide4<Sums1, float>),
     ];
 
     /// <summary>The first supported entry.</summary>

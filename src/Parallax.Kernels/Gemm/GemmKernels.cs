@@ -143,7 +143,7 @@ internal sealed unsafe class GemmKernel : Kernel
         if (engine is null)
             dots!.RunBlock(part, operands);
         else if (packs)
-            engine.CopyLeft(part, operands);
+            engine.ShareLeft(part, operands);
         else
             engine.RunBlock(part / engine.NBlocks, part % engine.NBlocks, operands, args.WorkerScratch);
     }

@@ -59,8 +59,8 @@ public sealed record GemmProblem(int M, int N, int K)
     internal int WholeRows { get; init; } = M;
 
     /// <summary>
-    /// The product that computes some columns or rows of this one and leaves the others as they are. Its operands begin where those do. Columns get the bits that they have
-    /// in the whole, and so do rows with the same entry of <see cref="GemmCatalog"/> if the part begins at a multiple of <see cref="GemmMicroKernel.MR"/>, and ends at one or with the last row.
+    /// The product that computes some columns or rows of this one and leaves the others as they are. Its operands begin where those do. Columns and rows get the bits that they have
+    /// in the whole with the same entry of <see cref="GemmCatalog"/>.
     /// </summary>
     public GemmProblem Part(OutputPart part)
     {

@@ -9,8 +9,11 @@ internal static unsafe class LeftRows
     /// <summary>4 KiB: elements so far apart share a set of most first-level caches.</summary>
     private const int SetElements = 1024;
 
-    /// <summary>Whether tiles can read a matrix as it lies: its columns are contiguous, and its rows are not such that all share sets of the cache.</summary>
-    internal static bool CanRead(MatrixLayout layout) => layout.ColumnStride == 1 && layout.RowStride % SetElements != 0;
+    /// <summary>So few rows fit one set of a cache, with what else is read.</summary>
+    private const int RowsOfSet = 4;
+
+    /// <summary>Whether tiles can read a matrix as it lies: its columns are contiguous, and its rows are few or not such that all share sets of the cache.</summary>
+    internal static bool CanRead(MatrixLayout layout, int rows) => layout.ColumnStride == 1 && (rows <= RowsOfSet || layout.RowStride % SetElements != 0);
 
     /// <summary>Elements from row to row for rows of so many: an odd number of cache lines, by which rows spread over all sets of a cache.</summary>
     internal static nint Stride(int depth) => ((depth + Vec.LineElements - 1) / Vec.LineElements | 1) * Vec.LineElements;

@@ -26,8 +26,8 @@ internal readonly struct DepthSlabs
 }
 
 /// <summary>
-/// A constant operand of matrix products in the order in which the micro-kernels read it, in native memory, slab by slab of the depth: rows of an A,
-/// panels of NR columns of a B, which may be short. The packing depends on the
+/// A constant operand of matrix products in the order in which the micro-kernels read it, in native memory: rows of an A, slab by slab of the depth;
+/// panels of NR columns of a B, each as deep as it is, which may be short. The packing depends on the
 /// matrix, its side and the entry, not on the other operand: kernels for different shapes share it. Created with one reference, which
 /// <see cref="Dispose"/> gives up; every kernel takes its own and gives it up in its own Dispose; the last one frees the memory. Thread-safe.
 /// </summary>
@@ -96,13 +96,15 @@ public sealed unsafe class PackedMatrix : IDisposable
         if (!isLeft && form != WeightForm.Float32 && PackShort(entry, source, lanes, depth, laneStride, depthStride, count, matrixStride, form == WeightForm.ShortIfExact) is { } narrow) return narrow;
         var packed = new PackedMatrix(entry, isLeft, lanes, depth, count);
         for (int i = 0; i < count; i++)
-            for (int slab = 0; slab < packed.slabs.Count; slab++)
+        {
+            float* from = source + i * matrixStride;
+            if (!isLeft) PackPanels(packed.Right(i, 0, 0), entry, from, lanes, depth, (nint)laneStride, (nint)depthStride);
+            for (int slab = 0; isLeft && slab < packed.slabs.Count; slab++)
             {
-                int start = packed.slabs.Start(slab), length = packed.slabs.Length(slab);
-                float* from = source + i * matrixStride + start * depthStride;
-                if (isLeft) LeftRows.Copy(packed.Left(i, start, 0), packed.RowStride, from, lanes, packed.PaddedLanes, length, (nint)laneStride, (nint)depthStride);
-                else PackPanels(packed.Right(i, start, 0), entry, from, lanes, length, (nint)laneStride, (nint)depthStride);
+                int start = packed.slabs.Start(slab);
+                LeftRows.Copy(packed.Left(i, start, 0), packed.RowStride, from + start * depthStride, lanes, packed.PaddedLanes, packed.slabs.Length(slab), (nint)laneStride, (nint)depthStride);
             }
+        }
         return packed;
     }
 
@@ -133,8 +135,8 @@ public sealed unsafe class PackedMatrix : IDisposable
             nint at = 0;
             fixed (float* to = panel)
                 for (int matrix = 0; matrix < count; matrix++)
-                    for (int slab = 0; slab < slabs.Count; slab++)
-                        for (int column = 0; isRound && column < lanes; column += entry.NR)
+                    for (int column = 0; column < lanes; column += entry.NR)
+                        for (int slab = 0; isRound && slab < slabs.Count; slab++)
                         {
                             int start = slabs.Start(slab), length = slabs.Length(slab);
                             PanelPacking.Pack(to, entry.NR, source + matrix * matrixStride + start * depthStride + column * laneStride, Math.Min(entry.NR, lanes - column), length, (nint)laneStride, (nint)depthStride);
@@ -147,7 +149,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <param name="at">Elements before the panel.</param>
     private delegate void PanelAction(nint at, float* values, int elements);
 
-    /// <summary>Packs all panels of one slab of a B, one behind the other.</summary>
+    /// <summary>Packs all panels of a B, one behind the other.</summary>
     internal static void PackPanels(float* target, GemmMicroKernel entry, float* source, int columns, int depth, nint columnStride, nint depthStride)
     {
         for (int column = 0; column < columns; column += entry.NR)
@@ -157,9 +159,8 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>A row of an A, in the slab that begins at depth <paramref name="start"/>.</summary>
     internal float* Left(int matrix, int start, int row) => data + matrix * MatrixElements + ((nint)slabs.Index(start) * PaddedLanes + row) * RowStride;
 
-    /// <summary>The panel of a B that begins at a column, a multiple of NR, in the slab that begins at depth <paramref name="start"/> and is as deep as it is; of shorts where they are.</summary>
-    internal float* Right(int matrix, int start, int column) =>
-        (float*)((byte*)data + ElementBytes * (matrix * MatrixElements + (nint)start * PaddedLanes + (nint)column * Math.Min(slabs.Size, Depth - start)));
+    /// <summary>The panel of a B that begins at a column, a multiple of NR, from depth <paramref name="start"/> on; of shorts where they are.</summary>
+    internal float* Right(int matrix, int start, int column) => (float*)((byte*)data + ElementBytes * (matrix * MatrixElements + (nint)column * Depth + (nint)start * Entry.NR));
 
     /// <summary>Takes one more reference.</summary>
     public PackedMatrix AddReference()

@@ -88,7 +88,7 @@ internal static unsafe class ShortFloats
         if (Vector512.IsHardwareAccelerated)
             for (; i <= count - Vector512<short>.Count; i += Vector512<short>.Count)
             {
-                Vec.Prefetch((float*)(from + i + Ahead));
+                Vec.Prefetch(from + i + Ahead);
                 (Vector512<int> low, Vector512<int> high) = Vector512.Widen(Vector512.Load(from + i));
                 Vector512.Store(Value(low, scale), to + i);
                 Vector512.Store(Value(high, scale), to + i + Vector512<float>.Count);
@@ -96,14 +96,14 @@ internal static unsafe class ShortFloats
         if (Vector256.IsHardwareAccelerated)
             for (; i <= count - Vector256<short>.Count; i += Vector256<short>.Count)
             {
-                Vec.Prefetch((float*)(from + i + Ahead));
+                Vec.Prefetch(from + i + Ahead);
                 (Vector256<int> low, Vector256<int> high) = Vector256.Widen(Vector256.Load(from + i));
                 Vector256.Store(Value(low, scale), to + i);
                 Vector256.Store(Value(high, scale), to + i + Vector256<float>.Count);
             }
         for (; i <= count - Vector128<short>.Count; i += Vector128<short>.Count)
         {
-            Vec.Prefetch((float*)(from + i + Ahead));
+            Vec.Prefetch(from + i + Ahead);
             (Vector128<int> low, Vector128<int> high) = Vector128.Widen(Vector128.Load(from + i));
             Vector128.Store(Value(low, scale), to + i);
             Vector128.Store(Value(high, scale), to + i + Vector128<float>.Count);

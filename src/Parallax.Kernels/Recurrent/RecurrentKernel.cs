@@ -128,9 +128,16 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     private void Multiply(in Cell cell, float* rows, int firstGate, int endGate)
     {
+        var run = entry.TileFor(cell.Count);
+        Prefetcher nothing = Prefetcher.Nothing(rows);
         for (int g = firstGate; g < endGate; g++)
-            for (int j = 0; j < padded; j += entry.NR)
-                entry.TileFor(cell.Count)(hidden, rows, Stride, cell.Weights + ((nint)g * padded + j) * hidden, entry.NR, cell.Gates + g * Stride + j, gates * Stride, null, 0, rows, 0);
+            for (int j = 0, panels; j < padded; j += panels * entry.NR)
+            {
+                float* panel = cell.Weights + ((nint)g * padded + j) * hidden, sums = cell.Gates + g * Stride + j;
+                panels = cell.Count == 1 ? entry.PanelsAtOnce((padded - j) / entry.NR) : 1;
+                if (panels > 1) entry.WideFor(panels)(hidden, rows, panel, (nint)hidden * entry.NR, sums, null);
+                else run(hidden, rows, Stride, panel, entry.NR, sums, gates * Stride, null, 0, &nothing);
+            }
     }
 
     // Adds the input's products and both biases, but for the GRU's candidate gate, whose recurrent part is kept apart.

@@ -96,7 +96,7 @@ public static unsafe class Vec
 
     /// <summary>Asks for a cache line to be brought to the second-level cache, where the instruction exists. Any address will do.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(float* address)
+    public static void Prefetch(void* address)
     {
         if (Sse.IsSupported) Sse.Prefetch1(address);
     }

@@ -47,50 +47,84 @@ internal abstract class PoolJob
     }
 }
 
-/// <summary>The blocks of one phase of a kernel. Belongs to whoever runs the kernel, and is reused from kernel to kernel.</summary>
+/// <summary>
+/// The blocks of one phase of a kernel. Each of those who work on it begins with a range of neighbouring blocks, which often read neighbouring memory, and goes on with what the others have
+/// left. Belongs to whoever runs the kernel, and is reused from kernel to kernel.
+/// </summary>
 internal sealed class BlockJob : PoolJob
 {
+    private Range[] ranges = [];
     private Kernel kernel = null!;
     private KernelArgs args;
-    private int phase, blockCount, nextBlock;
+    private int phase, rangeCount, joined;
     private Exception? error;
 
-    internal override bool HasWork => Volatile.Read(ref nextBlock) < blockCount;
+    internal override bool HasWork
+    {
+        get
+        {
+            // Read without locks, perhaps while the next phase is made ready.
+            Range[] all = ranges;
+            for (int i = 0; i < Math.Min(rangeCount, all.Length); i++)
+                if (all[i].HasWork) return true;
+            return false;
+        }
+    }
 
     internal override bool IsLeaf => true;
 
-    internal void Start(Kernel newKernel, in KernelArgs newArgs, int newPhase, int blocks)
+    internal void Start(Kernel newKernel, in KernelArgs newArgs, int newPhase, int blocks, int workers)
     {
         kernel = newKernel;
         args = newArgs;
         phase = newPhase;
-        blockCount = blocks;
-        nextBlock = 0;
         error = null;
+        joined = 0;
+        MaxHelpers = workers - 1;
+        if (ranges.Length < workers) ranges = new Range[workers];
+        rangeCount = workers;
+        for (int i = 0; i < workers; i++) ranges[i] = new Range { Next = (int)((long)i * blocks / workers), End = (int)((long)(i + 1) * blocks / workers) };
     }
 
     internal override unsafe void Help()
     {
         KernelArgs own = new(args, WorkerPool.WorkerScratchFor(kernel.WorkerScratchBytes));
+        // Who joins after another has left may find its range empty.
+        int first = (Interlocked.Increment(ref joined) - 1) % rangeCount;
         try
         {
-            while (true)
-            {
-                int block = Interlocked.Increment(ref nextBlock) - 1;
-                if (block >= blockCount) return;
-                kernel.RunBlock(phase, block, own);
-            }
+            for (int i = 0; i < rangeCount; i++)
+                while (ranges[(first + i) % rangeCount].TryTake(out int block))
+                    kernel.RunBlock(phase, block, own);
         }
         catch (Exception e)
         {
             error = e;
-            Volatile.Write(ref nextBlock, blockCount);
+            for (int i = 0; i < rangeCount; i++) ranges[i].Close();
         }
     }
 
     internal void ThrowIfFailed()
     {
         if (error is not null) ExceptionDispatchInfo.Throw(error);
+    }
+
+    /// <summary>Blocks that are left of a range; a cache line of its own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 2 * 64)]
+    private struct Range
+    {
+        [FieldOffset(0)] internal int Next;
+        [FieldOffset(4)] internal int End;
+
+        internal bool HasWork => Volatile.Read(ref Next) < End;
+
+        internal bool TryTake(out int block)
+        {
+            block = 0;
+            return HasWork && (block = Interlocked.Increment(ref Next) - 1) < End;
+        }
+
+        internal void Close() => Volatile.Write(ref Next, End);
     }
 }
 
@@ -136,8 +170,7 @@ internal sealed unsafe class WorkerPool
             }
             else if (blocks > 0)
             {
-                job.Start(kernel, args, phase, blocks);
-                job.MaxHelpers = Math.Min(maxWorkers, blocks) - 1;
+                job.Start(kernel, args, phase, blocks, Math.Min(maxWorkers, blocks));
                 int slot = Publish(job);
                 job.Help();
                 Withdraw(job, slot);

@@ -122,8 +122,9 @@ internal sealed unsafe class WinogradConv : Kernel
                 for (int i = 0; i < rows; i += entry.MR)
                 {
                     float* tile = left + i * weights.RowStride, sums = result + (nint)i * tiling.Lanes + lane;
+                    Prefetcher ahead = Prefetcher.Along(tile + entry.MR * weights.RowStride, entry.MR);
                     entry.TileFor(Math.Min(entry.MR, rows - i))(
-                        depth, tile, weights.RowStride, panel, entry.NR, sums, tiling.Lanes, slab > 0 ? sums : null, tiling.Lanes, tile + entry.MR * weights.RowStride, entry.MR);
+                        depth, tile, weights.RowStride, panel, entry.NR, sums, tiling.Lanes, slab > 0 ? sums : null, tiling.Lanes, &ahead);
                 }
             }
         }
