@@ -35,6 +35,17 @@ public abstract class Kernel : IDisposable
     /// <summary>Whether single blocks may run on zeros and any scratch, alone and out of order, so that their code is compiled before it is needed: contents decide neither addresses nor how long a block takes.</summary>
     public virtual bool CanRehearse => false;
 
+    /// <summary>What computes the next run, from its first block to its last: the kernel itself, or where it is not settled another one with the same operands and the same results, within the scratch of this one.</summary>
+    public virtual Kernel Current => this;
+
+    /// <summary>Whether nothing is left for <see cref="Settle"/>.</summary>
+    public virtual bool IsSettled => true;
+
+    /// <summary>Does what pays from a second run on, such as packing weights. Runs may be under way; several threads may call it.</summary>
+    public virtual void Settle()
+    {
+    }
+
     /// <summary>Frees native memory, such as packed weights.</summary>
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Parallax.Onnx;
+using Parallax.Runtime.Execution;
 using Parallax.Suite;
 using Xunit;
 
@@ -51,6 +52,35 @@ public sealed class SessionTests
             Assert.Equal([n, 8, 8], result["y"].Dims.ToArray());
             Assert.Equal([n, 8, h, w], result["r"].Dims.ToArray());
             Assert.Equal(n * 8, TensorPrimitives.Sum<float>(result["y"].Span<float>()), 1e-3);
+        }
+    }
+
+    /// <summary>The first run reads weights where they lie; they are packed before the second, or when another plan is made.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Weights_are_packed_after_the_first_run(bool otherShape)
+    {
+        var random = new Random(5);
+        float[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
+        byte[] model = new ModelBuilder().Input("x", DType.Float32, "n", 90)
+            .Constant("w", Tensor.From(Draw(90 * 70), [90, 70])).Constant("v", Tensor.From(Draw(70 * 90), [70, 90]))
+            .Node("MatMul", ["x", "w"], ["h"]).Node("Relu", ["h"], ["r"]).Node("MatMul", ["r", "v"], ["y"]).Output("y").Build();
+        using var session = new InferenceSession(model, new SessionOptions { Threads = 2 });
+        var inputs = new Dictionary<string, Datum> { ["x"] = Tensor.From(Draw(7 * 90), [7, 90]) };
+        float[] first = Run();
+        Assert.Equal([false, false], Settled());
+        if (otherShape) session.Run(new() { ["x"] = Tensor.From(Draw(3 * 90), [3, 90]) }).Dispose();
+        else Assert.Equal(first, Run());
+        Assert.Equal([true, true], Settled());
+        Assert.Equal(first, Run());
+
+        bool[] Settled() => [.. session.PlanFor(inputs).Steps.OfType<KernelStep>().Where(s => s.Kernel.Name.StartsWith("gemm", StringComparison.Ordinal)).Select(s => s.Kernel.IsSettled)];
+
+        float[] Run()
+        {
+            using RunResult result = session.Run(inputs);
+            return result["y"].Span<float>().ToArray();
         }
     }
 

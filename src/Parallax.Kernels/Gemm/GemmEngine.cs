@@ -54,10 +54,11 @@ internal sealed unsafe class GemmEngine
     /// <param name="products">How many such products the kernel computes, which are independent work.</param>
     /// <param name="rightIsRowMajor">Whether the columns of an unpacked B are contiguous.</param>
     /// <param name="rightIsShort">Whether a packed B is short.</param>
+    /// <param name="copiesRight">Whether panels of a B that is not packed are copied even where tiles could read them as they lie: a large one is read from memory once then, however many tiles and whatever its strides.</param>
     /// <param name="columnGroup">Columns that are best computed by one block; blocks that are not much smaller get a multiple of it.</param>
     internal GemmEngine(
         GemmMicroKernel entry, int m, int n, int k, long products, Epilogue epilogue,
-        MatrixLayout? left, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1, bool rightIsShort = false)
+        MatrixLayout? left, bool rightIsPacked, bool rightIsRowMajor, RightSource? rightSource = null, int columnGroup = 1, bool rightIsShort = false, bool copiesRight = false)
     {
         this.entry = entry;
         this.epilogue = epilogue;
@@ -75,7 +76,7 @@ internal sealed unsafe class GemmEngine
         (packsRight, widensRight) = (!rightIsPacked, rightIsShort);
         (mBlock, nBlock) = Cut(products, columnGroup);
         readsRightRows = packsRight && rightSource is null && rightIsRowMajor;
-        readsRightDirectly = readsRightRows && mBlock <= 2 * entry.MR;
+        readsRightDirectly = readsRightRows && !copiesRight && mBlock <= 2 * entry.MR;
         MBlocks = (m + mBlock - 1) / mBlock;
         NBlocks = (n + nBlock - 1) / nBlock;
     }

@@ -22,6 +22,37 @@ public static unsafe class GemmKernels
         return new GemmKernel(problem, packedA, packedB, entry ?? GemmCatalog.Best, swapped: false);
     }
 
+    /// <summary>
+    /// As <see cref="Create(GemmProblem, PackedMatrix?, PackedMatrix?, GemmMicroKernel?)"/> over a B that may not be filled yet: what is made then reads B where it lies, as input 1,
+    /// until it is settled.
+    /// </summary>
+    public static Kernel CreateDeferred(GemmProblem problem, PackedMatrix packedB)
+    {
+        Kernel packed = Create(problem, null, packedB, packedB.Entry);
+        return packedB.IsFilled ? packed : new DeferredGemm((GemmKernel)packed, OnConstant(problem, packedB.Entry), packedB);
+    }
+
+    /// <summary>A product over a constant B that lies as it is.</summary>
+    private static GemmKernel OnConstant(GemmProblem problem, GemmMicroKernel entry) => new(problem, null, null, entry, swapped: false, copiesRight: true);
+
+    /// <summary>
+    /// A constant B to be packed after the first run where that may read it as it lies: all of it, once, and with the same results. Null where that does not hold.
+    /// </summary>
+    /// <param name="source">Must stay valid until it is packed.</param>
+    /// <param name="filled">Called when it is.</param>
+    public static PackedMatrix? DeferB(GemmProblem problem, float* source, WeightForm form, Action filled, GemmMicroKernel? entry = null)
+    {
+        if (problem.M == 0 || problem.N <= 1 || problem.K == 0 || problem.BBatch is not null || problem.BatchCount > 1 || DotProducts.Suits(problem)) return null;
+        bool isRowMajor = problem.B.ColumnStride == 1;
+        if (!isRowMajor && problem.B.RowStride != 1) return null;
+        // Whether short panels would do is known only when all elements are; a row or a column rules them out mostly.
+        if (form == WeightForm.Short || (form == WeightForm.ShortIfExact && ShortFloats.AreRound(new ReadOnlySpan<float>(source, isRowMajor ? problem.N : problem.K)))) return null;
+        entry ??= GemmCatalog.Best;
+        using (GemmKernel direct = OnConstant(problem, entry))
+            if (!direct.ReadsRightOnce) return null;
+        return PackedMatrix.Defer(entry, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, filled);
+    }
+
     /// <summary>Makes a kernel over the operands of a whole product of one that computes a <see cref="GemmProblem.Part"/> of it.</summary>
     /// <param name="ofPart">Takes the operands of the part.</param>
     public static Kernel OfPart(Kernel ofPart, GemmProblem whole, OutputPart part, int elementBytes) => new OffsetKernel(ofPart, whole.OffsetsOf(part), elementBytes);
@@ -100,7 +131,8 @@ internal sealed unsafe class GemmKernel : Kernel
     private readonly int inputA, inputB;
 
     /// <param name="swapped">The problem's A is input 1, its B is input 0.</param>
-    internal GemmKernel(GemmProblem problem, PackedMatrix? packedA, PackedMatrix? packedB, GemmMicroKernel entry, bool swapped)
+    /// <param name="copiesRight">See <see cref="GemmEngine"/>.</param>
+    internal GemmKernel(GemmProblem problem, PackedMatrix? packedA, PackedMatrix? packedB, GemmMicroKernel entry, bool swapped, bool copiesRight = false)
     {
         this.problem = problem;
         if (packedA is { IsLeft: false })
@@ -115,7 +147,7 @@ internal sealed unsafe class GemmKernel : Kernel
             dots = new DotProducts(problem, entry.Width, epilogue);
         else
             engine = new GemmEngine(entry, problem.M, problem.N, problem.K, problem.BatchCount, epilogue,
-                packedA is null ? problem.A : null, packedB is not null, problem.B.ColumnStride == 1, rightIsShort: packedB is { IsShort: true });
+                packedA is null ? problem.A : null, packedB is not null, problem.B.ColumnStride == 1, rightIsShort: packedB is { IsShort: true }, copiesRight: copiesRight);
         Name = dots?.Name ?? entry.Name;
     }
 
@@ -134,6 +166,9 @@ internal sealed unsafe class GemmKernel : Kernel
     public override int BlockCount(int phase) => problem.BatchCount * (Packs && phase == 0 ? engine!.PackBlocks : BlocksPerProduct);
 
     public override bool CanRehearse => true;
+
+    /// <summary>Whether no two blocks read the same columns of B.</summary>
+    internal bool ReadsRightOnce => engine is { MBlocks: 1 };
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {

@@ -35,6 +35,8 @@ public sealed unsafe class PackedMatrix : IDisposable
 {
     private readonly float* data;
     private readonly DepthSlabs slabs;
+    private readonly Lock gate = new();
+    private Action<PackedMatrix>? fill; // until it is filled
     private int references = 1;
 
     private PackedMatrix(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count, float shortScale = 0)
@@ -88,6 +90,46 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Matrices to be filled by the caller, slab by slab.</summary>
     internal static PackedMatrix Allocate(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count) => new(entry, isLeft, lanes, depth, count);
 
+    /// <summary>A B of one matrix whose panels are packed when <see cref="Fill"/> is called for the first time; the source must stay valid until then.</summary>
+    /// <param name="filled">Called once, when that is done.</param>
+    internal static PackedMatrix Defer(GemmMicroKernel entry, float* source, int columns, int depth, long columnStride, long depthStride, Action filled) => new(entry, isLeft: false, columns, depth, 1)
+    {
+        fill = packed =>
+        {
+            packed.CopyPanels(source, columnStride, depthStride, matrixStride: 0);
+            filled();
+        },
+    };
+
+    /// <summary>Whether its elements are there.</summary>
+    public bool IsFilled => Volatile.Read(ref fill) is null;
+
+    /// <summary>Packs what was left for later. Several threads may call this; when it returns, the panels are there.</summary>
+    public void Fill()
+    {
+        if (IsFilled) return;
+        lock (gate)
+        {
+            if (fill is null) return;
+            fill(this);
+            Volatile.Write(ref fill, null);
+        }
+    }
+
+    private void CopyPanels(float* source, long laneStride, long depthStride, long matrixStride)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            float* from = source + i * matrixStride;
+            if (!IsLeft) PackPanels(Right(i, 0, 0), Entry, from, Lanes, Depth, (nint)laneStride, (nint)depthStride);
+            for (int slab = 0; IsLeft && slab < slabs.Count; slab++)
+            {
+                int start = slabs.Start(slab);
+                LeftRows.Copy(Left(i, start, 0), RowStride, from + start * depthStride, Lanes, PaddedLanes, slabs.Length(slab), (nint)laneStride, (nint)depthStride);
+            }
+        }
+    }
+
     /// <summary>Packs <paramref name="count"/> matrices that lie <paramref name="matrixStride"/> elements apart.</summary>
     /// <param name="form">Of a B.</param>
     public static PackedMatrix Pack(
@@ -95,16 +137,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     {
         if (!isLeft && form != WeightForm.Float32 && PackShort(entry, source, lanes, depth, laneStride, depthStride, count, matrixStride, form == WeightForm.ShortIfExact) is { } narrow) return narrow;
         var packed = new PackedMatrix(entry, isLeft, lanes, depth, count);
-        for (int i = 0; i < count; i++)
-        {
-            float* from = source + i * matrixStride;
-            if (!isLeft) PackPanels(packed.Right(i, 0, 0), entry, from, lanes, depth, (nint)laneStride, (nint)depthStride);
-            for (int slab = 0; isLeft && slab < packed.slabs.Count; slab++)
-            {
-                int start = packed.slabs.Start(slab);
-                LeftRows.Copy(packed.Left(i, start, 0), packed.RowStride, from + start * depthStride, lanes, packed.PaddedLanes, packed.slabs.Length(slab), (nint)laneStride, (nint)depthStride);
-            }
-        }
+        packed.CopyPanels(source, laneStride, depthStride, matrixStride);
         return packed;
     }
 

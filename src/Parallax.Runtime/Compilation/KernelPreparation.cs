@@ -6,13 +6,13 @@ using Parallax.Runtime.Execution;
 namespace Parallax.Runtime.Compilation;
 
 /// <summary>Prepares the kernels of many nodes on all workers, those with the most constant bytes first: packing them takes most of the time.</summary>
-internal sealed class KernelPreparation : PoolJob, IDisposable
+internal sealed class KernelPreparation : IDisposable
 {
     private readonly Node[] nodes;
     private readonly int[] order;
     private readonly Func<Node, Kernel> prepare;
     private readonly Dictionary<int, Kernel> kernels = [];
-    private int next, firstFailed = int.MaxValue;
+    private int firstFailed = int.MaxValue;
     private Exception? error;
 
     /// <param name="nodes">Each is prepared once.</param>
@@ -27,28 +27,11 @@ internal sealed class KernelPreparation : PoolJob, IDisposable
         Array.Sort(order, (a, b) => bytes[b] != bytes[a] ? bytes[b].CompareTo(bytes[a]) : a - b);
     }
 
-    internal override bool HasWork => Volatile.Read(ref next) < nodes.Length;
-
-    /// <summary>One who waits in a run should not be kept by the packing of another model.</summary>
-    internal override bool IsLeaf => false;
-
     /// <exception cref="ParallaxException">What the first node that failed, in the order given, says.</exception>
     internal void Run(WorkerPool pool, int workers)
     {
-        MaxHelpers = Math.Min(workers, nodes.Length) - 1;
-        if (MaxHelpers <= 0) Help();
-        else
-        {
-            int slot = pool.Publish(this);
-            Help();
-            pool.Withdraw(this, slot);
-        }
+        new PoolLoop(order.Length, i => Prepare(order[i])).Run(pool, workers);
         if (error is not null) ExceptionDispatchInfo.Throw(error);
-    }
-
-    internal override void Help()
-    {
-        while (Interlocked.Increment(ref next) - 1 is var taken && taken < nodes.Length) Prepare(order[taken]);
     }
 
     private void Prepare(int index)

@@ -29,6 +29,7 @@ internal sealed class PlanBuilder
     private KernelPreparation? prepared;
     private CopyElision elision = null!; // these two from the kernels, when they are prepared
     private ValueLifetimes lifetimes = null!;
+    private readonly bool isNested;
     private SessionDevice? compiling;
 
     private PlanBuilder(Graph graph, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
@@ -36,6 +37,7 @@ internal sealed class PlanBuilder
         this.graph = graph;
         this.weights = weights;
         this.compileBody = compileBody;
+        isNested = settings.IsNested;
         devices = settings.Devices;
         data = FindData();
         ImmutableArray<IRegionBackend> present = [.. devices.Where(d => d.Lost is null).Select(d => d.For(WhyNotOnDevice))];
@@ -294,7 +296,7 @@ internal sealed class PlanBuilder
 
     private Kernel Prepare(Node node, Binding binding, OutputPart? part = null)
     {
-        var context = new PrepareContext(node.Inputs.Map(graph.TensorFact), node.Outputs.Map(graph.TensorFact), weights) { Part = part };
+        var context = new PrepareContext(node.Inputs.Map(graph.TensorFact), node.Outputs.Map(graph.TensorFact), weights) { Part = part, MayDefer = compiling is null && !isNested };
         try
         {
             return binding.Prepare!(node.Op, context);

@@ -67,6 +67,9 @@ internal sealed record PrepareContext(ImmutableArray<TensorFact?> Inputs, Immuta
     /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
     internal OutputPart? Part { get; init; }
 
+    /// <summary>Whether constants stay where they are as long as the kernel lives, and the caller settles it: see <see cref="Kernels.Kernel.Settle"/>.</summary>
+    internal bool MayDefer { get; init; }
+
     /// <summary>Whether kernels that round differently from a plain sum of products, however little, are left alone.</summary>
     internal bool IsStrict => Weights.Precision == Precision.Strict;
 }
@@ -145,11 +148,14 @@ internal class WeightCache(Precision precision = Precision.Strict) : IDisposable
                 entries[(source, form)] = entry = new Lazy<IDisposable>(() =>
                 {
                     T made = make();
-                    source.Storage?.Release(source.ByteOffset, source.ByteCount); // the derived form stands in for it
+                    Release(source);
                     return made;
                 });
         return (T)entry.Value;
     }
+
+    /// <summary>Says that a derived form of a constant stands in for it now.</summary>
+    internal static void Release(Tensor source) => source.Storage?.Release(source.ByteOffset, source.ByteCount);
 
     public void Dispose()
     {

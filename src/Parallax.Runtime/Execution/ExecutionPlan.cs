@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Parallax.Kernels;
 using Parallax.Planning;
+using Parallax.Runtime.Cpu;
 using Parallax.Runtime.Memory;
 
 namespace Parallax.Runtime.Execution;
@@ -19,6 +21,7 @@ internal sealed class ExecutionPlan : IDisposable
     private readonly List<RunState> idle = [];
     private Schedule? narrowest;
     private long regionPeak = -1;
+    private int rents;
     private int holders = 1;
 
     internal required Partition Partition { get; init; }
@@ -89,6 +92,7 @@ internal sealed class ExecutionPlan : IDisposable
     /// <exception cref="MemoryBudgetException">Not even the sequential plan fits.</exception>
     internal RunState Rent(RunSettings settings, RunRegion? outer, CancellationToken cancellation)
     {
+        if (Volatile.Read(ref rents) < 2 && Interlocked.Increment(ref rents) == 2) Settle(settings);
         Schedule schedule = ScheduleFor(settings, outer);
         long regionBytes = RegionPeak ?? 0;
         if (outer is not null) outer.TakeArena(schedule.Memory.ArenaBytes);
@@ -104,6 +108,26 @@ internal sealed class ExecutionPlan : IDisposable
             GiveBack(schedule, regionBytes, settings, outer);
             throw;
         }
+    }
+
+    /// <summary>Does what kernels left for a second run, on all workers, those with the largest constants first. The first run may be under way, and later ones need not wait: results are the same.</summary>
+    private void Settle(RunSettings settings)
+    {
+        List<(Kernel Kernel, long Bytes)> left = [];
+        foreach (Step step in Steps)
+            if (step is KernelStep { Kernel: { IsSettled: false } kernel })
+            {
+                long bytes = 0;
+                foreach (Operand? input in step.Inputs)
+                    if (input?.Slot.Constant is { } constant)
+                    {
+                        bytes += constant.ByteCount;
+                        WeightCache.Release(constant); // else what the first run read would stand beside what is packed now
+                    }
+                left.Add((kernel, bytes));
+            }
+        left.Sort((a, b) => b.Bytes.CompareTo(a.Bytes));
+        if (left.Count > 0) new PoolLoop(left.Count, i => left[i].Kernel.Settle()).Run(settings.Pool, settings.Workers);
     }
 
     private RunState? TakeIdle(Schedule schedule)

@@ -69,7 +69,7 @@ internal sealed unsafe class Rehearsal : PoolJob
 
     private void Rehearse(KernelStep step)
     {
-        Kernel kernel = step.Kernel;
+        Kernel kernel = step.Kernel.Current;
         byte* results = (byte*)NativeMemory.AlignedAlloc((nuint)(MostBytes(step.Outputs) + Padding), Storage.Alignment);
         byte* scratch = (byte*)NativeMemory.AlignedAlloc((nuint)(kernel.ScratchBytes + Padding), Storage.Alignment);
         void** table = stackalloc void*[step.Inputs.Length + step.Outputs.Length + 1];

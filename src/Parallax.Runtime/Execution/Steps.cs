@@ -75,7 +75,7 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     {
         void** table = run.State.Table + TableStart;
         byte* scratch = Scratch is null ? run.Scratch(Kernel.ScratchBytes) : (byte*)run.State.Address(Scratch);
-        run.RunKernel(Kernel, new KernelArgs(table, Inputs.Length, table + Inputs.Length, Outputs.Length, scratch, null));
+        run.RunKernel(Kernel.Current, new KernelArgs(table, Inputs.Length, table + Inputs.Length, Outputs.Length, scratch, null));
     }
 
     public override void Dispose()

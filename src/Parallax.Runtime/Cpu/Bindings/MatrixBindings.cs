@@ -57,9 +57,19 @@ internal static class MatrixBindings
     /// <param name="first">Where the problem's operands begin.</param>
     private static unsafe Kernel CreateFloat(GemmProblem problem, PartOffsets first, PrepareContext x)
     {
-        PackedMatrix? packedB = x.Constant(1) is { } b
-            ? x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.Second}", () => GemmKernels.PackB(problem, (float*)b.Address + first.Second, form: x.Weights.ProductForm))
-            : null;
+        PackedMatrix? packedB = null;
+        if (x.Constant(1) is { } b)
+        {
+            bool isNew = false;
+            packedB = x.Weights.GetOrAdd(b, $"gemm B {problem.K}x{problem.N} {problem.B} from {first.Second}", () =>
+            {
+                isNew = true;
+                float* source = (float*)b.Address + first.Second;
+                return (x.MayDefer ? GemmKernels.DeferB(problem, source, x.Weights.ProductForm, () => WeightCache.Release(b)) : null) ?? GemmKernels.PackB(problem, source, form: x.Weights.ProductForm);
+            });
+            if (isNew && !packedB.IsFilled) return GemmKernels.CreateDeferred(problem, packedB);
+            packedB.Fill(); // another kernel has it already: it is read more often than once
+        }
         // One constant side is enough: with both constant the node would have been folded.
         PackedMatrix? packedA = packedB is null && x.Constant(0) is { } a
             ? x.Weights.GetOrAdd(a, $"gemm A {problem.M}x{problem.K} {problem.A} from {first.First} {problem is { N: 1, CRowStride: 1 }}", () => GemmKernels.PackA(problem, (float*)a.Address + first.First))
