@@ -64,6 +64,39 @@ public sealed class DynamicModelTests
         Assert.InRange(ProcessMemory.ResidentBytes() - half, long.MinValue, 48 << 20);
     }
 
+    /// <summary>One value as an output, under another name, as a view, in a sequence, and read by a later step: each holds bytes of its own, and keeps them.</summary>
+    [Fact]
+    public void Outputs_of_unknown_size_share_nothing_and_are_kept()
+    {
+        using InferenceSession session = Load(Graph([Value("x", DType.Float32, "a")], "y,same,flat,list,more",
+            Constant("minus", Tensor.From([-1L], [1])),
+            Node("NonZero", "x", "where"), Node("Add", "where,where", "y"), Node("Identity", "y", "same"), Node("Reshape", "y,minus", "flat"),
+            Node("SequenceConstruct", "y", "list"), Node("Add", "y,minus", "more")));
+        var places = new HashSet<nint>();
+        RunResult? kept = null;
+        for (int run = 0; run < 6; run++)
+        {
+            int zeros = run;
+            Tensor x = Tensor.Zeros(DType.Float32, [3000]);
+            x.Span<float>()[zeros..].Fill(1);
+            RunResult result = session.Run(new() { ["x"] = x });
+            places.Add(result["y"].Address);
+            Tensor[] all = [result["y"], result["same"], result["flat"], (Tensor)((TensorSequence)result.Datum("list")).Items[0]];
+            Assert.Equal([1, 3000 - zeros], all[1].Dims.ToArray());
+            for (int i = 0; i < all.Length; i++)
+            {
+                Assert.Equal(Enumerable.Range(zeros, 3000 - zeros).Select(v => 2L * v), all[i].Span<long>().ToArray());
+                all[i].Span<long>().Fill(-1);
+            }
+            Assert.Equal(2L * zeros - 1, result["more"].Span<long>()[0]);
+            if (run == 0) kept = result;
+            else result.Dispose();
+        }
+        Assert.All(new[] { kept!["y"], kept["same"], kept["flat"] }, t => Assert.Equal(-1, t.Span<long>().IndexOfAnyExcept(-1)));
+        Assert.InRange(places.Count, 2, 5); // the kept one, and what the outputs of a disposed result had
+        kept.Dispose();
+    }
+
     [Fact]
     public void Values_of_unknown_size_count_against_the_budget()
     {

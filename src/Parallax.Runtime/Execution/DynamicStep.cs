@@ -56,7 +56,7 @@ internal sealed class DynamicStep(Node node, Operand?[] inputs, Operand?[] outpu
             }
             var results = new Datum?[Outputs.Length];
             for (int i = 0; i < results.Length; i++)
-                if (Outputs[i] is not null) results[i] = run.State.Region!.Allocate(call.OutputTypes[i], call.OutputDims[i]);
+                if (Outputs[i] is { } output) results[i] = run.State.Allocate(output.Slot, call.OutputTypes[i], call.OutputDims[i]);
             run.RunKernel<Datum>(call.Kernel, data, results);
             for (int i = 0; i < results.Length; i++)
                 if (Outputs[i] is not null) Store(run, i, results[i], isHeld: true);

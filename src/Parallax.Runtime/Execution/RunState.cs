@@ -10,6 +10,8 @@ internal sealed unsafe class RunState : IDisposable
 {
     private readonly ExecutionPlan plan;
     private readonly Datum?[] data;
+    private readonly bool[] isResult; // by slot: an output without a caller's buffer
+    private readonly Tensor?[] results; // by slot: memory that the result will own
     private readonly int[] usesLeft;
     private readonly Dictionary<(Slot Slot, long Offset, long[] Dims), Tensor> windows = [];
     private readonly RegionRun?[] regions; // by branch; empty where the CPU runs all
@@ -34,6 +36,8 @@ internal sealed unsafe class RunState : IDisposable
         arenaCheck = settings.ArenaCheck;
         Branches = new BranchTable(plan.Memory.Branches, schedule);
         data = new Datum?[plan.Slots.Count];
+        isResult = new bool[plan.Slots.Count];
+        results = new Tensor?[plan.Slots.Count];
         usesLeft = new int[plan.Slots.Count];
         Arena = plan.AllocateArena(schedule.Memory.ArenaBytes);
         if (arenaCheck == ArenaCheck.Guarded) guarded = new GuardedArena([.. plan.Memory.Buffers.Select(b => b.Bytes)]);
@@ -106,6 +110,7 @@ internal sealed unsafe class RunState : IDisposable
                 RunRegion.Return(Region);
             }
             Array.Clear(data);
+            Array.Clear(results);
             Region = null;
             Cancellation = default;
             Recorder = null;
@@ -200,7 +205,14 @@ internal sealed unsafe class RunState : IDisposable
             data[slot.Index] = tensor;
             Point(slot, tensor.Address);
         }
+        Array.Clear(isResult);
+        if (isNested) return;
+        foreach ((int position, Slot slot) in plan.DatumOutputs) isResult[slot.Index] |= outputs[position] is null;
     }
+
+    /// <summary>Memory for the value of a slot whose size is known only now: what the result will own where the value is an output and not small, else of the run's region and held.</summary>
+    internal Tensor Allocate(Slot slot, DType type, ReadOnlySpan<long> dims) =>
+        isResult[slot.Index] && !RunMemory.IsManaged(type, dims) ? results[slot.Index] = outputPool.Allocate(type, dims) : Region!.Allocate(type, dims);
 
     private void TakeOutputs(Span<Datum?> outputs)
     {
@@ -218,6 +230,11 @@ internal sealed unsafe class RunState : IDisposable
             {
                 RunMemory.Hold(datum);
                 outputs[position] = datum;
+            }
+            else if (ReferenceEquals(datum, results[slot.Index]))
+            {
+                outputs[position] = datum;
+                results[slot.Index] = null; // under another name it is a copy
             }
             else
             {

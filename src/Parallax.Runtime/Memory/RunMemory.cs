@@ -24,10 +24,10 @@ internal static class RunMemory
         if (datum is Tensor { Storage: RunBlock block }) block.LetGo();
     }
 
-    /// <summary>A datum that outlives the run: copies where memory belongs to the run or is borrowed. Sequences always hold such data.</summary>
+    /// <summary>A datum that outlives the run: copies where memory belongs to the run or to a result, or is borrowed. Sequences always hold such data.</summary>
     internal static Datum Detach(Datum datum) => datum switch
     {
-        Tensor { Storage: RunBlock or BorrowedStorage } tensor => Copy(tensor),
+        Tensor { Storage: RunBlock or BorrowedStorage or OutputStorage } tensor => Copy(tensor),
         TensorSequence sequence when !IsDetached(sequence) => new TensorSequence(sequence.ElementType, [.. sequence.Items.Select(Detach)]),
         OptionalDatum { Value: { } value } when !IsDetached(value) => new OptionalDatum(Detach(value)),
         _ => datum,
@@ -36,7 +36,7 @@ internal static class RunMemory
     private static bool IsDetached(Datum datum)
     {
         if (datum is OptionalDatum optional) return optional.Value is null || IsDetached(optional.Value);
-        if (datum is not TensorSequence sequence) return datum is not Tensor { Storage: RunBlock or BorrowedStorage };
+        if (datum is not TensorSequence sequence) return datum is not Tensor { Storage: RunBlock or BorrowedStorage or OutputStorage };
         foreach (Datum item in sequence.Items)
             if (!IsDetached(item)) return false;
         return true;
