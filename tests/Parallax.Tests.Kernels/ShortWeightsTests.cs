@@ -9,7 +9,7 @@ public sealed unsafe class ShortWeightsTests
 {
     private static readonly GemmProblem[] Problems =
     [
-        new(1, 1, 1), new(1, 70, 40), new(3, 33, 600), new(17, 131, 300) { HasResidual = true, Activation = Activation.Silu }, new(200, 66, 530) { Bias = new MatrixLayout(0, 1) },
+        new(1, 1, 1), new(1, 70, 40), new(1, 470, 300) { Bias = new MatrixLayout(0, 1) }, new(3, 33, 600), new(17, 131, 300) { HasResidual = true, Activation = Activation.Silu }, new(200, 66, 530) { Bias = new MatrixLayout(0, 1) },
         new(5, 65, 257) { B = new MatrixLayout(1, 257) },
         GemmProblem.MatMul([2, 3, 5, 40], [2, 1, 40, 50]),
     ];

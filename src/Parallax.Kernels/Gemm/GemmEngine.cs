@@ -158,7 +158,7 @@ internal sealed unsafe class GemmEngine
         PackedMatrix packed = operands.PackedB!;
         for (int j = 0, panels; j < columns; j += panels * entry.NR)
         {
-            panels = m == 1 && !packed.IsShort ? entry.PanelsAtOnce((columns - j) / entry.NR) : 1;
+            panels = m == 1 ? entry.PanelsAtOnce((columns - j) / entry.NR) : 1;
             for (int start = 0, depth; start < slabs.Depth; start += depth)
             {
                 int slab = slabs.Index(start), within = start - slabs.Start(slab);
@@ -166,7 +166,7 @@ internal sealed unsafe class GemmEngine
                 LeftBlock a = Left(operands, copied + slab * LeftSlabElements, row, rows, slab).From(within);
                 if (panels > 1)
                 {
-                    RunWide(operands, a.Rows, packed.Right(operands.PackedBIndex, start, column + j), tile, row, column + j, panels, start, depth);
+                    RunWide(operands, packed, a.Rows, tile, row, column + j, panels, start, depth);
                     continue;
                 }
                 Fetches ahead = FetchStream(packed, operands.PackedBIndex, start, column + j, rows, ref depth);
@@ -252,11 +252,12 @@ internal sealed unsafe class GemmEngine
     }
 
     /// <summary>One row of whole panels.</summary>
-    private void RunWide(in GemmOperands operands, float* a, float* b, float* tile, int row, int column, int panels, int start, int depth)
+    private void RunWide(in GemmOperands operands, PackedMatrix packed, float* a, float* tile, int row, int column, int panels, int start, int depth)
     {
         float* c = operands.C + row * operands.CStride + column, sums = start > 0 ? c : null;
         bool finishes = Finishes(operands, start + depth);
-        entry.WideFor(panels)(depth, a, b, (nint)entry.NR * slabs.Depth, finishes ? tile : c, sums);
+        byte* b = (byte*)packed.Right(operands.PackedBIndex, start, column);
+        entry.WideFor(panels, packed.IsShort)(depth, a, b, packed.ElementBytes * entry.NR * slabs.Depth, packed.ShortScale, finishes ? tile : c, sums);
         if (finishes) Finish(operands, tile, c, row, 1, column, panels * entry.NR);
     }
 

@@ -11,10 +11,12 @@ namespace Parallax.Kernels;
 /// </summary>
 internal static unsafe class GemmTiles
 {
-    /// <summary>1 row by 4 panels of B, <paramref name="panelStride"/> elements apart, at once: as many streams come from memory faster than one.</summary>
+    /// <summary>1 row by 4 panels of B at once: as many streams come from memory faster than one.</summary>
+    /// <param name="panelStride">Bytes.</param>
+    /// <param name="scale">As <see cref="IElements{V, T}.Load"/> wants it.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Wide4<V, T>(nint depth, float* a, float* b, nint panelStride, float* c, float* sums)
-        where V : struct, ISums<T> where T : struct
+    internal static void Wide4<V, T, E>(nint depth, float* a, byte* b, nint panelStride, float scale, float* c, float* sums)
+        where V : struct, ISums<T> where T : struct where E : struct, IElements<V, T>
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -28,17 +30,18 @@ internal static unsafe class GemmTiles
             c20 = V.Load(at); c21 = V.Load(at + V.Count); at += 2 * V.Count;
             c30 = V.Load(at); c31 = V.Load(at + V.Count);
         }
-        nint two = 2 * panelStride;
-        float* b3 = b + 3 * panelStride;
+        T scales = V.Create(scale);
+        nint vector = E.Bytes * V.Count, two = 2 * panelStride;
+        byte* b3 = b + 3 * panelStride;
         for (nint k = depth; k > 0; k--)
         {
             T x = V.Create(a[0]);
-            c00 = V.MultiplyAdd(x, V.Load(b), c00); c01 = V.MultiplyAdd(x, V.Load(b + V.Count), c01);
-            c10 = V.MultiplyAdd(x, V.Load(b + panelStride), c10); c11 = V.MultiplyAdd(x, V.Load(b + panelStride + V.Count), c11);
-            c20 = V.MultiplyAdd(x, V.Load(b + two), c20); c21 = V.MultiplyAdd(x, V.Load(b + two + V.Count), c21);
-            c30 = V.MultiplyAdd(x, V.Load(b3), c30); c31 = V.MultiplyAdd(x, V.Load(b3 + V.Count), c31);
+            c00 = V.MultiplyAdd(x, E.Load(b, scales), c00); c01 = V.MultiplyAdd(x, E.Load(b + vector, scales), c01);
+            c10 = V.MultiplyAdd(x, E.Load(b + panelStride, scales), c10); c11 = V.MultiplyAdd(x, E.Load(b + panelStride + vector, scales), c11);
+            c20 = V.MultiplyAdd(x, E.Load(b + two, scales), c20); c21 = V.MultiplyAdd(x, E.Load(b + two + vector, scales), c21);
+            c30 = V.MultiplyAdd(x, E.Load(b3, scales), c30); c31 = V.MultiplyAdd(x, E.Load(b3 + vector, scales), c31);
             a++;
-            b += 2 * V.Count; b3 += 2 * V.Count;
+            b += 2 * vector; b3 += 2 * vector;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += 2 * V.Count;
         V.Store(c, c10); V.Store(c + V.Count, c11); c += 2 * V.Count;
@@ -46,10 +49,12 @@ internal static unsafe class GemmTiles
         V.Store(c, c30); V.Store(c + V.Count, c31);
     }
 
-    /// <summary>1 row by 8 panels of B, <paramref name="panelStride"/> elements apart, at once: as many streams come from memory faster than one.</summary>
+    /// <summary>1 row by 8 panels of B at once: as many streams come from memory faster than one.</summary>
+    /// <param name="panelStride">Bytes.</param>
+    /// <param name="scale">As <see cref="IElements{V, T}.Load"/> wants it.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Wide8<V, T>(nint depth, float* a, float* b, nint panelStride, float* c, float* sums)
-        where V : struct, ISums<T> where T : struct
+    internal static void Wide8<V, T, E>(nint depth, float* a, byte* b, nint panelStride, float scale, float* c, float* sums)
+        where V : struct, ISums<T> where T : struct where E : struct, IElements<V, T>
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -71,21 +76,22 @@ internal static unsafe class GemmTiles
             c60 = V.Load(at); c61 = V.Load(at + V.Count); at += 2 * V.Count;
             c70 = V.Load(at); c71 = V.Load(at + V.Count);
         }
-        nint two = 2 * panelStride;
-        float* b3 = b + 3 * panelStride, b6 = b + 6 * panelStride;
+        T scales = V.Create(scale);
+        nint vector = E.Bytes * V.Count, two = 2 * panelStride;
+        byte* b3 = b + 3 * panelStride, b6 = b + 6 * panelStride;
         for (nint k = depth; k > 0; k--)
         {
             T x = V.Create(a[0]);
-            c00 = V.MultiplyAdd(x, V.Load(b), c00); c01 = V.MultiplyAdd(x, V.Load(b + V.Count), c01);
-            c10 = V.MultiplyAdd(x, V.Load(b + panelStride), c10); c11 = V.MultiplyAdd(x, V.Load(b + panelStride + V.Count), c11);
-            c20 = V.MultiplyAdd(x, V.Load(b + two), c20); c21 = V.MultiplyAdd(x, V.Load(b + two + V.Count), c21);
-            c30 = V.MultiplyAdd(x, V.Load(b3), c30); c31 = V.MultiplyAdd(x, V.Load(b3 + V.Count), c31);
-            c40 = V.MultiplyAdd(x, V.Load(b3 + panelStride), c40); c41 = V.MultiplyAdd(x, V.Load(b3 + panelStride + V.Count), c41);
-            c50 = V.MultiplyAdd(x, V.Load(b3 + two), c50); c51 = V.MultiplyAdd(x, V.Load(b3 + two + V.Count), c51);
-            c60 = V.MultiplyAdd(x, V.Load(b6), c60); c61 = V.MultiplyAdd(x, V.Load(b6 + V.Count), c61);
-            c70 = V.MultiplyAdd(x, V.Load(b6 + panelStride), c70); c71 = V.MultiplyAdd(x, V.Load(b6 + panelStride + V.Count), c71);
+            c00 = V.MultiplyAdd(x, E.Load(b, scales), c00); c01 = V.MultiplyAdd(x, E.Load(b + vector, scales), c01);
+            c10 = V.MultiplyAdd(x, E.Load(b + panelStride, scales), c10); c11 = V.MultiplyAdd(x, E.Load(b + panelStride + vector, scales), c11);
+            c20 = V.MultiplyAdd(x, E.Load(b + two, scales), c20); c21 = V.MultiplyAdd(x, E.Load(b + two + vector, scales), c21);
+            c30 = V.MultiplyAdd(x, E.Load(b3, scales), c30); c31 = V.MultiplyAdd(x, E.Load(b3 + vector, scales), c31);
+            c40 = V.MultiplyAdd(x, E.Load(b3 + panelStride, scales), c40); c41 = V.MultiplyAdd(x, E.Load(b3 + panelStride + vector, scales), c41);
+            c50 = V.MultiplyAdd(x, E.Load(b3 + two, scales), c50); c51 = V.MultiplyAdd(x, E.Load(b3 + two + vector, scales), c51);
+            c60 = V.MultiplyAdd(x, E.Load(b6, scales), c60); c61 = V.MultiplyAdd(x, E.Load(b6 + vector, scales), c61);
+            c70 = V.MultiplyAdd(x, E.Load(b6 + panelStride, scales), c70); c71 = V.MultiplyAdd(x, E.Load(b6 + panelStride + vector, scales), c71);
             a++;
-            b += 2 * V.Count; b3 += 2 * V.Count; b6 += 2 * V.Count;
+            b += 2 * vector; b3 += 2 * vector; b6 += 2 * vector;
         }
         V.Store(c, c00); V.Store(c + V.Count, c01); c += 2 * V.Count;
         V.Store(c, c10); V.Store(c + V.Count, c11); c += 2 * V.Count;

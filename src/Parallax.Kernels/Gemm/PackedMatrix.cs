@@ -77,7 +77,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     /// <summary>What short elements are multiples of; 0 where they are not short.</summary>
     internal float ShortScale { get; }
 
-    private nint ElementBytes => IsShort ? sizeof(short) : sizeof(float);
+    internal nint ElementBytes => IsShort ? sizeof(short) : sizeof(float);
 
     internal int PaddedLanes { get; }
 

@@ -55,12 +55,13 @@ internal static unsafe class ShortFloats
     internal static bool Narrow(float* from, short* to, nint count, float scale)
     {
         bool isExact = true;
+        Vector128<float> scales = Vector128.Create(scale);
         nint i = 0;
         for (; i <= count - Vector128<short>.Count; i += Vector128<short>.Count)
         {
             Vector128<float> low = Vector128.Load(from + i), high = Vector128.Load(from + i + Vector128<float>.Count);
             Vector128<int> narrowLow = Code(low, scale), narrowHigh = Code(high, scale);
-            isExact &= Value(narrowLow, scale) == low && Value(narrowHigh, scale) == high;
+            isExact &= Value(narrowLow, scales) == low && Value(narrowHigh, scales) == high;
             Vector128.Store(Vector128.Narrow(narrowLow, narrowHigh), to + i);
         }
         for (; i < count; i++)
@@ -85,40 +86,41 @@ internal static unsafe class ShortFloats
     internal static void Widen(short* from, float* to, nint count, float scale)
     {
         nint i = 0;
+        Vector512<float> scales = Vector512.Create(scale);
         if (Vector512.IsHardwareAccelerated)
             for (; i <= count - Vector512<short>.Count; i += Vector512<short>.Count)
             {
                 Vec.Prefetch(from + i + Ahead);
                 (Vector512<int> low, Vector512<int> high) = Vector512.Widen(Vector512.Load(from + i));
-                Vector512.Store(Value(low, scale), to + i);
-                Vector512.Store(Value(high, scale), to + i + Vector512<float>.Count);
+                Vector512.Store(Value(low, scales), to + i);
+                Vector512.Store(Value(high, scales), to + i + Vector512<float>.Count);
             }
         if (Vector256.IsHardwareAccelerated)
             for (; i <= count - Vector256<short>.Count; i += Vector256<short>.Count)
             {
                 Vec.Prefetch(from + i + Ahead);
                 (Vector256<int> low, Vector256<int> high) = Vector256.Widen(Vector256.Load(from + i));
-                Vector256.Store(Value(low, scale), to + i);
-                Vector256.Store(Value(high, scale), to + i + Vector256<float>.Count);
+                Vector256.Store(Value(low, scales.GetLower()), to + i);
+                Vector256.Store(Value(high, scales.GetLower()), to + i + Vector256<float>.Count);
             }
         for (; i <= count - Vector128<short>.Count; i += Vector128<short>.Count)
         {
             Vec.Prefetch(from + i + Ahead);
             (Vector128<int> low, Vector128<int> high) = Vector128.Widen(Vector128.Load(from + i));
-            Vector128.Store(Value(low, scale), to + i);
-            Vector128.Store(Value(high, scale), to + i + Vector128<float>.Count);
+            Vector128.Store(Value(low, scales.GetLower().GetLower()), to + i);
+            Vector128.Store(Value(high, scales.GetLower().GetLower()), to + i + Vector128<float>.Count);
         }
         for (; i < count; i++) to[i] = Value(from[i], scale);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Value(Vector512<int> value, float scale) => ((value << Shift) & Vector512.Create(WithoutCopies)).AsSingle() * scale;
+    internal static Vector512<float> Value(Vector512<int> value, Vector512<float> scale) => ((value << Shift) & Vector512.Create(WithoutCopies)).AsSingle() * scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Value(Vector256<int> value, float scale) => ((value << Shift) & Vector256.Create(WithoutCopies)).AsSingle() * scale;
+    internal static Vector256<float> Value(Vector256<int> value, Vector256<float> scale) => ((value << Shift) & Vector256.Create(WithoutCopies)).AsSingle() * scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Value(Vector128<int> value, float scale) => ((value << Shift) & Vector128.Create(WithoutCopies)).AsSingle() * scale;
+    internal static Vector128<float> Value(Vector128<int> value, Vector128<float> scale) => ((value << Shift) & Vector128.Create(WithoutCopies)).AsSingle() * scale;
 
-    private static float Value(short value, float scale) => BitConverter.Int32BitsToSingle((value << Shift) & WithoutCopies) * scale;
+    internal static float Value(short value, float scale) => BitConverter.Int32BitsToSingle((value << Shift) & WithoutCopies) * scale;
 }

@@ -135,7 +135,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
             {
                 float* panel = cell.Weights + ((nint)g * padded + j) * hidden, sums = cell.Gates + g * Stride + j;
                 panels = cell.Count == 1 ? entry.PanelsAtOnce((padded - j) / entry.NR) : 1;
-                if (panels > 1) entry.WideFor(panels)(hidden, rows, panel, (nint)hidden * entry.NR, sums, null);
+                if (panels > 1) entry.WideFor(panels, isShort: false)(hidden, rows, (byte*)panel, sizeof(float) * (nint)hidden * entry.NR, 1, sums, null);
                 else run(hidden, rows, Stride, panel, entry.NR, sums, gates * Stride, null, 0, &nothing);
             }
     }
