@@ -4,6 +4,7 @@ using Parallax.OpenCL.Bindings;
 using Parallax.OpenCL.Regions;
 using Parallax.Planning;
 using Parallax.Runtime;
+using Parallax.Runtime.Cpu;
 
 namespace Parallax.OpenCL;
 
@@ -15,6 +16,7 @@ public sealed class ClBackend : IBackend
 {
     private readonly ClContext context;
     private readonly ClMirrors mirrors;
+    private readonly WeightCache unused = new(Precision.Standard); // calls that are only looked at bring nothing to the device
 
     private ClBackend(ClContext context, string name)
     {
@@ -60,12 +62,23 @@ public sealed class ClBackend : IBackend
         return ClBindings.Find(node.Op.GetType()) is { } binding ? binding.WhyNot(node.Op, RegionFacts.Of(graph, node)) : "no kernel for it";
     }
 
+    public KernelFacts KernelOf(Graph graph, Node node, OutputPart? part = null)
+    {
+        if (node.Op.IsView || ClBindings.Find(node.Op.GetType()) is not { } binding) return default;
+        OperandFacts facts = RegionFacts.Of(graph, node);
+        return binding.Prepare(node.Op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, unused) { Part = part, IsSketch = true }).Facts();
+    }
+
     public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => ClBindings.Find(node.Op.GetType())?.SplitGranule(node.Op, RegionFacts.Of(graph, node), axis);
 
     public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region);
 
     /// <summary>Waits for what is under way and frees the device. Arenas that are still in use keep their memory until they are freed.</summary>
-    public void Dispose() => context.Dispose();
+    public void Dispose()
+    {
+        unused.Dispose();
+        context.Dispose();
+    }
 
     private static string UsualName(ClDevice device) => ClDevice.All.IndexOf(device) is var index and > 0 ? $"opencl:{index}" : "opencl";
 }

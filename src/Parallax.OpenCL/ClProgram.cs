@@ -37,13 +37,14 @@ internal sealed class ClProgram : IDisposable
 }
 
 /// <summary>A kernel. Its arguments are set under the lock of its context.</summary>
-internal sealed class ClKernel(string name, ClKernelHandle handle) : IDisposable
+/// <param name="handle">Null where it is only named, and not to be launched.</param>
+internal sealed class ClKernel(string name, ClKernelHandle? handle) : IDisposable
 {
     internal string Name => name;
 
-    internal ClKernelHandle Handle => handle;
+    internal ClKernelHandle Handle => handle ?? throw new InvalidOperationException($"{name} was not built");
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose() => handle?.Dispose();
 }
 
 /// <summary>The sources that are built into the library.</summary>

@@ -1,7 +1,9 @@
+using System.Text.RegularExpressions;
 using Parallax.Onnx;
 using Parallax.OpenCL;
 using Parallax.Planning;
 using Parallax.Runtime;
+using Parallax.Runtime.Execution;
 using Parallax.Suite;
 using Xunit;
 
@@ -61,6 +63,37 @@ public sealed class SessionTests
             Assert.Contains("clEnqueueNDRangeKernel", api.Calls);
             Assert.DoesNotContain("clBuildProgram", api.Calls);
         }
+    }
+
+    [ClFact]
+    public void A_kernel_that_is_asked_for_is_the_one_that_runs_and_asking_builds_nothing()
+    {
+        byte[] model = new ModelBuilder().Input("x", DType.Float32, 1, 16, 20, 20).Constant("w3", ClSessions.Floats(1, 48, 16, 3, 3)).Constant("w1", ClSessions.Floats(2, 24, 48, 1, 1)).Constant("g", ClSessions.Floats(3, 400, 30))
+            .Node("Conv", ["x", "w3"], ["c"], new AttributeProto("pads", [1L, 1, 1, 1])).Node("Conv", ["c", "w1"], ["d"]).Node("Reshape", ["d", "rows"], ["r"]).Constant("rows", Tensor.From([24L, 400], [2]))
+            .Node("MatMul", ["r", "g"], ["m"]).Node("Softmax", ["m"], ["y"]).Output("y").Build();
+        var api = new FaultyApi();
+        using ClBackend backend = ClBackend.Open(api.Device);
+        using var session = new InferenceSession(model, ClSessions.On(backend));
+        ExecutionPlan plan = session.PlanFor(Given(ClSessions.Floats(4, 1, 16, 20, 20)));
+        Graphs.Graph graph = plan.Partition.Graph;
+        api.Reset();
+        var families = new List<string>();
+        foreach (RegionStep region in plan.Branches.SelectMany(b => b).OfType<RegionStep>())
+            foreach ((Graphs.Node node, string kernel) in region.Members.Zip(region.Compiled.Kernels))
+            {
+                KernelFacts facts = backend.KernelOf(graph, node);
+                Assert.Equal(kernel.Split(" + ").Select(k => Regex.Replace(k, @"_\d+x\d+$", "")).Distinct(), facts.Implementation!.Split(" + "));
+                if (kernel.Contains("gemm")) Assert.Contains($"gemm_{facts.TileRows}x{facts.TileColumns}", kernel);
+                Assert.True(facts is { Groups: > 0, GroupSize: > 0 });
+                families.Add(facts.Implementation);
+            }
+        Assert.Contains("winograd4_input + gemm + winograd4_output", families);
+        Assert.Contains("gemm", families);
+        Assert.Contains("softmax_rows", families);
+        Graphs.Node layer = graph.Nodes.First(n => n.Op is Graphs.Ops.Conv);
+        Assert.Equal("pad_planes + gemm", backend.KernelOf(graph, layer, new OutputPart(47, 1)).Implementation); // for one channel the transformation does not pay
+        Assert.Equal(1, backend.KernelOf(graph, layer, new OutputPart(47, 1)).TileRows);
+        Assert.Empty(api.Calls);
     }
 
     [ClFact]

@@ -126,8 +126,8 @@ public sealed class SplitTests
 
     /// <summary>A whole layer and a part of one transform tiles, which the plan says, unless results must be sums of products.</summary>
     [ClTheory]
-    [InlineData(Precision.Standard, "winograd4_input + gemm + winograd4_output")]
-    [InlineData(Precision.Strict, "pad_planes + gemm")]
+    [InlineData(Precision.Standard, @"^winograd4_input \+ gemm_\d+x\d+ \+ winograd4_output$")]
+    [InlineData(Precision.Strict, @"^pad_planes \+ gemm_\d+x\d+$")]
     public void Precision_decides_whether_tiles_are_transformed(Precision precision, string kernels)
     {
         byte[] model = new ModelBuilder().Input("x", DType.Float32, 2, 32, 40, 40).Constant("w", ClSessions.Floats(2, 56, 32, 3, 3)).Constant("b", ClSessions.Floats(3, 56))
@@ -140,7 +140,7 @@ public sealed class SplitTests
                 SessionOptions options = share is { } s ? Splitting(backend, s, OutputAxis.Channels) : ClSessions.On(backend);
                 using var session = new InferenceSession(model, options with { Precision = precision });
                 ClSessions.AssertClose(expected, ClSessions.Run(session, inputs), $"{precision} under {backend.Sharing}, {share} of the CPU");
-                Assert.Equal(kernels, Assert.Single(session.Explain(inputs).Branches, b => b.Kernels is not null).Kernels!.Value.Single());
+                Assert.Matches(kernels, Assert.Single(session.Explain(inputs).Branches, b => b.Kernels is not null).Kernels!.Value.Single());
             }
     }
 

@@ -176,8 +176,9 @@ internal sealed class CoExecutionEvaluation : IDisposable
     {
         if (cut == LayerCut.OnCpu) return 0;
         (Graph graph, Node node) = LayerOf(shape);
-        KernelFacts kernel = planned.KernelOf(graph, node);
-        double us = cut.IsSplit ? device.StepUs(shape.Work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), kernel.Part(cut.Extent - cut.Cut, cut.Extent)) : device.StepUs(shape.Work, kernel);
+        double us = cut.IsSplit
+            ? device.StepUs(shape.Work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), planned.KernelOf(graph, node, new OutputPart(cut.Cut, cut.Extent - cut.Cut, cut.Axis)))
+            : device.StepUs(shape.Work, planned.KernelOf(graph, node));
         return device.Sync!.DispatchUs + us + device.Sync.ToCpuUs;
     }
 

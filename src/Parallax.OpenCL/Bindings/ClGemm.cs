@@ -55,7 +55,10 @@ internal sealed record ClGemm(long M, long N, long K)
             ClArg.Int(B.Panel), ClArg.Int(B.Row), ClArg.Ints(terms.RowStride, terms.ColumnStride), ClArg.Int(BiasBatch),
             ClArg.Int(CRowStride), Padded(Batch, 1), Padded(ABatch, 0), Padded(BBatch, 0), Padded(CBatch, 0),
             ClArg.Float(Alpha), ClArg.Float(Beta), ClArg.Int(Finish.Flags(Bias is not null)), .. ClEpilogue.Args(Finish.Activation),
-        ]);
+        ])
+        {
+            Tile = Tile,
+        };
     }
 
     private static ClArg Padded(long[] values, long filler)

@@ -36,7 +36,7 @@ internal sealed record ClPanels(long Columns, long Rows, int Width, long Matrice
     /// <param name="first">Elements of the input in front of the first matrix.</param>
     internal ClArg Of(ClPrepareContext x, int input, long first, ClSteps steps)
     {
-        if (x.Constant(input) is { } constant) return ClArg.Weight(x.Weight(constant, $"{this} from {first}", () => Pack(constant, first)));
+        if (x.Constant(input) is { } constant) return x.Derived(constant, $"{this} from {first}", () => Pack(constant, first));
         ClArg packed = steps.Scratch(ByteCount);
         steps.Add(Launch(x, ClArg.Input(input, first * sizeof(float)), packed));
         return packed;

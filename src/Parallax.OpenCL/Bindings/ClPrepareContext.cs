@@ -28,8 +28,11 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
     /// <summary>Whether results must be as accurate as sums of products.</summary>
     internal bool IsStrict => Weights.Precision == Precision.Strict;
 
+    /// <summary>Whether the call is only to be looked at: no program is built for it, and nothing is brought to the device. It cannot run.</summary>
+    internal bool IsSketch { get; init; }
+
     /// <summary>A kernel of a family.</summary>
-    internal ClKernel Kernel(string family, string name, string options = "") => Context.Program(family, options).Kernel(name);
+    internal ClKernel Kernel(string family, string name, string options = "") => IsSketch ? new ClKernel(name, null) : Context.Program(family, options).Kernel(name);
 
     /// <summary>A grid of at least so many items, in work-groups of the usual size.</summary>
     internal ClGrid Over(long x, long y = 1, long z = 1) => ClGrid.Over(Context.Device, x, y, z);
@@ -60,20 +63,21 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
     private int Run => HasVectors ? RunRows : 1;
 
     /// <summary>Numbers that a call reads, such as positions, in the device's memory; the same numbers are there once for the model.</summary>
-    internal ClBuffer Table<T>(ReadOnlySpan<T> numbers) where T : unmanaged
+    internal ClArg Table<T>(ReadOnlySpan<T> numbers) where T : unmanaged
     {
+        if (IsSketch) return ClArg.Weight(null);
         byte[] bytes = MemoryMarshal.AsBytes(numbers).ToArray();
-        return Weight(Tables, Convert.ToHexString(SHA256.HashData(bytes)), () => Tensor.From(bytes, [bytes.Length]));
+        return Derived(Tables, Convert.ToHexString(SHA256.HashData(bytes)), () => Tensor.From(bytes, [bytes.Length]));
     }
 
     /// <summary>A derived form of a constant in the device's memory, made once for the model.</summary>
     /// <param name="form">Names the form.</param>
     /// <param name="pack">Makes its bytes.</param>
-    internal ClBuffer Weight(Tensor constant, string form, Func<Tensor> pack) => Weights.GetOrAdd(constant, $"context {Context.Number}: {form}", () =>
+    internal ClArg Derived(Tensor constant, string form, Func<Tensor> pack) => ClArg.Weight(IsSketch ? null : Weights.GetOrAdd(constant, $"context {Context.Number}: {form}", () =>
     {
         using Tensor packed = pack();
         return Context.Copy(packed);
-    });
+    }));
 
     /// <summary>A constant as it is in the device's memory, made once for the model.</summary>
     internal ClBuffer Weight(Tensor constant) => Weights.GetOrAdd(constant, $"context {Context.Number}", () => Context.Copy(constant));

@@ -60,7 +60,7 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, PaddedP
         long inputMatrix = Inputs * block + Spread, productMatrix = Outputs * block + Spread;
         ClFinish finish = ClFinish.Of(op, x);
         long firstResult = Planes.FirstByteOf(part);
-        ClArg filters = ClArg.Weight(x.Weight(x.Constant(1)!, $"winograd4 of {part}", () => Filters(x.Constant(1)!, part)));
+        ClArg filters = x.Derived(x.Constant(1)!, $"winograd4 of {part}", () => Filters(x.Constant(1)!, part));
 
         var steps = new ClSteps();
         ClArg transformed = steps.Scratch(Products * inputMatrix * sizeof(float)), products = steps.Scratch(Products * productMatrix * sizeof(float));

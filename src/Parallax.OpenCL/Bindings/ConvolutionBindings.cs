@@ -64,7 +64,7 @@ internal static class ConvolutionBindings
             Tile = tile,
             A = MatrixLayout.RowMajor(depth),
             B = ClColumns.Rows(plane),
-            Taps = direct ? null : new ClTaps(ClArg.Weight(x.Table<int>(planes.TapOffsets(inputs))), planes.RowLength, planes.Width.Output),
+            Taps = direct ? null : new ClTaps(x.Table<int>(planes.TapOffsets(inputs)), planes.RowLength, planes.Width.Output),
             CRowStride = planes.ResultStride,
             Batch = [batch, groups],
             ABatch = [0, channels * depth],
@@ -91,7 +91,7 @@ internal static class ConvolutionBindings
             [
                 padded, ClArg.Input(1, part.First * planes.Taps * sizeof(float)), x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
                 finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult) : ClArg.Input(0), ClArg.Output(0, firstResult),
-                ClArg.Weight(x.Table<int>(planes.TapOffsets(1))), ClArg.Int(count), ClArg.Int(part.Count), ClArg.Int(dims[1]),
+                x.Table<int>(planes.TapOffsets(1)), ClArg.Int(count), ClArg.Int(part.Count), ClArg.Int(dims[1]),
                 ClArg.Ints(planes.Height.Output, planes.Width.Output), ClArg.Int(planes.ResultStride), ClArg.Int(planes.Taps), ClArg.Int(planes.RowLength), ClArg.Int(planes.Elements),
                 ClArg.Int(finish.Flags(x.Has(2))), .. ClEpilogue.Args(op.Activation),
             ]));

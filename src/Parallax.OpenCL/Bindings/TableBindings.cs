@@ -41,10 +41,10 @@ internal static class TableBindings
         }
         long rows = axes[..^1].Aggregate(1L, (count, axis) => count * axis.Length);
         byte[] zero = new byte[x.Type(0).ElementBytes()];
-        ClArg fill = copy.FillInput >= 0 ? ClArg.Input(copy.FillInput) : ClArg.Weight(x.Table<byte>(copy.FillValue ?? zero));
+        ClArg fill = copy.FillInput >= 0 ? ClArg.Input(copy.FillInput) : x.Table<byte>(copy.FillValue ?? zero);
         return new ClLaunch(x.VectorKernel(Family, "place", ClTypes.MovedOption(x.Type(0))), x.OverRuns(axes[^1].Length, rows),
         [
-            ClArg.Input(0), ClArg.Weight(x.Table<int>(tables.ToArray())), fill, ClArg.Output(0), ClArg.Int(axes[^1].Length), ClArg.Int(rows), ClArg.Int(axes.Length - 1),
+            ClArg.Input(0), x.Table<int>(tables.ToArray()), fill, ClArg.Output(0), ClArg.Int(axes[^1].Length), ClArg.Int(rows), ClArg.Int(axes.Length - 1),
             ClArg.Int(Last(axes[^1])),
         ]);
     }
@@ -86,7 +86,7 @@ internal static class TableBindings
             float[] weights = Array.ConvertAll(axis.Weights, w => (float)w), bias = axis.Bias.Length == 0 ? new float[axis.Length] : Array.ConvertAll(axis.Bias, b => (float)b);
             ClArg[] args =
             [
-                source, ClArg.Weight(x.Table<int>(axis.Indices)), ClArg.Weight(x.Table<float>(weights)), ClArg.Weight(x.Table<float>(bias)), target,
+                source, x.Table<int>(axis.Indices), x.Table<float>(weights), x.Table<float>(bias), target,
                 ClArg.Int(outer), ClArg.Int(axis.InLength), ClArg.Int(axis.Length),
             ];
             steps.Add(inner == 1

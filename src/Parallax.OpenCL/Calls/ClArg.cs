@@ -58,7 +58,8 @@ internal readonly struct ClArg
     internal ClArg Behind(long byteCount) => this with { ByteOffset = ByteOffset + byteCount };
 
     /// <summary>Memory that belongs to the model, such as packed weights.</summary>
-    internal static ClArg Weight(ClBuffer buffer, long byteOffset = 0) => new(ClArgKind.Weight) { Buffer = buffer, ByteOffset = byteOffset };
+    /// <param name="buffer">Null in a call that is only looked at.</param>
+    internal static ClArg Weight(ClBuffer? buffer, long byteOffset = 0) => new(ClArgKind.Weight) { Buffer = buffer, ByteOffset = byteOffset };
 
     /// <summary>A <c>const int</c>. Throws where the number does not fit.</summary>
     internal static ClArg Int(long value) => new([checked((int)value)]);

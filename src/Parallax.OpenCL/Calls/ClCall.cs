@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Parallax.OpenCL.Bindings;
+using Parallax.Planning;
 
 namespace Parallax.OpenCL.Calls;
 
@@ -8,8 +10,29 @@ internal sealed record ClCall(ImmutableArray<ClLaunch> Launches, long ScratchByt
 {
     /// <summary>A call of one launch.</summary>
     internal static ClCall Of(ClLaunch launch) => new([launch]);
+
+    /// <summary>Names the kernels, each once, in the order of their first launch.</summary>
+    internal string Implementation => string.Join(" + ", Launches.Select(launch => launch.Name).Distinct());
+
+    /// <summary>
+    /// What its time depends on: the kernels' names, and how the product cuts up its result where there is one, else the last launch. Tiles are numbers beside the name, for each of them for itself is
+    /// seen too seldom to be learned.
+    /// </summary>
+    internal KernelFacts Facts()
+    {
+        if (Launches.IsEmpty) return default;
+        ClLaunch main = Launches.LastOrDefault(launch => launch.Tile is not null) ?? Launches[^1];
+        return new KernelFacts(string.Join(" + ", Launches.Select(launch => launch.Kernel.Name).Distinct()), main.Grid.Groups * Launches.Count(launch => launch.Name == main.Name), main.Grid.GroupSize, main.Tile?.Rows ?? 0, main.Tile?.Width ?? 0);
+    }
 }
 
 /// <summary>One kernel over a grid of work-items.</summary>
 /// <param name="Grid">Kernels must do nothing in items outside of what they were asked for: the grid is rounded up to whole work-groups.</param>
-internal sealed record ClLaunch(ClKernel Kernel, ClGrid Grid, ImmutableArray<ClArg> Args);
+internal sealed record ClLaunch(ClKernel Kernel, ClGrid Grid, ImmutableArray<ClArg> Args)
+{
+    /// <summary>Of a product.</summary>
+    internal ClTile? Tile { get; init; }
+
+    /// <summary>The kernel's name, with the tile where it has one.</summary>
+    internal string Name => Tile is { } tile ? $"{Kernel.Name}_{tile.Rows}x{tile.Width}" : Kernel.Name;
+}

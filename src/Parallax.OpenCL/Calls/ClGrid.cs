@@ -8,6 +8,11 @@ internal readonly record struct ClGrid(long X, long Y, long Z, int LocalX, int L
 
     internal bool IsEmpty => X == 0 || Y == 0 || Z == 0;
 
+    internal int GroupSize => LocalX * LocalY * LocalZ;
+
+    /// <summary>Work-groups.</summary>
+    internal long Groups => X * Y * Z / GroupSize;
+
     internal int Dims => Z > 1 ? 3 : Y > 1 ? 2 : 1;
 
     /// <summary>At least so many items, rounded up to whole work-groups of the usual size, or of at most <paramref name="most"/> items: as wide as x goes, then y, then z.</summary>

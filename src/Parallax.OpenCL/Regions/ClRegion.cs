@@ -18,7 +18,7 @@ internal sealed class ClRegion : ICompiledRegion
         Places = region.Places;
         Steps = [.. region.Nodes.Select(node => Prepare(region, node))];
         ScratchBytes = Steps.Max(step => step.Call.ScratchBytes);
-        Kernels = [.. Steps.Select(step => string.Join(" + ", step.Call.Launches.Select(launch => launch.Kernel.Name).Distinct()))];
+        Kernels = [.. Steps.Select(step => step.Call.Implementation)];
     }
 
     internal ImmutableArray<RegionPlace> Places { get; }

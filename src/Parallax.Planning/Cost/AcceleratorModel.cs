@@ -90,8 +90,9 @@ public interface IRegionBackend
 
     AcceleratorModel Model { get; }
 
-    /// <summary>What is known of the kernel that would compute a supported node.</summary>
-    KernelFacts KernelOf(Graph graph, Node node) => default;
+    /// <summary>What is known of the kernel that would compute a supported node, or only a part of its result; nothing by default.</summary>
+    /// <param name="part">Cut where <see cref="SplitGranule"/> allows; null for the whole.</param>
+    KernelFacts KernelOf(Graph graph, Node node, OutputPart? part = null) => default;
 
     /// <summary>Null where the backend can run the node with the facts that it has in <paramref name="graph"/>, else the reason why not.</summary>
     string? WhyNot(Graph graph, Node node);

@@ -12,7 +12,4 @@ public readonly record struct KernelFacts(string? Implementation, long Groups, l
     public static KernelFacts None { get; } = new("none", 0) { IsNone = true };
 
     public bool IsNone { get; private init; }
-
-    /// <summary>The same kernel where it computes only a part of the rows, columns or channels of the result.</summary>
-    public KernelFacts Part(long part, long all) => this with { Groups = (Groups * part + all - 1) / all };
 }

@@ -66,6 +66,7 @@ internal static class ProfileReader
         predictor["weights"].List(w => (float)w.Digits()),
         predictor["typical"].List(t => (float)t.Digits()),
         Numbers(predictor["costs"]),
+        Numbers(predictor["kernelCosts"]),
         predictor["trees"].Object(t => new BoostedTrees(t["roots"].List(r => (int)r.Digits()), Nodes(t["nodes"])))!,
         predictor["accuracy"].Object(a => new PredictorAccuracy(a["samples"].Count(), a["heldOut"].Count(), a["mape"].Number(), a["p90"].Number(), a["assumedMape"].Number()))!);
 

@@ -25,6 +25,9 @@ internal sealed class JointPartition
     /// <summary>The part of the time that must be saved, where predictions are better than that.</summary>
     private const double MinMargin = 0.03;
 
+    /// <summary>Of what it costs to start a region and to see its end: that depends on whether a driver sleeps and on what else a processor does.</summary>
+    private const double ErrorOfSync = 0.5;
+
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
     private readonly SyncCosts sync;
@@ -53,24 +56,35 @@ internal sealed class JointPartition
         if (options.Joint is { EachForItself: true }) return (each, Outcome(each, each, evaluations: 0, "each operator is where it alone is predicted to be fastest"));
         JointPlan plan = JointPlanner.Plan(problem, options.Joint);
         Layout joint = Lay(plan);
-        double margin = Math.Max(MinMargin, graph.DeviceError());
         int evaluations = plan.Evaluations;
-        if (each.Us < joint.Us) joint = each;
+        if (ExpectedUs(each) < ExpectedUs(joint)) joint = each;
         if (joint.Choices.Any(c => c.Side == Side.Both))
         {
             JointPlan whole = JointPlanner.Plan(problem with { Operators = [.. problem.Operators.Select(o => o with { Axes = [] })] }, options.Joint);
             evaluations += whole.Evaluations;
-            if (Lay(whole) is var unsplit && joint.Us >= unsplit.Us * (1 - margin)) joint = unsplit;
+            if (Lay(whole) is var unsplit && unsplit.Us - ExpectedUs(joint) <= MarginUs(joint, unsplit)) joint = unsplit;
         }
-        Layout single = cpu.Us <= device.Us ? cpu : device, chosen = joint.Us < single.Us * (1 - margin) ? joint : single;
+        Layout single = cpu.Us <= device.Us ? cpu : device;
+        double expectedUs = ExpectedUs(joint), marginUs = MarginUs(joint, single);
+        Layout chosen = single.Us - expectedUs > marginUs ? joint : single;
         string alone = single == cpu ? "the CPU" : backend.Name;
         string why = string.Create(CultureInfo.InvariantCulture,
-            $"the CPU alone is predicted to take {cpu.Us:0.#} us, {backend.Name} {device.Us:0.#} us, each operator for itself {each.Us:0.#} us, both together {joint.Us:0.#} us: "
-            + $"{(chosen == single ? $"{alone} alone, for both together do not save {100 * margin:0.#} %" : $"both together, which saves {100 * margin:0.#} % or more over {alone} alone")}");
+            $"the CPU alone is predicted to take {cpu.Us:0.#} us, {backend.Name} {device.Us:0.#} us, each operator for itself {each.Us:0.#} us, both together {joint.Us:0.#} us, or {expectedUs:0.#} us where one side of a split layer is late: "
+            + $"{(chosen == single ? $"{alone} alone, for both together do not save the {marginUs:0.#} us by which predictions may be off" : $"both together, which saves more over {alone} alone than the {marginUs:0.#} us by which predictions may be off")}");
         return (chosen, Outcome(chosen, joint, evaluations, why));
 
         JointOutcome Outcome(Layout taken, Layout found, int evaluations, string why) =>
             new(backend.Name, taken.Us, cpu.Us, device.Us, each.Us, found.Us, evaluations, why, JointPlanner.Place(problem, taken.Choices));
+    }
+
+    /// <summary>The time to be expected, which is longer than the predicted one where layers are split.</summary>
+    private double ExpectedUs(Layout plan) => plan.Us + graph.LateUs(plan.Choices);
+
+    /// <summary>What a plan must save over another to be taken instead.</summary>
+    private double MarginUs(Layout plan, Layout other)
+    {
+        double errorUs = graph.ErrorUs(plan.Choices, other.Choices), syncUs = ErrorOfSync * (sync.DispatchUs + sync.ToCpuUs) * Math.Abs(plan.Regions.Length - other.Regions.Length);
+        return Math.Max(MinMargin * other.Us, Math.Sqrt(errorUs * errorUs + syncUs * syncUs));
     }
 
     private Layout Lay(JointPlan plan)

@@ -20,7 +20,8 @@ public sealed record PredictorAccuracy(int Samples, int HeldOut, double Mape, do
 /// <param name="Implementations">Kernels that were seen, the ones that were faster for their work first.</param>
 /// <param name="MinUnits">The least work that was measured.</param>
 /// <param name="Typical">By feature, what stands in where it is not known.</param>
-/// <param name="Costs">Of the amounts of work, in microseconds: their sum is a feature.</param>
+/// <param name="Costs">Of the amounts of work, in microseconds: their sum is a feature. For kernels that are not known.</param>
+/// <param name="KernelCosts">The same by implementation, in the order of <paramref name="Implementations"/>, one behind another.</param>
 public sealed record LatencyPredictor(
     OpClass Kind,
     double DispatchUs,
@@ -31,6 +32,7 @@ public sealed record LatencyPredictor(
     [property: JsonConverter(typeof(FloatsOnOneLine))] ImmutableArray<float> Weights,
     [property: JsonConverter(typeof(FloatsOnOneLine))] ImmutableArray<float> Typical,
     ImmutableArray<double> Costs,
+    ImmutableArray<double> KernelCosts,
     BoostedTrees Trees,
     PredictorAccuracy Accuracy)
 {
@@ -79,10 +81,12 @@ public sealed record LatencyPredictor(
     internal void Write(in StepWork work, int units, in KernelFacts kernel, Span<float> features)
     {
         int place = kernel.Implementation is null ? -1 : Implementations.IndexOf(kernel.Implementation);
-        LatencyFeatures.Write(work, units, kernel, place < 0 ? float.NaN : place, Costs.AsSpan(), features);
+        LatencyFeatures.Write(work, units, kernel, place < 0 ? float.NaN : place, CostsOf(place), features);
         for (int i = 0; i < features.Length; i++)
             if (float.IsNaN(features[i])) features[i] = Typical[i];
     }
+
+    private ReadOnlySpan<double> CostsOf(int place) => place < 0 ? Costs.AsSpan() : KernelCosts.AsSpan(place * WorkAmounts.Count, WorkAmounts.Count);
 
     /// <summary>Why one of them cannot be used; null where all can.</summary>
     internal static string? FaultOf(ImmutableArray<LatencyPredictor> predictors) =>
@@ -92,10 +96,11 @@ public sealed record LatencyPredictor(
     private string? Fault()
     {
         string name = $"the predictor of {Kind}";
-        if (Implementations.IsDefault || Weights.IsDefault || Typical.IsDefault || Costs.IsDefault || Trees is null || Accuracy is null) return $"{name} is not complete";
+        if (Implementations.IsDefault || Weights.IsDefault || Typical.IsDefault || Costs.IsDefault || KernelCosts.IsDefault || Trees is null || Accuracy is null) return $"{name} is not complete";
         if (Weights.Length != LatencyFeatures.Count || Typical.Length != LatencyFeatures.Count) return $"{name} has not {LatencyFeatures.Count} features";
         if (Costs.Length != WorkAmounts.Count) return $"{name} has not {WorkAmounts.Count} costs";
-        if (!double.IsFinite(Base) || !(DispatchUs >= 0) || !double.IsFinite(DispatchUs) || !Weights.All(float.IsFinite) || !Typical.All(float.IsFinite) || !Costs.All(c => double.IsFinite(c) && c >= 0)) return $"{name} has numbers that are none";
+        if (KernelCosts.Length != Implementations.Length * WorkAmounts.Count) return $"{name} has not {WorkAmounts.Count} costs for each kernel";
+        if (!double.IsFinite(Base) || !(DispatchUs >= 0) || !double.IsFinite(DispatchUs) || !Weights.All(float.IsFinite) || !Typical.All(float.IsFinite) || !Costs.Concat(KernelCosts).All(c => double.IsFinite(c) && c >= 0)) return $"{name} has numbers that are none";
         return Trees.IsSound(LatencyFeatures.Count) ? null : $"{name} has trees that lead nowhere";
     }
 }

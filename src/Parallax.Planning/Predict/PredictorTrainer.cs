@@ -14,6 +14,12 @@ public static class PredictorTrainer
     /// <summary>One in so many problems is kept apart to tell the accuracy.</summary>
     private const int HeldOutPart = 5;
 
+    /// <summary>Of the median residual.</summary>
+    private const double MaxResidual = 3;
+
+    /// <summary>Fewer problems of a kernel do not tell its costs from those of others.</summary>
+    private const int MinKernelProblems = 20;
+
     /// <summary>Parts into which the problems are cut. Each part is once what tells the trees when to stop; their mean is the result.</summary>
     private const int Folds = 3;
 
@@ -52,11 +58,18 @@ public static class PredictorTrainer
         LatencySample[] taught = [.. samples, .. samples.Where(s => s.Kernel != default).Select(s => s with { Kernel = default })];
         LatencyPredictor fitted = FitLine(taught, dispatchUs);
         float[][] rows = [.. taught.Select(s => Row(fitted, s))];
-        double[] left = [.. taught.Select((s, i) => Math.Log(s.Us) - fitted.Linear(rows[i]))];
+        double[] left = Bounded([.. taught.Select((s, i) => Math.Log(s.Us) - fitted.Linear(rows[i]))]);
         return fitted with
         {
             Trees = Mean([.. Enumerable.Range(0, Folds).Select(fold => TreeTrainer.Train(rows, left, Part(taught, problems, fold), options with { Seed = options.Seed + fold }))]),
         };
+    }
+
+    /// <summary>Residuals, none farther from zero than a few times the median: a time that a busy machine lengthened tenfold would bend the trees around it.</summary>
+    private static double[] Bounded(double[] left)
+    {
+        double bound = MaxResidual * left.Select(Math.Abs).Order().ElementAt(left.Length / 2);
+        return [.. left.Select(l => Math.Clamp(l, -bound, bound))];
     }
 
     private static LatencyPredictor FitLine(LatencySample[] samples, double dispatchUs)
@@ -64,17 +77,25 @@ public static class PredictorTrainer
         string[] implementations = [.. samples.Where(s => s.Kernel.Implementation is not null).GroupBy(s => s.Kernel.Implementation!)
             .OrderBy(g => g.Average(s => Math.Log(s.Us / Math.Max(1, s.Work.Units)))).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => g.Key)];
         var line = new LatencyPredictor(KindOf(samples[0]), dispatchUs, samples.Min(s => s.Work.Units), samples.Max(s => s.Work.Units), [.. implementations], 0,
-            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], FitCosts(samples), new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0, 0));
+            [.. new float[LatencyFeatures.Count]], [.. new float[LatencyFeatures.Count]], FitCosts(samples), [], new BoostedTrees([], []), new PredictorAccuracy(0, 0, 0, 0, 0));
+        line = line with { KernelCosts = [.. line.Implementations.SelectMany(name => KernelCosts(name))] };
         float[][] raw = [.. samples.Select(s =>
         {
             var row = new float[LatencyFeatures.Count];
-            LatencyFeatures.Write(s.Work, s.Units, s.Kernel, s.Kernel.Implementation is { } name ? line.Implementations.IndexOf(name) : float.NaN, line.Costs.AsSpan(), row);
+            Array.Fill(row, float.NaN);
+            (line with { Typical = [.. row] }).Write(s.Work, s.Units, s.Kernel, row);
             return row;
         })];
         line = line with { Typical = [.. Enumerable.Range(0, LatencyFeatures.Count).Select(f => TypicalOf(raw, f))] };
         float[][] rows = [.. samples.Select(s => Row(line, s))];
         (double origin, double[] weights) = LinearFit.Fit(rows, [.. samples.Select(s => Math.Log(s.Us))], line.Typical);
         return line with { Base = origin, Weights = [.. weights.Select(w => (float)w)] };
+
+        ImmutableArray<double> KernelCosts(string implementation)
+        {
+            LatencySample[] own = [.. samples.Where(s => s.Kernel.Implementation == implementation)];
+            return own.DistinctBy(s => s.Problem).Count() < MinKernelProblems ? line.Costs : FitCosts(own);
+        }
     }
 
     private static ImmutableArray<double> FitCosts(LatencySample[] samples) => [.. CostFit.Fit([.. samples.Select(s =>

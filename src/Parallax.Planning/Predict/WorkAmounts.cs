@@ -23,9 +23,9 @@ internal static class WorkAmounts
         WorkShape e = work.Extents;
         double share = kernel.Groups > 0 ? Math.Ceiling(kernel.Groups / (double)units) / kernel.Groups : 1.0 / units;
         double results = (double)e.Batch * e.Rows * e.Columns, left = (double)e.Batch * e.Rows * e.Depth * e.Groups;
-        bool isTransformable = e.Taps == TransformableTaps && e.Stride == 1 && e.Groups == 1;
+        bool isTransformable = e.Taps == TransformableTaps && e.Stride == 1 && e.Groups == 1, isKnown = kernel.Implementation is not null;
         amounts[0] = work.Units;
-        amounts[1] = isTransformable ? 0 : (double)e.Batch * Padded(e.Rows, TileRows) * Padded(e.Columns, TileColumns) * e.Depth;
+        amounts[1] = isTransformable && !isKnown ? 0 : (double)e.Batch * Padded(e.Rows, TileRows) * Padded(e.Columns, TileColumns) * e.Depth;
         amounts[2] = isTransformable ? results + left / TransformableTaps : 0;
         amounts[3] = work.ColdBytes;
         amounts[4] = work.Bytes - work.ColdBytes;

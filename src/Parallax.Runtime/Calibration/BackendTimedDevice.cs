@@ -27,7 +27,6 @@ internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel meas
     {
         Node node = graph.Nodes.Single();
         if (StepWork.ClassOf(graph, node) == OpClass.View || TimedRegion.TryCompile(backend, graph) is not { } region) return null;
-        // What a region's compilation tells of its kernels is not known yet when a region is judged.
         return new Operator(region, backend.KernelOf(graph, node), measured.LatencyUs + measured.TransferUs(region.BoundaryBytes), CacheSweep.Matters(StepWork.Of(graph, node)) ? sweep : null);
     }
 

@@ -52,7 +52,7 @@ internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IR
 
         public AcceleratorModel Model => device.Model;
 
-        public KernelFacts KernelOf(Graph graph, Node node) => device.Backend.KernelOf(graph, node);
+        public KernelFacts KernelOf(Graph graph, Node node, OutputPart? part) => device.Backend.KernelOf(graph, node, part);
 
         /// <summary>Cuts that both the device and the CPU can make.</summary>
         public long? SplitGranule(Graph graph, Node node, OutputAxis axis)

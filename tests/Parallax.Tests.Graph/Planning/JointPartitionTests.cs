@@ -12,11 +12,11 @@ public class JointPartitionTests(ITestOutputHelper output)
     private const int Workers = 2;
 
     /// <summary>A device that is so many times as fast as one core at everything, and computes a drawn part of the nodes.</summary>
-    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, Func<OutputAxis, long?>? granule = null) : IRegionBackend
+    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, Func<OutputAxis, long?>? granule = null, LatencyPredictor? predictor = null) : IRegionBackend
     {
         public string Name => "toy";
 
-        public AcceleratorModel Model { get; } = new("toy", sync.DispatchUs + sync.ToCpuUs, speed * CostModel.Default.Rate(OpClass.Dense).UnitsPerSecond, 1e15, Sync: sync);
+        public AcceleratorModel Model { get; } = new("toy", sync.DispatchUs + sync.ToCpuUs, speed * CostModel.Default.Rate(OpClass.Dense).UnitsPerSecond, 1e15, Predictors: predictor is null ? [] : [predictor], Sync: sync);
 
         public string? WhyNot(Graph graph, Node node) => node.Op.IsControlFlow || refuses?.Invoke(node) == true ? "tails" : null;
 
@@ -111,6 +111,41 @@ public class JointPartitionTests(ITestOutputHelper output)
         Assert.DoesNotContain(whole.Regions, r => r.Split is not null);
         Assert.True(partition.Joint!.PredictedUs < whole.Joint!.PredictedUs);
         Assert.InRange(ScheduledUs(partition), 0, partition.Joint.PredictedUs * 1.03);
+    }
+
+    [Theory]
+    [InlineData(0.05, 0.2, true)]
+    [InlineData(0.05, 0.9, true)]
+    [InlineData(0.5, 0.5, false)]
+    [InlineData(2, 0.5, false)]
+    public void A_plan_must_save_more_than_its_predictions_may_be_off_by(double mape, double speed, bool isTaken)
+    {
+        LatencySample[] samples = [.. Enumerable.Range(1, 60).Select(i => Work(16 * i)).Select(w => new LatencySample("toy", $"{w.Extents}", w, 1, default, w.Macs / (speed * CostModel.Default.Rate(OpClass.Dense).UnitsPerSecond) * 1e6))];
+        LatencyPredictor predictor = PredictorTrainer.TrainKind(samples, 0, s => 1, new TreeOptions()) with { Accuracy = new PredictorAccuracy(60, 12, mape, mape, 1) };
+        Partition partition = Partitioner.Partition(Products(40, 512, 512), Options(new Device(speed, Cheap, granule: _ => 16, predictor: predictor)));
+        JointOutcome joint = partition.Joint!;
+        output.WriteLine(joint.Why);
+        Assert.True(joint.EachForItselfUs < 0.97 * Math.Min(joint.CpuUs, joint.DeviceUs)); // what is predicted of splits is the same whatever the error
+        Assert.Equal(isTaken, partition.Regions.Any(r => r.Split is not null));
+        if (!isTaken) Assert.Equal(Math.Min(joint.CpuUs, joint.DeviceUs), joint.PredictedUs);
+
+        static StepWork Work(long rows) => new(OpClass.Dense, rows * 512 * 512, 4 * (rows * 1024 + 512 * 512), 4 * 512 * 512, 0, new WorkShape(1, rows, 512, 512));
+    }
+
+    [Theory]
+    [InlineData(100, 30, 100, 30)]
+    [InlineData(100, 30, 60, 5)]
+    [InlineData(20, 1, 100, 30)]
+    [InlineData(100, 0, 90, 0)]
+    public void The_later_of_two_sides_is_expected_later_than_either(double mean, double deviation, double otherMean, double otherDeviation)
+    {
+        var random = new Random(4);
+        double drawn = Enumerable.Range(0, 200_000).Average(_ => Math.Max(mean + deviation * Normal(), otherMean + otherDeviation * Normal())), expected = JointGraph.ExpectedLater(mean, deviation, otherMean, otherDeviation);
+        Assert.InRange(expected, drawn * 0.995, drawn * 1.005);
+        Assert.True(expected >= Math.Max(mean, otherMean));
+        Assert.Equal(expected, JointGraph.ExpectedLater(otherMean, otherDeviation, mean, deviation), 9);
+
+        double Normal() => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
     }
 
     [Fact]

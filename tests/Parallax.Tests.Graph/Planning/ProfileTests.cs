@@ -9,7 +9,7 @@ namespace Parallax.Tests.Planning;
 /// <summary>Profiles are written by the serializer and read by hand: both must take the same text for the same profile.</summary>
 public class ProfileTests
 {
-    private static readonly LatencyPredictor Predictor = new(OpClass.Dense, 20, 3, 1L << 40, ["tiled", "narrow"], 0.5, Floats(1.5f), Floats(-3e-7f), [.. Enumerable.Repeat(0.25, WorkAmounts.Count)],
+    private static readonly LatencyPredictor Predictor = new(OpClass.Dense, 20, 3, 1L << 40, ["tiled", "narrow"], 0.5, Floats(1.5f), Floats(-3e-7f), [.. Enumerable.Repeat(0.25, WorkAmounts.Count)], [.. Enumerable.Repeat(0.5, 2 * WorkAmounts.Count)],
         new BoostedTrees([0, 3], [new TreeNode(2, 0.1f, 1), new TreeNode(-1, 1, 0), new TreeNode(-1, -1, 0), new TreeNode(-1, 7, 0)]), new PredictorAccuracy(85, 17, 0.1, 0.2, 0.3));
 
     private static readonly DeviceProfile Profile = new("this \"machine\", ½", 2, CostModel.Default with { Predictors = [Predictor], Rates = Rates }, [

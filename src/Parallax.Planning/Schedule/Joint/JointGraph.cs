@@ -12,6 +12,9 @@ internal sealed class JointGraph
     /// <summary>The relative error of predictions by constants, of which none is known.</summary>
     private const double ErrorOfConstants = 0.1;
 
+    /// <summary>Of the squared error of a predictor, what it has in common for all operators of a network.</summary>
+    private const double CommonPart = 0.1;
+
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
     private readonly CostModel cpu;
@@ -40,22 +43,61 @@ internal sealed class JointGraph
     internal int[] PositionOf { get; }
 
     /// <summary>
-    /// The relative error to be expected of the sum of the accelerator's predictions. A predictor is wrong about each operator for itself, so that errors of many partly cancel out;
-    /// where constants speak, all are wrong in the same way.
+    /// By how much the difference between the predicted times of two plans has to be expected to be off, in microseconds. What both have alike cancels out, so that only operators count of which one side
+    /// computes more in one plan than in the other. A predictor is wrong about each operator for itself, so that errors of many partly cancel out, and about all of them together in a part; where constants speak, all are wrong
+    /// in the same way.
     /// </summary>
-    internal double DeviceError()
+    internal double ErrorUs(JointChoice[] plan, JointChoice[] other)
     {
-        double squares = 0, byConstants = 0, all = 0;
+        var errors = new Dictionary<(Side, LatencyPredictor?), (double Squares, double Sum)>();
         for (int op = 0; op < PositionOf.Length; op++)
         {
-            if (!Problem.Operators[op].FitsDevice) continue;
-            double us = Problem.Operators[op].DeviceUs;
-            all += us;
-            if (backend.Model.PredictorFor(nodes.Work[PositionOf[op]]) is { Accuracy: { HeldOut: > 0, Mape: var error } }) squares += us * error * us * error;
-            else byConstants += us * ErrorOfConstants;
+            JointOperator of = Problem.Operators[op];
+            StepWork work = nodes.Work[PositionOf[op]];
+            Add((Side.Cpu, cpu.PredictorFor(work)), of.CpuUsOf(plan[op]) - of.CpuUsOf(other[op]));
+            Add((Side.Device, backend.Model.PredictorFor(work)), of.DeviceUsOf(plan[op]) - of.DeviceUsOf(other[op]));
         }
-        return all > 0 ? Math.Sqrt(squares + byConstants * byConstants) / all : ErrorOfConstants;
+        double variance = 0;
+        foreach (((_, LatencyPredictor? predictor), (double squares, double sum)) in errors)
+            variance += predictor is null ? sum * sum : (1 - CommonPart) * squares + CommonPart * sum * sum;
+        return Math.Sqrt(variance);
+
+        void Add((Side Side, LatencyPredictor? Predictor) by, double differenceUs)
+        {
+            double error = Math.Abs(differenceUs) * ErrorOf(by.Predictor);
+            (double squares, double sum) = errors.GetValueOrDefault(by);
+            errors[by] = (squares + error * error, sum + error);
+        }
     }
+
+    /// <summary>
+    /// How much longer split operators have to be expected to take than predicted, in microseconds, were they to run one after another. They end with the later of both sides: whichever of the two predictions is
+    /// too short, the operator takes longer, so that these errors do not cancel out.
+    /// </summary>
+    internal double LateUs(JointChoice[] plan)
+    {
+        double us = 0;
+        for (int op = 0; op < PositionOf.Length; op++)
+        {
+            if (plan[op].Side != Side.Both) continue;
+            StepWork work = nodes.Work[PositionOf[op]];
+            double cpuUs = Problem.Operators[op].CpuUsOf(plan[op]), deviceUs = Problem.Operators[op].DeviceUsOf(plan[op]);
+            us += ExpectedLater(cpuUs, cpuUs * ErrorOf(cpu.PredictorFor(work)), deviceUs, deviceUs * ErrorOf(backend.Model.PredictorFor(work))) - Math.Max(cpuUs, deviceUs);
+        }
+        return us;
+    }
+
+    /// <summary>The mean of the larger of two independent normal variables. After Clark, "The greatest of a finite set of random variables" (1961).</summary>
+    internal static double ExpectedLater(double mean, double deviation, double otherMean, double otherDeviation)
+    {
+        double spread = Math.Sqrt(deviation * deviation + otherDeviation * otherDeviation), larger = Math.Max(mean, otherMean);
+        if (spread == 0) return larger;
+        double apart = (larger - Math.Min(mean, otherMean)) / spread, density = Math.Exp(-apart * apart / 2) / Math.Sqrt(2 * Math.PI);
+        double below = 1 / (1 + Math.Exp(apart * (1.5976 + 0.07056 * apart * apart))); // the normal distribution's tail, off by less than 2e-4
+        return larger + Math.Max(0, spread * (density - apart * below));
+    }
+
+    private static double ErrorOf(LatencyPredictor? predictor) => predictor?.Accuracy is { HeldOut: > 0, Mape: var mape } ? mape : ErrorOfConstants;
 
     /// <summary>What an operator waits for, through views.</summary>
     private IEnumerable<(int From, int To)> Edges()
@@ -81,7 +123,7 @@ internal sealed class JointGraph
         long bytes = node.Outputs.Sum(o => o.IsNone ? 0 : nodes.BytesOf(o));
         if (!isSupported) return new JointOperator(node.Name, cpuUs, double.PositiveInfinity, [], bytes);
         KernelFacts kernel = backend.KernelOf(nodes.Graph, node);
-        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, kernel, workers), bytes);
+        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, workers), bytes);
     }
 
     /// <summary>Where nothing was learned of an operator, the accelerator is taken to be as much faster or slower at it than one worker as it is at products.</summary>
@@ -92,14 +134,15 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts kernel, int workers) =>
-        [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, kernel, workers)).OfType<SplitAxis>()];
+    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, int workers) =>
+        [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, workers)).OfType<SplitAxis>()];
 
-    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, KernelFacts kernel, int workers)
+    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, int workers)
     {
         if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || !work.Has(extent, axis)) return null;
         if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
         return new SplitAxis(axis, extent, granule, workers,
-            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count), part => DeviceUs(work.Part(part, extent, axis), kernel.Part(part, extent)));
+            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count),
+            part => DeviceUs(work.Part(part, extent, axis), backend.KernelOf(nodes.Graph, node, new OutputPart(extent - part, part, axis))));
     }
 }

@@ -103,6 +103,22 @@ public sealed record JointOperator(string Name, ImmutableArray<double> CpuUs, do
     /// <summary>Whether the device can run it.</summary>
     public bool FitsDevice => double.IsFinite(DeviceUs);
 
+    /// <summary>What the CPU has to do with it.</summary>
+    internal double CpuUsOf(JointChoice choice) => choice.Side switch
+    {
+        Side.Cpu => CpuUs[choice.Workers - 1],
+        Side.Both => AxisOf(choice.Axis).CpuUs(choice.Cut, choice.Workers),
+        _ => 0,
+    };
+
+    /// <summary>What the device has to do with it.</summary>
+    internal double DeviceUsOf(JointChoice choice) => choice.Side switch
+    {
+        Side.Device => DeviceUs,
+        Side.Both => AxisOf(choice.Axis).DeviceUs(choice.Cut),
+        _ => 0,
+    };
+
     internal SplitAxis AxisOf(OutputAxis axis)
     {
         foreach (SplitAxis candidate in Axes)
