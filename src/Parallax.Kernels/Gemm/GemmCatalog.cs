@@ -42,8 +42,8 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>Rows of a full tile.</summary>
     public int MR => heights[^1];
 
-    /// <summary>Rows of a lower tile, two of which compute somewhat more rows than a full tile has at least as fast as that and the rest.</summary>
-    internal int HalfRows => heights[^2];
+    /// <summary>Rows of the tile below the full one: two such compute somewhat more rows than a full tile has no slower than that and the rest.</summary>
+    internal int LowerRows => heights[^2];
 
     /// <summary>Columns of a tile: two vectors.</summary>
     public int NR => 2 * (int)Width;
