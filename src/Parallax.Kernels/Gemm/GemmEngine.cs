@@ -67,7 +67,8 @@ internal sealed unsafe class GemmEngine
         slabs = new DepthSlabs(k, entry);
         leftStride = LeftRows.Stride(slabs.Size);
         streamsRight = rightIsPacked && k > 0 && m <= StreamedTiles * entry.MR;
-        tileRows = streamsRight && m > entry.MR && m <= 2 * entry.LowerRows ? entry.LowerRows : entry.MR;
+        // A packed A has rows for full tiles above one another only.
+        tileRows = streamsRight && left is not null && m > entry.MR && m <= 2 * entry.LowerRows ? entry.LowerRows : entry.MR;
         bool readsLeft = left is { } layout && LeftRows.CanRead(layout, m);
         sharesLeft = left is not null && !readsLeft && rightIsPacked && m > entry.MR;
         copiesLeft = left is not null && !readsLeft && !sharesLeft;

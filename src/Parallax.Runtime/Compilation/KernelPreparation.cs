@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using Parallax.Graphs;
 using Parallax.Kernels;
 using Parallax.Runtime.Execution;
@@ -12,8 +11,6 @@ internal sealed class KernelPreparation : IDisposable
     private readonly int[] order;
     private readonly Func<Node, Kernel> prepare;
     private readonly Dictionary<int, Kernel> kernels = [];
-    private int firstFailed = int.MaxValue;
-    private Exception? error;
 
     /// <param name="nodes">Each is prepared once.</param>
     /// <param name="prepare">Called by several threads at once.</param>
@@ -21,31 +18,16 @@ internal sealed class KernelPreparation : IDisposable
     {
         this.nodes = nodes;
         this.prepare = prepare;
-        order = new int[nodes.Length];
-        long[] bytes = Array.ConvertAll(nodes, n => constantBytes(n));
-        for (int i = 0; i < order.Length; i++) order[i] = i;
-        Array.Sort(order, (a, b) => bytes[b] != bytes[a] ? bytes[b].CompareTo(bytes[a]) : a - b);
+        order = PoolLoop.LargestFirst(Array.ConvertAll(nodes, n => constantBytes(n)));
     }
 
     /// <exception cref="ParallaxException">What the first node that failed, in the order given, says.</exception>
-    internal void Run(WorkerPool pool, int workers)
-    {
-        new PoolLoop(order.Length, i => Prepare(order[i])).Run(pool, workers);
-        if (error is not null) ExceptionDispatchInfo.Throw(error);
-    }
+    internal void Run(WorkerPool pool, int workers) => new PoolLoop(order, Prepare).Run(pool, workers);
 
     private void Prepare(int index)
     {
-        try
-        {
-            Kernel kernel = prepare(nodes[index]);
-            lock (kernels) kernels.Add(nodes[index].Id.Index, kernel);
-        }
-        catch (Exception e)
-        {
-            lock (kernels)
-                if (index < firstFailed) (firstFailed, error) = (index, e);
-        }
+        Kernel kernel = prepare(nodes[index]);
+        lock (kernels) kernels.Add(nodes[index].Id.Index, kernel);
     }
 
     /// <summary>The kernel of a node that nobody took yet; null where there is none.</summary>

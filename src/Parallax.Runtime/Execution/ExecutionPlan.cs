@@ -126,8 +126,7 @@ internal sealed class ExecutionPlan : IDisposable
                     }
                 left.Add((kernel, bytes));
             }
-        left.Sort((a, b) => b.Bytes.CompareTo(a.Bytes));
-        if (left.Count > 0) new PoolLoop(left.Count, i => left[i].Kernel.Settle()).Run(settings.Pool, settings.Workers);
+        if (left.Count > 0) new PoolLoop(PoolLoop.LargestFirst([.. left.Select(l => l.Bytes)]), i => left[i].Kernel.Settle()).Run(settings.Pool, settings.Workers);
     }
 
     private RunState? TakeIdle(Schedule schedule)
