@@ -200,7 +200,7 @@ internal sealed unsafe class GemmEngine
     /// <summary>The first tiles fetch the rows of the next panel, each tile a cache line of every row.</summary>
     private Fetches FetchRows(in GemmOperands operands, int start, int column) => new()
     {
-        Ahead = Prefetcher.Rows(operands.B + start * operands.BRowStride + column, operands.BRowStride),
+        Ahead = Prefetcher.Along(operands.B + start * operands.BRowStride + column, operands.BRowStride),
         PerTile = Vec.LineElements,
         Tiles = Math.Max(1, entry.NR / Vec.LineElements),
     };
@@ -226,7 +226,7 @@ internal sealed unsafe class GemmEngine
                 fetched.PerTile = 0;
             }
             int valid = Math.Min(tileRows, rows - i);
-            var run = entry.TileFor(valid);
+            var run = entry.TileFor(valid, ahead.IsInBursts);
             float* c = operands.C + (row + i) * operands.CStride + column;
             bool isEdge = valid < tileRows && a.Edge != null;
             float* left = isEdge ? a.Edge : a.Rows + i * a.Stride;

@@ -105,8 +105,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>1 row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
-        where V : struct, ISums<T> where T : struct
+    internal static void Rows1<V, T, F>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
+        where V : struct, ISums<T> where T : struct where F : struct, IFetching
     {
         T c00 = default, c01 = default;
         if (sums != null)
@@ -115,11 +115,12 @@ internal static unsafe class GemmTiles
             c00 = V.Load(row); c01 = V.Load(row + V.Count);
         }
         Prefetcher fetch = *ahead;
-        for (nint left = depth, steps = fetch.Steps; left > 0; left -= steps)
+        for (nint left = depth, steps = F.IsInBursts ? fetch.Steps : depth; left > 0; left -= steps)
         {
-            fetch.Next();
+            if (F.IsInBursts) fetch.FetchBurst();
             for (nint k = Math.Min(left, steps); k > 0; k--)
             {
+                if (!F.IsInBursts) fetch.FetchLine();
                 T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
                 x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
                 a++;
@@ -131,8 +132,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>2 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
-        where V : struct, ISums<T> where T : struct
+    internal static void Rows2<V, T, F>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
+        where V : struct, ISums<T> where T : struct where F : struct, IFetching
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -143,11 +144,12 @@ internal static unsafe class GemmTiles
             c10 = V.Load(row); c11 = V.Load(row + V.Count);
         }
         Prefetcher fetch = *ahead;
-        for (nint left = depth, steps = fetch.Steps; left > 0; left -= steps)
+        for (nint left = depth, steps = F.IsInBursts ? fetch.Steps : depth; left > 0; left -= steps)
         {
-            fetch.Next();
+            if (F.IsInBursts) fetch.FetchBurst();
             for (nint k = Math.Min(left, steps); k > 0; k--)
             {
+                if (!F.IsInBursts) fetch.FetchLine();
                 T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
                 x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
                 x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -161,8 +163,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>4 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
-        where V : struct, ISums<T> where T : struct
+    internal static void Rows4<V, T, F>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
+        where V : struct, ISums<T> where T : struct where F : struct, IFetching
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -178,11 +180,12 @@ internal static unsafe class GemmTiles
         }
         nint a2 = 2 * aStride, a3 = 3 * aStride;
         Prefetcher fetch = *ahead;
-        for (nint left = depth, steps = fetch.Steps; left > 0; left -= steps)
+        for (nint left = depth, steps = F.IsInBursts ? fetch.Steps : depth; left > 0; left -= steps)
         {
-            fetch.Next();
+            if (F.IsInBursts) fetch.FetchBurst();
             for (nint k = Math.Min(left, steps); k > 0; k--)
             {
+                if (!F.IsInBursts) fetch.FetchLine();
                 T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
                 x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
                 x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -200,8 +203,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>6 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
-        where V : struct, ISums<T> where T : struct
+    internal static void Rows6<V, T, F>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
+        where V : struct, ISums<T> where T : struct where F : struct, IFetching
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -222,11 +225,12 @@ internal static unsafe class GemmTiles
         nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
         float* a5 = a + 5 * aStride;
         Prefetcher fetch = *ahead;
-        for (nint left = depth, steps = fetch.Steps; left > 0; left -= steps)
+        for (nint left = depth, steps = F.IsInBursts ? fetch.Steps : depth; left > 0; left -= steps)
         {
-            fetch.Next();
+            if (F.IsInBursts) fetch.FetchBurst();
             for (nint k = Math.Min(left, steps); k > 0; k--)
             {
+                if (!F.IsInBursts) fetch.FetchLine();
                 T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
                 x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
                 x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -248,8 +252,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>8 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
-        where V : struct, ISums<T> where T : struct
+    internal static void Rows8<V, T, F>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
+        where V : struct, ISums<T> where T : struct where F : struct, IFetching
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -274,11 +278,12 @@ internal static unsafe class GemmTiles
         nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
         float* a5 = a + 5 * aStride;
         Prefetcher fetch = *ahead;
-        for (nint left = depth, steps = fetch.Steps; left > 0; left -= steps)
+        for (nint left = depth, steps = F.IsInBursts ? fetch.Steps : depth; left > 0; left -= steps)
         {
-            fetch.Next();
+            if (F.IsInBursts) fetch.FetchBurst();
             for (nint k = Math.Min(left, steps); k > 0; k--)
             {
+                if (!F.IsInBursts) fetch.FetchLine();
                 T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
                 x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
                 x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);
@@ -304,8 +309,8 @@ internal static unsafe class GemmTiles
 
     /// <summary>14 rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows14<V, T>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
-        where V : struct, ISums<T> where T : struct
+    internal static void Rows14<V, T, F>(nint depth, float* a, nint aStride, float* b, nint bStride, float* c, nint cStride, float* sums, nint sumsStride, Prefetcher* ahead)
+        where V : struct, ISums<T> where T : struct where F : struct, IFetching
     {
         T c00 = default, c01 = default;
         T c10 = default, c11 = default;
@@ -342,11 +347,12 @@ internal static unsafe class GemmTiles
         nint a2 = 2 * aStride, a3 = 3 * aStride, a4 = 4 * aStride;
         float* a5 = a + 5 * aStride, a10 = a + 10 * aStride;
         Prefetcher fetch = *ahead;
-        for (nint left = depth, steps = fetch.Steps; left > 0; left -= steps)
+        for (nint left = depth, steps = F.IsInBursts ? fetch.Steps : depth; left > 0; left -= steps)
         {
-            fetch.Next();
+            if (F.IsInBursts) fetch.FetchBurst();
             for (nint k = Math.Min(left, steps); k > 0; k--)
             {
+                if (!F.IsInBursts) fetch.FetchLine();
                 T b0 = V.Load(b), b1 = V.Load(b + V.Count), x;
                 x = V.Create(a[0]); c00 = V.MultiplyAdd(x, b0, c00); c01 = V.MultiplyAdd(x, b1, c01);
                 x = V.Create(a[aStride]); c10 = V.MultiplyAdd(x, b0, c10); c11 = V.MultiplyAdd(x, b1, c11);

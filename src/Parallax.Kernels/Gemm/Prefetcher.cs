@@ -2,13 +2,31 @@ using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
+/// <summary>When a tile fetches; a type, so that the loop of each kind has nothing of the other.</summary>
+internal interface IFetching
+{
+    static abstract bool IsInBursts { get; }
+}
+
+/// <summary>A cache line at each step of depth: tiles that wait for multiplications are held up least so.</summary>
+internal readonly struct FetchingSteadily : IFetching
+{
+    public static bool IsInBursts => false;
+}
+
+/// <summary>Several lines of several places at once, every few steps: memory gives most so.</summary>
+internal readonly struct FetchingInBursts : IFetching
+{
+    public static bool IsInBursts => true;
+}
+
 /// <summary>
-/// What a tile fetches for later, so that memory works while sums are made: before every <see cref="Steps"/> steps of depth eight cache lines, two in each of four places that are equally far apart;
-/// then all places move on. Any address will do.
+/// What a tile fetches for later, so that memory works while sums are made: a cache line at each step of depth, or, before every <see cref="Steps"/> steps, eight of a stream, two in each of four
+/// places that are equally far apart; then all places move on. Any address will do.
 /// </summary>
 internal unsafe struct Prefetcher
 {
-    private const int Places = 4, Lines = 2 * Places;
+    private const int Places = 4, Lines = 2 * Places, LineBytes = sizeof(float) * Vec.LineElements;
 
     /// <summary>Elements of a piece of a stream, four pages of 4 KiB.</summary>
     private const int PieceElements = 4096;
@@ -16,36 +34,30 @@ internal unsafe struct Prefetcher
     /// <summary>The pieces of a window are fetched in turns: each is a stream to the processor's own prefetchers, and several come from memory faster than one.</summary>
     private const int WindowElements = Places * PieceElements;
 
-    private byte* first, second;
+    private byte* next;
 
-    /// <summary>Bytes from place to place, and from the last one back to where the first goes on.</summary>
-    private readonly nint spacing, back;
+    /// <summary>Bytes from one line to the next, or from place to place.</summary>
+    private readonly nint step;
 
-    /// <summary>Operands of several places are skipped in all of them.</summary>
-    private readonly int streams;
-
-    private Prefetcher(float* first, nint second, nint spacing, nint advance, nint steps, int streams = 1)
+    private Prefetcher(float* first, nint step, nint steps)
     {
-        this.first = (byte*)first;
-        this.second = (byte*)(first + second);
-        this.spacing = sizeof(float) * spacing;
-        back = sizeof(float) * (advance - (Places - 1) * spacing);
-        this.streams = streams;
+        next = (byte*)first;
+        this.step = sizeof(float) * step;
         Steps = steps;
     }
 
-    /// <summary>Steps of depth for which lines are fetched at once.</summary>
+    /// <summary>Whether tiles that fetch in bursts are meant.</summary>
+    internal readonly bool IsInBursts => Steps > 0;
+
+    /// <summary>Steps of depth for which a burst fetches; 0 where there is none.</summary>
     internal nint Steps { get; }
 
     /// <summary>Fetches a line that is there already, for tiles whose operands are.</summary>
-    internal static Prefetcher Nothing(float* near) => new(near, 0, 0, 0, nint.MaxValue);
+    internal static Prefetcher Nothing(float* near) => new(near, 0, 0);
 
-    /// <summary>Fetches contiguous memory.</summary>
-    /// <param name="perStep">Elements of it that are to be fetched at each step of depth.</param>
-    internal static Prefetcher Along(float* first, nint perStep) => new(first, Vec.LineElements, 2 * Vec.LineElements, Lines * Vec.LineElements, StepsFor(perStep));
-
-    /// <summary>Fetches a line of one row at each step of depth.</summary>
-    internal static Prefetcher Rows(float* first, nint stride) => new(first, Places * stride, stride, Lines * stride, Lines);
+    /// <summary>Fetches contiguous memory, or the rows of a matrix.</summary>
+    /// <param name="step">Elements from what is fetched at one step of depth to what is fetched at the next.</param>
+    internal static Prefetcher Along(float* first, nint step) => new(first, step, 0);
 
     /// <summary>
     /// Fetches from a contiguous operand while tiles read it from beginning to end: what lies in the next window, as far into each of its pieces as the tile is into its own window.
@@ -54,37 +66,38 @@ internal unsafe struct Prefetcher
     /// <param name="position">Elements before those that the tile begins with.</param>
     /// <param name="perStep">Elements of it that are to be fetched at each step of depth.</param>
     internal static Prefetcher Stream(float* operand, nint position, nint perStep) => new(
-        operand + (position / WindowElements + 1) * WindowElements + position % WindowElements / Places,
-        Vec.LineElements, PieceElements, 2 * Vec.LineElements, StepsFor(perStep), Places);
+        operand + (position / WindowElements + 1) * WindowElements + position % WindowElements / Places, PieceElements, Lines * Vec.LineElements / Math.Max(1, perStep));
 
     /// <summary>Elements of a stream from a position to the end of its window.</summary>
     internal static nint LeftInWindow(nint position) => WindowElements - position % WindowElements;
 
-    private static nint StepsFor(nint perStep) => Lines * Vec.LineElements / Math.Max(1, perStep);
-
-    /// <summary>Fetches what the next steps of depth have it fetch.</summary>
+    /// <summary>Fetches what a step of depth is to fetch.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Next()
+    internal void FetchLine()
     {
-        FetchAndMove(spacing);
-        FetchAndMove(spacing);
-        FetchAndMove(spacing);
-        FetchAndMove(back);
+        Vec.Prefetch(next);
+        next += step;
+    }
+
+    /// <summary>Fetches what the next <see cref="Steps"/> steps of depth are to fetch.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void FetchBurst()
+    {
+        byte* place = next;
+        FetchPair(place);
+        FetchPair(place += step);
+        FetchPair(place += step);
+        FetchPair(place + step);
+        next += 2 * LineBytes;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void FetchAndMove(nint bytes)
+    private static void FetchPair(byte* place)
     {
-        Vec.Prefetch(first);
-        Vec.Prefetch(second);
-        first += bytes;
-        second += bytes;
+        Vec.Prefetch(place);
+        Vec.Prefetch(place + LineBytes);
     }
 
-    /// <summary>Moves on by so many elements.</summary>
-    internal void Skip(nint elements)
-    {
-        first += sizeof(float) * (elements / streams);
-        second += sizeof(float) * (elements / streams);
-    }
+    /// <summary>Moves on by so many elements of what is fetched.</summary>
+    internal void Skip(nint elements) => next += sizeof(float) * (IsInBursts ? elements / Places : elements);
 }
