@@ -51,28 +51,56 @@ public sealed class RecognizeAttention : IPass
         return patch.Replace(node.Outputs[0], Attend(patch, node, scores, scores.Query, scores.Key, node.Inputs[1], mask, heads: shape.Rank == 3 ? 1 : 0));
     }
 
-    /// <summary>Where q, k and v are [batch * heads, rows, size] made of [batch, heads, rows, size], attention of what they are made of.</summary>
+    /// <summary>Where q, k or v are [batch * heads, rows, size] made of [batch, heads, rows, size], attention of what they are made of.</summary>
     private static Patch? WithHeadsApart(Graph graph, Node node, ScoreExpression scores, Shape shape)
     {
-        if (scores.KeyIsTransposed || Apart(graph, scores.Query) is not { } q || Apart(graph, scores.Key) is not { } k || Apart(graph, node.Inputs[1]) is not { } v) return null;
-        Shape query = graph.TensorFact(q)!.Shape!.Value, key = graph.TensorFact(k)!.Shape!.Value, value = graph.TensorFact(v)!.Shape!.Value;
-        if (query[0] != key[0] || query[1] != key[1] || query[0] != value[0] || query[1] != value[1]) return null;
-        var apart = new Shape([query[0], query[1], .. shape.Dims[1..]]);
+        if (scores.KeyIsTransposed) return null;
+        ValueId[] operands = [scores.Query, scores.Key, node.Inputs[1]];
+        if (HeadsOf(graph, operands) is not var (batch, heads)) return null;
+        var apart = new Shape([batch, heads, .. shape.Dims[1..]]);
         if (scores.Cut is { } cut && cut != apart) return null;
         // What made one of the operands of the result's shape makes the result.
         ValueId[] alike = [.. new[] { scores.Query, node.Inputs[1] }.Where(i => Match.SameShape(graph, i, node.Outputs[0]) && graph.Producer<Reshape>(i) is not null)];
         var patch = new Patch(graph);
         if (alike.Length == 0 || !TryMask(graph, patch, node.Name, scores with { Cut = null }, apart, out ValueId mask)) return null;
-        ValueId result = Attend(patch, node, scores, q, k, v, mask, heads: 0);
+        for (int i = 0; i < operands.Length; i++)
+        {
+            if (Apart(graph, operands[i], batch, heads) is { } own) operands[i] = own;
+            // One row a head, which was not turned then, or made otherwise: the same elements in the same order.
+            else if (TryFold(graph, patch, $"{node.Name}/heads{i}", operands[i], batch, heads, out ValueId view)) operands[i] = view;
+            else return null;
+        }
+        ValueId result = Attend(patch, node, scores, operands[0], operands[1], operands[2], mask, heads: 0);
         Node reshape = graph.Producer(alike[0])!;
         return patch.Replace(node.Outputs[0], patch.Add($"{node.Name}/folded", reshape.Op, result, reshape.Inputs[1]));
     }
 
+    /// <summary>Batch items and heads of the first operand that tells.</summary>
+    private static (Dim Batch, Dim Heads)? HeadsOf(Graph graph, ValueId[] operands)
+    {
+        foreach (ValueId operand in operands)
+            if (Source(graph, operand) is { } source && graph.TensorFact(source)!.Shape is { } shape) return (shape[0], shape[1]);
+        return null;
+    }
+
+    private static ValueId? Apart(Graph graph, ValueId id, Dim batch, Dim heads) =>
+        Source(graph, id) is { } source && graph.TensorFact(source)!.Shape is { } shape && shape[0] == batch && shape[1] == heads ? source : null;
+
     /// <summary>The [batch, heads, rows, size] that a [batch * heads, rows, size] is a view of.</summary>
-    private static ValueId? Apart(Graph graph, ValueId id)
+    private static ValueId? Source(Graph graph, ValueId id)
     {
         if (graph.Producer<Reshape>(id) is not { } reshape || graph.TensorFact(id)?.Shape is not { } folded) return null;
         return graph.TensorFact(reshape.Inputs[0])?.Shape is { Rank: 4 } shape && shape[2] == folded[1] && shape[3] == folded[2] ? reshape.Inputs[0] : null;
+    }
+
+    /// <summary>A [batch * heads, rows, size] as [batch, heads, rows, size].</summary>
+    private static bool TryFold(Graph graph, Patch patch, string name, ValueId id, Dim batch, Dim heads, out ValueId view)
+    {
+        view = ValueId.None;
+        Shape shape = graph.TensorFact(id)!.Shape!.Value;
+        if (!heads.TryGetValue(out long headCount) || !shape[1].TryGetValue(out long rows) || !shape[2].TryGetValue(out long size) || shape[0] != batch * heads) return false;
+        view = patch.Add(name, new Reshape(), id, patch.Constant($"{name}/dims", Tensor.From([-1L, headCount, rows, size], [4])));
+        return true;
     }
 
     private static ValueId Attend(Patch patch, Node node, ScoreExpression scores, ValueId q, ValueId k, ValueId v, ValueId mask, int heads)

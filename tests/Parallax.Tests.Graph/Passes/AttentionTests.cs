@@ -192,6 +192,19 @@ public sealed class AttentionTests
     }
 
     [Fact]
+    public void Folded_heads_of_one_query_that_were_never_turned()
+    {
+        ValueId query = net.In(2, 1, 32), keys = net.In(2, 7, 4, 8), values = net.In(2, 7, 4, 8);
+        ValueId Fold(ValueId x, long rows) => net.Add(new Reshape(), x, net.Ints(8, rows, 8));
+        ValueId mixed = Product(Softmax(Product(Fold(query, 1), Fold(Turn(keys), 7), transposeB: true)), Fold(Turn(values), 7));
+        RewriteResult result = net.Out(net.Add(new Reshape(), mixed, net.Ints(2, 1, 32))).Apply(new RecognizeAttention(), new AbsorbHeadSplit(), new MergeReshapes());
+        Node attention = Assert.Single(result.Graph.Nodes, n => n.Op is Attention);
+        Assert.Equal(new Attention(KeyHeads: 4, Scale: 1), attention.Op);
+        Assert.Equal([query, keys, values], attention.Inputs.Select(i => result.Graph.Producer(i)!.Inputs[0]));
+        Assert.All(result.Graph.Nodes, n => Assert.True(n.Op is Attention or Reshape, n.Op.Name));
+    }
+
+    [Fact]
     public void Folded_heads_with_a_mask_of_the_folded_scores() => AssertNone(() =>
     {
         ValueId Fold(ValueId x) => net.Add(new Reshape(), x, net.Ints(8, 5, 8));
