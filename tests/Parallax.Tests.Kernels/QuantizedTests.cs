@@ -50,6 +50,19 @@ public sealed unsafe class QuantizedTests
 
     [Theory]
     [MemberData(nameof(Entries))]
+    public void SumsAHairFromATieAreRoundedAsRealNumbers(string name)
+    {
+        // In each row one sum times its factor is as close to a tie as a float32 factor can bring it: float32 arithmetic makes it one, or steps over it.
+        const int m = 120, n = 250;
+        byte[] a = [.. Enumerable.Repeat((byte)1, m)], b = [.. Enumerable.Range(0, n).Select(i => (byte)i)], zeros = new byte[m], y = new byte[m * n];
+        float[] factors = [.. Enumerable.Range(0, m).Select(row => (float)((row + 0.5) / (n - 1 - row)))], one = [1f];
+        var types = new QuantizedTypes(QuantizedInputs.QLinearMatMul) { AScalePerRow = true };
+        Run(QuantizedKernels.CreateProduct(new GemmProblem(m, n, 1), types, entry: Entry(name)), y, a, factors, zeros, b, one, zeros, one, zeros);
+        for (int i = 0; i < y.Length; i++) Assert.Equal(Math.Clamp(Math.Round(b[i % n] * (double)factors[i / n]), 0, 255), y[i]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Entries))]
     public void ConvolutionsAreExact(string name)
     {
         IntegerMicroKernel entry = Entry(name);

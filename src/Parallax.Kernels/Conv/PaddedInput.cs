@@ -98,42 +98,44 @@ internal sealed unsafe class PaddedInput(PaddedAxis z, PaddedAxis y, PaddedAxis 
     internal void Copy<TFrom, TTo, TRows>(TFrom* source, TTo* target, int firstRow, int rows, TRows copier)
         where TFrom : unmanaged where TTo : unmanaged where TRows : struct, IRowCopy<TFrom, TTo>
     {
+        int last = firstRow + rows;
         foreach (int zPart in z.Parts)
             foreach (int yPart in y.Parts)
+            {
+                // Of rows that are kept, those that are rows of the input.
+                (int above, int below) = y.Inside(yPart);
+                above = Math.Clamp(above, firstRow, last);
+                below = Math.Clamp(below, above, last);
                 foreach (int xPart in x.Parts)
                 {
                     (int first, int end) = x.Inside(xPart);
-                    for (int iz = 0; iz < z.Length; iz++)
+                    for (int iz = 0; iz < z.Length; iz++, target += (nint)rows * x.Length)
                     {
                         int fromZ = iz * z.Stride + zPart - z.PadBegin;
-                        for (int iy = firstRow; iy < firstRow + rows; iy++, target += x.Length)
+                        if ((uint)fromZ >= (uint)z.Input || above == below || first == end)
                         {
-                            int fromY = iy * y.Stride + yPart - y.PadBegin;
-                            bool inside = (uint)fromZ < (uint)z.Input && (uint)fromY < (uint)y.Input && iy < y.Length;
-                            if (inside) CopyRow(source + ((nint)fromZ * y.Input + fromY) * x.Input + (first * x.Stride + xPart - x.PadBegin), target, first, end, copier);
-                            else copier.Pad(target, x.Length);
+                            copier.Pad(target, rows * x.Length);
+                            continue;
                         }
+                        nint fromY = (nint)fromZ * y.Input + above * y.Stride + yPart - y.PadBegin;
+                        copier.Pad(target, (above - firstRow) * x.Length);
+                        copier.CopyRows(source + fromY * x.Input + (first * x.Stride + xPart - x.PadBegin), (nint)y.Stride * x.Input, x.Stride,
+                            target + (nint)(above - firstRow) * x.Length, below - above, first, end - first, x.Length - end);
+                        copier.Pad(target + (nint)(below - firstRow) * x.Length, (last - below) * x.Length);
                     }
                 }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void CopyRow<TFrom, TTo, TRows>(TFrom* source, TTo* target, int first, int end, TRows copier)
-        where TFrom : unmanaged where TTo : unmanaged where TRows : struct, IRowCopy<TFrom, TTo>
-    {
-        if (first > 0) copier.Pad(target, first);
-        if (end < x.Length) copier.Pad(target + end, x.Length - end);
-        if (first < end) copier.Copy(source, target + first, end - first, x.Stride);
+            }
     }
 }
 
-/// <summary>Copies parts of rows into a padded form.</summary>
+/// <summary>Copies rows into a padded form.</summary>
 internal unsafe interface IRowCopy<TFrom, TTo> where TFrom : unmanaged where TTo : unmanaged
 {
     void Pad(TTo* target, int count);
 
-    /// <summary>Copies elements that lie <paramref name="stride"/> apart.</summary>
-    void Copy(TFrom* source, TTo* target, int count, int stride);
+    /// <summary>Rows of the target one behind another: padding, elements of the source that lie <paramref name="stride"/> apart, and padding again.</summary>
+    /// <param name="sourceRow">Elements between rows of the source.</param>
+    void CopyRows(TFrom* source, nint sourceRow, int stride, TTo* target, int rows, int before, int count, int after);
 }
 
 internal readonly unsafe struct FloatRows : IRowCopy<float, float>
@@ -145,12 +147,17 @@ internal readonly unsafe struct FloatRows : IRowCopy<float, float>
             for (int i = 0; i < count; i++) target[i] = 0;
     }
 
-    public void Copy(float* source, float* target, int count, int stride)
+    public void CopyRows(float* source, nint sourceRow, int stride, float* target, int rows, int before, int count, int after)
     {
-        if (stride == 1) VectorCopy.Copy(source, target, count);
-        else if (stride == 2) CopyEverySecond(source, target, count);
-        else
-            for (int i = 0; i < count; i++, source += stride) target[i] = *source;
+        for (int row = 0; row < rows; row++, source += sourceRow, target += before + count + after)
+        {
+            Pad(target, before);
+            if (stride == 1) VectorCopy.Copy(source, target + before, count);
+            else if (stride == 2) CopyEverySecond(source, target + before, count);
+            else
+                for (int i = 0; i < count; i++) target[before + i] = source[i * stride];
+            Pad(target + before + count, after);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -74,6 +74,7 @@ internal sealed unsafe class IntegerEngine
         int* leftSums = operands.PackedA is { } a ? a.Sums(operands.PackedAIndex, row) : scratch.LeftSums;
         bool anyLeftZero = FindRowTerms(operands, scratch, row, rows, leftSums, args);
         if (anyLeftZero && packsRight) FillOnes(scratch.Ones);
+        Requantizer requantizer = types.Requantizes ? types.Requantizer(args) : default;
         for (int j = 0; j < columns; j += entry.NR)
         {
             int valid = Math.Min(entry.NR, columns - j);
@@ -84,7 +85,7 @@ internal sealed unsafe class IntegerEngine
                 int height = Math.Min(entry.MR, rows - i);
                 byte* left = operands.PackedA is { } packed ? packed.Panel(operands.PackedAIndex, row + i) : scratch.Left + (nint)i * groups * 4;
                 entry.TileFor(height)(groups, left, right, scratch.Sums);
-                Finish(operands, scratch, leftSums + i, i, height, row + i, column + j, valid, anyLeftZero, args);
+                Finish(operands, scratch, requantizer, leftSums + i, i, height, row + i, column + j, valid, anyLeftZero, args);
             }
         }
     }
@@ -115,7 +116,7 @@ internal sealed unsafe class IntegerEngine
         return scratch.Right;
     }
 
-    /// <summary>What is added to each row, its factor and its bias. Whether a row's zero point is not 0.</summary>
+    /// <summary>What is added to each row, and how it is scaled. Whether a row's zero point is not 0.</summary>
     private bool FindRowTerms(in IntegerOperands operands, in Scratch scratch, int row, int rows, int* leftSums, in KernelArgs args)
     {
         QuantizedInputs inputs = types.Inputs;
@@ -133,8 +134,7 @@ internal sealed unsafe class IntegerEngine
         for (int i = 0; i < rows; i++)
         {
             double scale = types.ProductScale(args, parameter + i, 0);
-            scratch.RowFactors[i] = scale / yScale;
-            scratch.RowBiases[i] = types.Bias(args, parameter + i, scale) / yScale;
+            scratch.RowScales[i] = new RowScale(scratch.RowAddends[i], scale / yScale, types.Bias(args, parameter + i, scale) / yScale);
         }
         return any;
     }
@@ -155,25 +155,32 @@ internal sealed unsafe class IntegerEngine
         }
     }
 
-    private void Finish(in IntegerOperands operands, in Scratch scratch, int* leftSums, int inBlock, int rows, int row, int column, int columns, bool anyLeftZero, in KernelArgs args)
+    private void Finish(
+        in IntegerOperands operands, in Scratch scratch, in Requantizer requantizer, int* leftSums, int inBlock, int rows, int row, int column, int columns, bool anyLeftZero, in KernelArgs args)
     {
-        for (int i = 0; i < rows; i++)
+        int* sums = scratch.Sums;
+        nint stride = entry.NR, at = row * operands.YRowStride + column;
+        for (int i = 0; i < rows && (anyLeftZero || types.BZeroPerColumn); i++)
         {
-            int* sums = scratch.Sums + i * entry.NR;
-            if (anyLeftZero) AddMultiple(sums, scratch.RightTerms, -scratch.LeftZeros[inBlock + i], columns);
-            if (types.BZeroPerColumn) AddMultiple(sums, scratch.RightZeros, -leftSums[i], columns);
-            nint at = (row + i) * operands.YRowStride + column;
-            if (types.Requantizes) Requantize(scratch, sums, inBlock + i, operands.ParameterRow + row + i, operands.Y + at, column, columns, args);
-            else TensorPrimitives.Add(new ReadOnlySpan<int>(sums, columns), scratch.RowAddends[inBlock + i], new Span<int>((int*)operands.Y + at, columns));
+            if (anyLeftZero) AddMultiple(sums + i * stride, scratch.RightTerms, -scratch.LeftZeros[inBlock + i], columns);
+            if (types.BZeroPerColumn) AddMultiple(sums + i * stride, scratch.RightZeros, -leftSums[i], columns);
         }
-    }
-
-    private void Requantize(in Scratch scratch, int* sums, int row, int parameter, byte* y, int column, int columns, in KernelArgs args)
-    {
-        if (columnsDiffer && types.AScalePerRow) FindColumnFactors(scratch, parameter, column, columns, args);
-        Requantizer requantizer = types.Requantizer(args);
-        if (columnsDiffer) requantizer.Row(sums, scratch.RowAddends[row], scratch.ColumnFactors, scratch.ColumnBiases, y, columns);
-        else requantizer.Row(sums, scratch.RowAddends[row], scratch.RowFactors[row], scratch.RowBiases[row], y, columns);
+        if (types.Requantizes && !columnsDiffer)
+        {
+            requantizer.Rows(sums, stride, rows, scratch.RowScales + inBlock, operands.Y + at, operands.YRowStride, columns);
+            return;
+        }
+        for (int i = 0; i < rows; i++, sums += stride, at += operands.YRowStride)
+        {
+            int add = scratch.RowAddends[inBlock + i];
+            if (!types.Requantizes)
+            {
+                TensorPrimitives.Add(new ReadOnlySpan<int>(sums, columns), add, new Span<int>((int*)operands.Y + at, columns));
+                continue;
+            }
+            if (types.AScalePerRow) FindColumnFactors(scratch, operands.ParameterRow + row + i, column, columns, args);
+            requantizer.Row(sums, add, scratch.ColumnFactors, scratch.ColumnBiases, operands.Y + at, columns);
+        }
     }
 
     private void FindColumnFactors(in Scratch scratch, int row, int column, int columns, in KernelArgs args)
@@ -226,7 +233,8 @@ internal sealed unsafe class IntegerEngine
     private readonly struct Scratch
     {
         internal readonly int* Sums, LeftSums, LeftZeros, RowAddends, RightSums, RightZeros, RightTerms;
-        internal readonly double* RowFactors, RowBiases, ColumnFactors, ColumnBiases;
+        internal readonly RowScale* RowScales;
+        internal readonly double* ColumnFactors, ColumnBiases;
         internal readonly byte* Rows, Right, Ones, Left;
         private readonly byte* end;
 
@@ -239,8 +247,7 @@ internal sealed unsafe class IntegerEngine
             LeftSums = (int*)Take(ref next, 4L * rows);
             LeftZeros = (int*)Take(ref next, 4L * rows);
             RowAddends = (int*)Take(ref next, 4L * rows);
-            RowFactors = (double*)Take(ref next, 8L * rows);
-            RowBiases = (double*)Take(ref next, 8L * rows);
+            RowScales = (RowScale*)Take(ref next, (long)sizeof(RowScale) * rows);
             RightSums = (int*)Take(ref next, 4L * columns);
             RightZeros = (int*)Take(ref next, 4L * columns);
             RightTerms = (int*)Take(ref next, 4L * columns);

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Parallax.Kernels;
 
 /// <summary>
@@ -139,10 +141,26 @@ internal readonly unsafe struct ByteRows(byte padding) : IRowCopy<byte, byte>
 {
     public void Pad(byte* target, int count) => new Span<byte>(target, count).Fill(padding);
 
-    public void Copy(byte* source, byte* target, int count, int stride)
+    public void CopyRows(byte* source, nint sourceRow, int stride, byte* target, int rows, int before, int count, int after)
     {
-        if (stride == 1) new ReadOnlySpan<byte>(source, count).CopyTo(new Span<byte>(target, count));
-        else
-            for (int i = 0; i < count; i++) target[i] = source[i * stride];
+        for (int row = 0; row < rows; row++, source += sourceRow, target += before + count + after)
+        {
+            for (int i = 0; i < before; i++) target[i] = padding;
+            Copy(source, target + before, count, stride);
+            for (int i = before + count; i < before + count + after; i++) target[i] = padding;
+        }
     }
+
+    private static void Copy(byte* source, byte* target, int count, int stride)
+    {
+        int i = 0;
+        if (stride == 1) new ReadOnlySpan<byte>(source, i = count).CopyTo(new Span<byte>(target, count));
+        else if (stride == 2)
+            // One more byte is read behind each vector: it must exist.
+            for (; i < count - Vector128<byte>.Count; i += Vector128<byte>.Count)
+                Vector128.Store(Vector128.Narrow(Low(source + 2 * i), Low(source + 2 * i + Vector128<byte>.Count)), target + i);
+        for (; i < count; i++) target[i] = source[i * stride];
+    }
+
+    private static Vector128<ushort> Low(byte* pairs) => Vector128.Load((ushort*)pairs) & Vector128.Create((ushort)0xFF);
 }

@@ -119,40 +119,37 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     {
         private readonly int flip = isSigned ? 0x80 : 0;
 
-        public void Pad(float* target, int count) => new Span<float>(target, count).Clear();
+        public void Pad(float* target, int count) => default(FloatRows).Pad(target, count);
 
-        public void Copy(byte* source, float* target, int count, int stride)
+        public void CopyRows(byte* source, nint sourceRow, int stride, float* target, int rows, int before, int count, int after)
         {
-            int i = 0, shift = zero ^ flip;
-            if (stride == 1) i = Bytes(source, target, count, flip, shift);
-            else if (stride == 2) i = EverySecond(source, target, count, flip, shift);
-            for (; i < count; i++) target[i] = (source[i * stride] ^ flip) - shift;
+            // Two apart, a vector reads the byte behind its last: that of the last element may not exist.
+            int whole = stride switch { 1 => count, 2 => count - 1, _ => 0 };
+            if (Vec512.IsSupported && whole >= Vec512.Count) CopyRows<Vec512>(source, sourceRow, stride, target, rows, before, count, after, whole);
+            else if (Vec256.IsSupported && whole >= Vec256.Count) CopyRows<Vec256>(source, sourceRow, stride, target, rows, before, count, after, whole);
+            else if (Vec128.IsSupported && whole >= Vec128.Count) CopyRows<Vec128>(source, sourceRow, stride, target, rows, before, count, after, whole);
+            else CopyRows<Vec1>(source, sourceRow, stride, target, rows, before, count, after, 0);
         }
 
-        private static int Bytes(byte* source, float* target, int count, int flip, int shift) => Vec512.IsSupported
-            ? Bytes<Vec512>(source, target, count, flip, shift)
-            : Vec256.IsSupported ? Bytes<Vec256>(source, target, count, flip, shift) : Bytes<Vec128>(source, target, count, flip, shift);
-
-        private static int EverySecond(byte* source, float* target, int count, int flip, int shift) => Vec512.IsSupported
-            ? EverySecond<Vec512>(source, target, count, flip, shift)
-            : Vec256.IsSupported ? EverySecond<Vec256>(source, target, count, flip, shift) : EverySecond<Vec128>(source, target, count, flip, shift);
-
-        private static int Bytes<V>(byte* source, float* target, int count, int flip, int shift) where V : struct, IVec<V>
+        /// <param name="whole">Elements of a row that are converted in vectors, one at least, the last of which overlaps those before it; or none.</param>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void CopyRows<V>(byte* source, nint sourceRow, int stride, float* target, int rows, int before, int count, int after, int whole) where V : struct, IVec<V>
         {
-            V flips = V.CreateBits(flip), shifts = V.CreateBits(shift);
-            int i = 0;
-            for (; i <= count - V.Count; i += V.Count) V.Store(target + i, ByteLanes.FromInts(V.SubtractBits(V.Xor(ByteLanes.Load<V>(source + i), flips), shifts)));
-            return i;
-        }
-
-        /// <summary>One more byte is read behind each vector: it must exist.</summary>
-        private static int EverySecond<V>(byte* source, float* target, int count, int flip, int shift) where V : struct, IVec<V>
-        {
+            int flip = this.flip, shift = zero ^ flip, length = before + count + after;
             V flips = V.CreateBits(flip), shifts = V.CreateBits(shift), low = V.CreateBits(0xFF);
-            int i = 0;
-            for (; i < count - V.Count; i += V.Count)
-                V.Store(target + i, ByteLanes.FromInts(V.SubtractBits(V.Xor(V.And(ByteLanes.LoadWords<V>(source + 2 * i), low), flips), shifts)));
-            return i;
+            for (int row = 0; row < rows; row++, source += sourceRow, target += length)
+            {
+                float* to = target + before;
+                for (int i = 0; i < before; i++) target[i] = 0;
+                for (int i = 0; i < whole; i += V.Count)
+                {
+                    int at = Math.Min(i, whole - V.Count);
+                    V bytes = stride == 1 ? ByteLanes.Load<V>(source + at) : V.And(ByteLanes.LoadWords<V>(source + 2 * at), low);
+                    V.Store(to + at, ByteLanes.FromInts(V.SubtractBits(V.Xor(bytes, flips), shifts)));
+                }
+                for (int i = whole; i < count; i++) to[i] = (source[i * stride] ^ flip) - shift;
+                for (int i = count; i < count + after; i++) to[i] = 0;
+            }
         }
     }
 }

@@ -40,6 +40,9 @@ public unsafe interface IVec<V> where V : struct, IVec<V>
     /// <summary>Mask of a &lt; b; false where either is NaN.</summary>
     static abstract V Less(V a, V b);
 
+    /// <summary>Whether a &lt; b in all lanes; false where any is NaN.</summary>
+    static abstract bool AllLess(V a, V b);
+
     static abstract V And(V a, V b);
     static abstract V Or(V a, V b);
     static abstract V Xor(V a, V b);

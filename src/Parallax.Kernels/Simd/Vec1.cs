@@ -26,6 +26,7 @@ public readonly unsafe struct Vec1 : IVec<Vec1>
     [MethodImpl(Inline)] public static Vec1 Min(Vec1 a, Vec1 b) => new(float.MinNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec1 Max(Vec1 a, Vec1 b) => new(float.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec1 Less(Vec1 a, Vec1 b) => CreateBits(a.v < b.v ? -1 : 0);
+    [MethodImpl(Inline)] public static bool AllLess(Vec1 a, Vec1 b) => a.v < b.v;
     [MethodImpl(Inline)] public static Vec1 And(Vec1 a, Vec1 b) => CreateBits(Bits(a) & Bits(b));
     [MethodImpl(Inline)] public static Vec1 Or(Vec1 a, Vec1 b) => CreateBits(Bits(a) | Bits(b));
     [MethodImpl(Inline)] public static Vec1 Xor(Vec1 a, Vec1 b) => CreateBits(Bits(a) ^ Bits(b));

@@ -27,6 +27,7 @@ public readonly unsafe struct Vec128 : IVec<Vec128>
     [MethodImpl(Inline)] public static Vec128 Min(Vec128 a, Vec128 b) => new(Vector128.MinNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec128 Max(Vec128 a, Vec128 b) => new(Vector128.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec128 Less(Vec128 a, Vec128 b) => new(Vector128.LessThan(a.v, b.v));
+    [MethodImpl(Inline)] public static bool AllLess(Vec128 a, Vec128 b) => Vector128.LessThanAll(a.v, b.v);
     [MethodImpl(Inline)] public static Vec128 And(Vec128 a, Vec128 b) => new(a.v & b.v);
     [MethodImpl(Inline)] public static Vec128 Or(Vec128 a, Vec128 b) => new(a.v | b.v);
     [MethodImpl(Inline)] public static Vec128 Xor(Vec128 a, Vec128 b) => new(a.v ^ b.v);

@@ -28,6 +28,7 @@ public readonly unsafe struct Vec256 : IVec<Vec256>
     [MethodImpl(Inline)] public static Vec256 Min(Vec256 a, Vec256 b) => new(Vector256.MinNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec256 Max(Vec256 a, Vec256 b) => new(Vector256.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec256 Less(Vec256 a, Vec256 b) => new(Vector256.LessThan(a.v, b.v));
+    [MethodImpl(Inline)] public static bool AllLess(Vec256 a, Vec256 b) => Vector256.LessThanAll(a.v, b.v);
     [MethodImpl(Inline)] public static Vec256 And(Vec256 a, Vec256 b) => new(a.v & b.v);
     [MethodImpl(Inline)] public static Vec256 Or(Vec256 a, Vec256 b) => new(a.v | b.v);
     [MethodImpl(Inline)] public static Vec256 Xor(Vec256 a, Vec256 b) => new(a.v ^ b.v);

@@ -28,6 +28,7 @@ public readonly unsafe struct Vec512 : IVec<Vec512>
     [MethodImpl(Inline)] public static Vec512 Min(Vec512 a, Vec512 b) => new(Vector512.MinNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec512 Max(Vec512 a, Vec512 b) => new(Vector512.MaxNative(a.v, b.v));
     [MethodImpl(Inline)] public static Vec512 Less(Vec512 a, Vec512 b) => new(Vector512.LessThan(a.v, b.v));
+    [MethodImpl(Inline)] public static bool AllLess(Vec512 a, Vec512 b) => Vector512.LessThanAll(a.v, b.v);
     [MethodImpl(Inline)] public static Vec512 And(Vec512 a, Vec512 b) => new(a.v & b.v);
     [MethodImpl(Inline)] public static Vec512 Or(Vec512 a, Vec512 b) => new(a.v | b.v);
     [MethodImpl(Inline)] public static Vec512 Xor(Vec512 a, Vec512 b) => new(a.v ^ b.v);
