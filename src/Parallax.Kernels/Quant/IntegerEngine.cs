@@ -13,6 +13,9 @@ internal unsafe interface IByteRows
     /// <paramref name="buffer"/>; what is in columns that do not exist does not matter.
     /// </summary>
     byte* Row(int k, int column, int columns, byte* buffer);
+
+    /// <summary>Elements between all rows of a tile of so many columns that are read where they lie; 0 where they are not.</summary>
+    nint StrideFor(int columns);
 }
 
 /// <summary>Where the operands of one product lie; strides in elements.</summary>
@@ -104,8 +107,13 @@ internal sealed unsafe class IntegerEngine
     private byte* Right<TRows>(in IntegerOperands operands, in Scratch scratch, TRows source, int column, int columns) where TRows : struct, IByteRows
     {
         if (operands.PackedB is { } packed) return packed.Panel(0, column);
-        byte** rows = stackalloc byte*[4];
         source.Begin(column, columns);
+        if (source.StrideFor(columns) is var stride and not 0)
+        {
+            IntegerPanels.Interleave(entry, scratch.Right, source.Row(0, column, columns, scratch.Rows), stride, k, bFlip);
+            return scratch.Right;
+        }
+        byte** rows = stackalloc byte*[4];
         for (int g = 0; g < groups; g++)
         {
             for (int i = 0; i < entry.Group; i++)

@@ -56,13 +56,33 @@ internal static unsafe class IntegerPanels
     }
 
     /// <summary>One group of right factors of all columns of a tile from <see cref="IntegerMicroKernel.Group"/> rows of bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Interleave(IntegerMicroKernel entry, byte* target, byte** rows, int flip)
     {
         if (entry.Group == 4) Interleave4(target, rows, entry.NR, flip);
         else Interleave2((short*)target, rows[0], rows[1], entry.NR, flip);
     }
 
+    /// <summary>All right factors of a tile from rows of bytes at equal distances. Left factors behind the last depth are zero: any row will do.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Interleave(IntegerMicroKernel entry, byte* target, byte* row, nint stride, int depth, int flip)
+    {
+        int columns = entry.NR;
+        if (entry.Group == 2)
+        {
+            for (int k = 0; k < depth; k += 2, target += 4 * columns, row += 2 * stride)
+                Interleave2((short*)target, row, k + 1 < depth ? row + stride : row, columns, flip);
+            return;
+        }
+        byte** rows = stackalloc byte*[4];
+        for (int k = 0; k < depth; k += 4, target += 4 * columns)
+        {
+            for (int i = 0; i < 4; i++) rows[i] = row + Math.Min(k + i, depth - 1) * stride;
+            Interleave4(target, rows, columns, flip);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Interleave2(short* target, byte* even, byte* odd, int columns, int flip)
     {
         int j = 0;
@@ -87,7 +107,7 @@ internal static unsafe class IntegerPanels
     }
 
     /// <summary>Entries of four have at least eight columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Interleave4(byte* target, byte** rows, int columns, int flip)
     {
         Vector128<byte> flips = Vector128.Create((byte)flip);

@@ -133,6 +133,8 @@ internal sealed unsafe class QuantizedConv : Kernel
                 new ReadOnlySpan<byte>(from + run[1], run[2]).CopyTo(new Span<byte>(buffer + run[0], run[2]));
             return buffer;
         }
+
+        public nint StrideFor(int columns) => 0;
     }
 }
 

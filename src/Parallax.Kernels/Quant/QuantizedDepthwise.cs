@@ -5,7 +5,7 @@ namespace Parallax.Kernels;
 /// <summary>
 /// Convolution of groups with one input channel each, requantized. Sums of so few products are integers below 2^24, which float32 holds exactly: factors are
 /// floats whose zero point is subtracted, and the sums are exact in any order. A block pads some rows of one channel into its worker's scratch and slides the
-/// taps over them as over one long row: places between the rows are computed too and not stored.
+/// taps over them, some rows at once. Sums become results where they are; rows with a sum next to a tie, and short rows, are requantized apart.
 /// </summary>
 internal sealed unsafe class QuantizedDepthwise : Kernel
 {
@@ -15,6 +15,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     private readonly QuantizedTypes types;
     private readonly DepthwiseTiling tiling;
     private readonly delegate*<float*, int*, float*, int, int*, int, void> slide;
+    private readonly delegate*<float*, nint, int, int*, float*, int, in Requantizer, in RowScale, byte*, int, ulong> finishRows;
 
     internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth width)
     {
@@ -29,6 +30,13 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             VecWidth.V128 => &Slide<Vec128>,
             _ => &Slide<Vec1>,
         };
+        finishRows = Math.Min((int)width, tiling.RowLength) switch
+        {
+            >= (int)VecWidth.V512 => &FinishRows<Vec512>,
+            >= (int)VecWidth.V256 => &FinishRows<Vec256>,
+            >= (int)VecWidth.V128 => &FinishRows<Vec128>,
+            _ => null,
+        };
     }
 
     internal static bool Supports(ConvProblem problem, QuantizedTypes types) =>
@@ -36,17 +44,12 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => FilterBytes + PaddedBytes + SumBytes + RowStrideOfAll;
+    public override long WorkerScratchBytes => FilterBytes + PaddedBytes + sizeof(int) * (tiling.RowLength + 64L);
 
     private int FilterBytes => (sizeof(float) * tiling.TapOffsets.Length + 63) / 64 * 64;
 
     /// <summary>With space for whole vectors behind the last result's place.</summary>
     private long PaddedBytes => (sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + 4 * PaddedInput.Slack) + 63) / 64 * 64;
-
-    /// <summary>With space for whole vectors behind the last sum.</summary>
-    private long SumBytes => sizeof(int) * (RowStrideOfAll + 64);
-
-    private long RowStrideOfAll => (long)tiling.RowsPerTile * tiling.Padded.RowStride;
 
     public override int BlockCount(int phase) => tiling.BlockCount;
 
@@ -63,21 +66,30 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
         float* filter = (float*)args.WorkerScratch, copy = (float*)(args.WorkerScratch + FilterBytes);
         int* sums = (int*)(args.WorkerScratch + FilterBytes + PaddedBytes);
-        byte* results = (byte*)sums + SumBytes;
         ReadFilter(output, filter, args);
         tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
-        int count = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow), length = (count - 1) * tiling.Padded.RowStride + tiling.RowLength;
-        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * tiling.RowLength;
-        double scale = types.ProductScale(args, output, 0), yScale = types.YScale(args), bias = types.Bias(args, output, scale);
+        int count = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow), rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength, taps = tiling.TapOffsets.Length;
+        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * rowLength;
+        double scale = types.ProductScale(args, output, 0), yScale = types.YScale(args);
+        var rowScale = new RowScale(0, scale / yScale, types.Bias(args, output, scale) / yScale);
         Requantizer requantizer = types.Requantizer(args);
         fixed (int* offsets = tiling.TapOffsets)
         {
             for (int plane = 0; plane < tiling.Planes; plane++)
             {
-                slide(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile), offsets, filter, tiling.TapOffsets.Length, sums, length);
-                requantizer.Row(sums, 0, scale / yScale, bias / yScale, results, length);
-                for (int row = 0; row < count; row++)
-                    new ReadOnlySpan<byte>(results + row * tiling.Padded.RowStride, tiling.RowLength).CopyTo(new Span<byte>(y + (plane * tiling.Rows + row) * tiling.RowLength, tiling.RowLength));
+                for (int row = 0; row < count; row += Requantizer.MostRows)
+                {
+                    float* data = copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile) + row * rowStride;
+                    byte* results = y + (nint)(plane * tiling.Rows + row) * rowLength;
+                    int rows = Math.Min(Requantizer.MostRows, count - row);
+                    ulong again = finishRows == null ? ulong.MaxValue : finishRows(data, rowStride, rows, offsets, filter, taps, requantizer, rowScale, results, rowLength);
+                    for (int i = 0; i < rows && again != 0; i++, again >>= 1)
+                    {
+                        if ((again & 1) == 0) continue;
+                        slide(data + i * rowStride, offsets, filter, taps, sums, rowLength);
+                        requantizer.ExactRow(sums, rowScale, results + i * rowLength, rowLength);
+                    }
+                }
             }
         }
     }
@@ -90,6 +102,49 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     }
 
     private static int Zero(in KernelArgs args, int input, int lane) => input < 0 ? 0 : args.Input<byte>(input)[lane];
+
+    /// <summary>
+    /// Results of rows of a vector or more, four rows at once; the last vector of a row overlaps the one before it, the last rows are computed again where they are fewer. Returns a bit for each row
+    /// that <see cref="Requantizer.ExactRow"/> is needed for.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static ulong FinishRows<V>(
+        float* data, nint rowStride, int rows, int* offsets, float* filter, int taps, in Requantizer requantizer, in RowScale scale, byte* y, int rowLength) where V : struct, IVec<V>
+    {
+        ulong again = 0;
+        requantizer.Limits(out V low, out V high, out V rounding, out V shift);
+        V factor = V.Create(scale.RoughFactor), addend = V.Create(scale.RoughAddend), safe = V.Create(scale.Safe);
+        for (int row = 0; row < rows; row += 4)
+        {
+            int row1 = Math.Min(row + 1, rows - 1), row2 = Math.Min(row + 2, rows - 1), row3 = Math.Min(row + 3, rows - 1);
+            V farthest0 = default, farthest1 = default, farthest2 = default, farthest3 = default;
+            for (int i = 0; i < rowLength; i += V.Count)
+            {
+                int at = Math.Min(i, rowLength - V.Count);
+                float* from = data + at;
+                V s0 = default, s1 = default, s2 = default, s3 = default;
+                for (int tap = 0; tap < taps; tap++)
+                {
+                    float* first = from + offsets[tap];
+                    V weight = V.Create(filter[tap]);
+                    s0 = V.MultiplyAdd(weight, V.Load(first + row * rowStride), s0);
+                    s1 = V.MultiplyAdd(weight, V.Load(first + row1 * rowStride), s1);
+                    s2 = V.MultiplyAdd(weight, V.Load(first + row2 * rowStride), s2);
+                    s3 = V.MultiplyAdd(weight, V.Load(first + row3 * rowStride), s3);
+                }
+                byte* to = y + at;
+                Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, to + row * (nint)rowLength, ref farthest0);
+                Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, to + row1 * (nint)rowLength, ref farthest1);
+                Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, to + row2 * (nint)rowLength, ref farthest2);
+                Requantizer.Rough(s3, factor, addend, low, high, rounding, shift, to + row3 * (nint)rowLength, ref farthest3);
+            }
+            if (!V.AllLess(farthest0, safe)) again |= 1ul << row;
+            if (!V.AllLess(farthest1, safe)) again |= 1ul << row1;
+            if (!V.AllLess(farthest2, safe)) again |= 1ul << row2;
+            if (!V.AllLess(farthest3, safe)) again |= 1ul << row3;
+        }
+        return again;
+    }
 
     /// <summary>Sums at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

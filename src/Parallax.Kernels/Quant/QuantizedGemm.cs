@@ -63,4 +63,6 @@ internal readonly unsafe struct StridedRows(byte* matrix, nint rowStride, nint c
         else new ReadOnlySpan<byte>(row, columns).CopyTo(new Span<byte>(buffer, columns));
         return buffer;
     }
+
+    public nint StrideFor(int columns) => columnStride == 1 && columns == width ? rowStride : 0;
 }

@@ -13,6 +13,9 @@ internal readonly unsafe struct Requantizer
     // In float64 of this size the last bit is worth 1: adding it rounds as the processor rounds, ties to even, and leaves the integer in the low bits.
     private const double Rounding = 3L << 51;
 
+    /// <summary>Rows that are scaled at once.</summary>
+    internal const int MostRows = 64;
+
     /// <summary>As <see cref="Rounding"/>, in float32.</summary>
     private const float FloatRounding = 3 << 22;
 
@@ -38,42 +41,57 @@ internal readonly unsafe struct Requantizer
     /// <summary><c>y[i] = (sums[i] + add) * factors[i] + addends[i]</c>; whole vectors are read, up to 15 elements behind the last.</summary>
     internal void Row(int* sums, int add, double* factors, double* addends, byte* y, int count) => Row<Each>(sums, add, factors, addends, y, count);
 
-    /// <summary>
-    /// Rows of sums, 64 at most and <paramref name="stride"/> elements apart, each with a scale of its own; whole vectors are read, up to 15 elements behind the last of a row.
-    /// </summary>
+    /// <summary>Rows of sums, <see cref="MostRows"/> at most and <paramref name="stride"/> elements apart, each with a scale of its own; whole vectors are read, up to 15 elements behind the last of a row.</summary>
     internal void Rows(int* sums, nint stride, int rows, RowScale* scales, byte* y, nint yStride, int count)
     {
-        int lanes = Vec512.IsSupported ? Vec512.Count : Vec256.IsSupported ? Vec256.Count : Vec128.Count, whole = count / lanes * lanes;
-        ulong again = Vec512.IsSupported ? RoughRows<Vec512>(this, sums, stride, rows, scales, y, yStride, whole)
-            : Vec256.IsSupported ? RoughRows<Vec256>(this, sums, stride, rows, scales, y, yStride, whole) : RoughRows<Vec128>(this, sums, stride, rows, scales, y, yStride, whole);
-        if (again == 0 && whole == count) return;
-        for (int row = 0; row < rows; row++, sums += stride, y += yStride)
-        {
-            int first = (again >> row & 1) != 0 ? 0 : whole;
-            if (first < count) Row<One>(sums + first, scales[row].Add, &scales[row].Factor, &scales[row].Addend, y + first, count - first);
-        }
+        ulong again = Vec512.IsSupported && count >= Vec512.Count ? RoughRows<Vec512>(this, sums, stride, rows, scales, y, yStride, count)
+            : Vec256.IsSupported && count >= Vec256.Count ? RoughRows<Vec256>(this, sums, stride, rows, scales, y, yStride, count)
+            : count >= Vec128.Count ? RoughRows<Vec128>(this, sums, stride, rows, scales, y, yStride, count) : ulong.MaxValue;
+        for (int row = 0; row < rows && again != 0; row++, again >>= 1)
+            if ((again & 1) != 0) ExactRow(sums + row * stride, scales[row], y + row * yStride, count);
     }
 
-    /// <summary>The rows in float32, whole vectors; returns a bit for each row that has a sum too near to a tie for that. It calls nothing, so that constants stay in registers.</summary>
+    /// <summary>A row in float64; whole vectors are read, up to 15 elements behind the last.</summary>
+    internal void ExactRow(int* sums, in RowScale scale, byte* y, int count)
+    {
+        double factor = scale.Factor, addend = scale.Addend;
+        Row<One>(sums, scale.Add, &factor, &addend, y, count);
+    }
+
+    /// <summary>The rows in float32, a vector or more of each, the last of which overlaps those before it; returns a bit for each row that has a sum too near to a tie. It calls nothing, so that constants stay in registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ulong RoughRows<V>(in Requantizer to, int* sums, nint stride, int rows, RowScale* scales, byte* y, nint yStride, int count) where V : struct, IVec<V>
     {
         ulong again = 0;
-        V low = V.Create((float)to.low), high = V.Create((float)to.high), rounding = V.Create(FloatRounding), bias = V.CreateBits(to.zero - BitConverter.SingleToInt32Bits(FloatRounding));
+        to.Limits(out V low, out V high, out V rounding, out V shift);
         for (int row = 0; row < rows; row++, scales++, sums += stride, y += yStride)
         {
             V add = V.CreateBits(scales->Add), factor = V.Create(scales->RoughFactor), addend = V.Create(scales->RoughAddend), farthest = default;
             for (int i = 0; i < count; i += V.Count)
             {
-                V scaled = V.MultiplyAdd(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums + i), add)), factor, addend);
-                scaled = V.Min(high, V.Max(low, scaled));
-                V shifted = scaled + rounding;
-                farthest = V.Max(Vec.Abs(scaled - (shifted - rounding)), farthest);
-                ByteLanes.Store(y + i, V.AddBits(shifted, bias));
+                int at = Math.Min(i, count - V.Count);
+                Rough(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums + at), add)), factor, addend, low, high, rounding, shift, y + at, ref farthest);
             }
             if (!V.AllLess(farthest, V.Create(scales->Safe))) again |= 1ul << row;
         }
         return again;
+    }
+
+    /// <summary>The numbers that <see cref="Rough"/> takes of the result.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Limits<V>(out V low, out V high, out V rounding, out V shift) where V : struct, IVec<V>
+    {
+        (low, high, rounding) = (V.Create((float)this.low), V.Create((float)this.high), V.Create(FloatRounding));
+        shift = V.CreateBits(zero - BitConverter.SingleToInt32Bits(FloatRounding));
+    }
+
+    /// <summary>A vector of sums in float32: results, and the farthest that any was from an integer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Rough<V>(V sums, V factor, V addend, V low, V high, V rounding, V shift, byte* y, ref V farthest) where V : struct, IVec<V>
+    {
+        V scaled = V.Min(high, V.Max(low, V.MultiplyAdd(sums, factor, addend))), shifted = scaled + rounding;
+        farthest = V.Max(Vec.Abs(scaled - (shifted - rounding)), farthest);
+        ByteLanes.Store(y, V.AddBits(shifted, shift));
     }
 
     private void Row<P>(int* sums, int add, double* factors, double* addends, byte* y, int count) where P : struct, IParameters
