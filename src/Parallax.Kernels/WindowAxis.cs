@@ -11,6 +11,8 @@ public readonly record struct WindowAxis(long Input, long Output, long Kernel, l
     /// <summary>An axis with one result that sees one element each: what fills up missing spatial axes.</summary>
     public static WindowAxis Trivial => new(1, 1, 1, 1, 1, 0, 0);
 
+    internal bool IsTrivial => this is { Input: 1, Output: 1, Kernel: 1, PadBegin: 0, PadEnd: 0 };
+
     /// <summary>Position of the first tap of a result; negative inside the padding.</summary>
     public long Start(long output) => output * Stride - PadBegin;
 

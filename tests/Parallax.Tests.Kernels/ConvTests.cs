@@ -39,6 +39,38 @@ public sealed unsafe class ConvTests
         Check(ConvReference.Problem(1, 1, 2, 2, [3, 4, 3, 5], [2, 2, 1, 2], 1, 1, 0), width, 5);
     }
 
+    /// <summary>So few that their patches are rows of a product; weights of several panels and several slabs of depth.</summary>
+    [Theory]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
+    public void FewResults(string width)
+    {
+        ConvProblem[] problems =
+        [
+            ConvReference.Problem(1, 1, 40, 70, [5], [3], 2, 1, 1),
+            ConvReference.Problem(2, 1, 130, 37, [3, 2], [3, 2], 1, 1, 0),
+            ConvReference.Problem(1, 1, 7, 40, [2, 4, 3], [2, 3, 2], 2, 1, 1),
+            ConvReference.Problem(3, 1, 90, 20, [1, 1], [1, 1]),
+            ConvReference.Problem(1, 1, 6, 9, [9], [3], 1, 0, 0, 3),
+        ];
+        int seed = 1;
+        foreach (ConvProblem problem in problems)
+        {
+            Assert.Contains(ConvCatalog.Entries, e => e.Name == "conv_f32_narrow" && e.Supports(problem));
+            Check(problem, width, seed++);
+            Check(problem with { HasBias = true, Activation = Activation.Silu }, width, seed++);
+        }
+    }
+
+    /// <summary>Signals that are stored as images one element wide.</summary>
+    [Theory]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
+    public void AxesOfOneElement(string width)
+    {
+        Check(ConvReference.Problem(1, 1, 12, 30, [90, 1], [5, 1]), width, 1);
+        Check(ConvReference.Problem(2, 3, 3, 6, [1, 50, 1], [1, 4, 1], 1), width, 2);
+        Check(new ConvProblem(1, 1, 5, 17, [ConvReference.Axis(40, 3, 2, 1, 1, 1), ConvReference.Axis(1, 1, 1, 0, 0, 1)]) { HasBias = true }, width, 3);
+    }
+
     [Theory]
     [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
     public void Groups(string width)
@@ -117,6 +149,7 @@ public sealed unsafe class ConvTests
         Assert.Equal("conv_f32_pointwise", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [1, 1]), constantWeights: true).Name);
         Assert.Equal("conv_f32_depthwise", ConvCatalog.Select(ConvReference.Problem(1, 64, 64, 64, [20, 20], [3, 3], 1, 1, 1), constantWeights: true).Name);
         Assert.Equal("conv_f32_implicit", ConvCatalog.Select(ConvReference.Problem(1, 1, 64, 64, [20, 20], [3, 3], 2, 1, 1), constantWeights: true).Name);
+        Assert.Equal("conv_f32_narrow", ConvCatalog.Select(ConvReference.Problem(1, 1, 128, 64, [4], [3], 2, 1, 1), constantWeights: true).Name);
         Assert.Equal("conv_f32_direct", ConvCatalog.Select(ConvReference.Problem(1, 1, 2, 2, [3, 3, 3, 3], [1, 2, 2, 2]), constantWeights: true).Name);
     }
 

@@ -55,7 +55,7 @@ public abstract unsafe class ConvAlgorithm
 /// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
 public static class ConvCatalog
 {
-    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Winograd<WinogradF4Stride2>(), new Implicit(), new Direct()];
+    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Narrow(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Winograd<WinogradF4Stride2>(), new Implicit(), new Direct()];
 
     /// <summary>The entry for a problem.</summary>
     /// <param name="constantWeights">Whether the weights are known when the kernel is prepared.</param>
@@ -153,6 +153,31 @@ public static class ConvCatalog
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(problem, weights, entry);
+    }
+
+    private sealed unsafe class Narrow : ConvAlgorithm
+    {
+        public override string Name => "conv_f32_narrow";
+
+        public override bool NeedsConstantWeights => true;
+
+        public override bool Supports(ConvProblem problem) => NarrowConv.Supports(problem);
+
+        public override double PredictCost(ConvProblem problem)
+        {
+            int rows = problem.Batch * problem.OutputPlane, depth = problem.InputChannels * problem.Taps;
+            // A row takes as long as four, for its tile waits for the weights.
+            return Multiplying((long)Math.Max(4, rows) * GemmCatalog.Best.PaddedColumns(problem.OutputChannels) * depth, 0.75) + 4 * Moving((long)rows * (depth + problem.OutputChannels));
+        }
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry)
+        {
+            int depth = problem.InputChannels * problem.Taps;
+            return PackedMatrix.Pack(entry, isLeft: false, weights, problem.OutputChannels, depth, depth, 1, 1, 0);
+        }
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
+            new NarrowConv(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry);
     }
 
     private sealed unsafe class Direct : ConvAlgorithm

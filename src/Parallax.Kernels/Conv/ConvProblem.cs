@@ -45,8 +45,15 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     /// <summary>Multiply-adds.</summary>
     public long Work => (long)Batch * OutputChannels * OutputPlane * GroupInputs * Taps;
 
-    /// <summary>The axes with leading trivial ones up to rank 3; the rank is at most 3.</summary>
-    internal WindowAxis[] ThreeAxes => [.. Enumerable.Repeat(WindowAxis.Trivial, 3 - Axes.Length), .. Axes];
+    /// <summary>The axes with leading trivial ones up to rank 3; the rank is at most 3. Trivial axes among them come first as well: rows along x are as long as they can be.</summary>
+    internal WindowAxis[] ThreeAxes
+    {
+        get
+        {
+            WindowAxis[] extended = [.. Axes.Where(axis => !axis.IsTrivial)];
+            return [.. Enumerable.Repeat(WindowAxis.Trivial, 3 - extended.Length), .. extended];
+        }
+    }
 
     /// <summary>
     /// The problem that computes some of the output channels, whole groups where there are several, or some of the rows of each, and leaves the others as they are. Rows are places
