@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Parallax.Kernels;
 using Parallax.Suite;
@@ -130,6 +131,49 @@ public sealed class ElementwiseTests
         var loop = new Broadcast([3], [3], [3]);
         Tensor power = KernelRun.Run(PowKernels.Create(DType.Int64, DType.Int32, loop), DType.Int64, [3], Tensor.From([3037000499L, -3L, -1L], [3]), Tensor.From([2, 3, -3], [3]));
         Assert.Equal([9223372030926249001L, -27L, -1L], power.Span<long>().ToArray());
+    }
+
+    [Theory]
+    [InlineData(BinaryFunction.Equal)]
+    [InlineData(BinaryFunction.Greater)]
+    [InlineData(BinaryFunction.GreaterOrEqual)]
+    [InlineData(BinaryFunction.Less)]
+    [InlineData(BinaryFunction.LessOrEqual)]
+    public void ComparisonsOfRowsAndSingleElements(BinaryFunction function)
+    {
+        float[] floats = [-2, float.NaN, 0, -0f, float.PositiveInfinity, 1, float.NegativeInfinity];
+        int[] integers = [int.MinValue, -1, 0, 3, int.MaxValue];
+        uint[] naturals = [0, 1, int.MaxValue, 0x80000000, uint.MaxValue];
+        foreach (int count in (int[])[1, 15, 16, 17, 53])
+        {
+            Check(DType.Float32, floats, count);
+            Check(DType.Int32, integers, count);
+            Check(DType.UInt32, naturals, count);
+            Check(DType.Int64, (long[])[long.MinValue, 4, -7, 4], count);
+        }
+
+        void Check<T>(DType type, T[] values, int count) where T : unmanaged, INumber<T>
+        {
+            T[] some = [.. Enumerable.Range(0, count).Select(i => values[i % values.Length])], others = [.. Enumerable.Range(0, count).Select(i => values[i * 3 / 2 % values.Length])];
+            foreach ((T[] x, T[] y) in ((T[], T[])[])[(some, others), (some, [values[1]]), ([values[2]], others)])
+            {
+                long[] xDims = [x.Length], yDims = [y.Length], dims = [count];
+                Tensor result = KernelRun.Run(BinaryKernels.Create(function, type, new Broadcast(dims, xDims, yDims)), DType.Bool, dims, Tensor.From(x, xDims), Tensor.From(y, yDims));
+                for (int i = 0; i < count; i++)
+                {
+                    (T a, T b) = (x[i % x.Length], y[i % y.Length]);
+                    bool expected = function switch
+                    {
+                        BinaryFunction.Equal => a == b,
+                        BinaryFunction.Greater => a > b,
+                        BinaryFunction.GreaterOrEqual => a >= b,
+                        BinaryFunction.Less => a < b,
+                        _ => a <= b,
+                    };
+                    Assert.Equal(expected ? 1 : 0, result.Bytes[i]);
+                }
+            }
+        }
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
 
@@ -46,11 +48,11 @@ public static class BinaryKernels
         public Kernel Create<T>() where T : unmanaged, INumber<T> => Function.IsComparison()
             ? new BinaryKernel<T, T, byte>(Name, Loop, Function switch
             {
-                BinaryFunction.Equal => Rows<EqualOperator<T>, T, byte>,
-                BinaryFunction.Greater => Rows<GreaterOperator<T>, T, byte>,
-                BinaryFunction.GreaterOrEqual => Rows<GreaterOrEqualOperator<T>, T, byte>,
-                BinaryFunction.Less => Rows<LessOperator<T>, T, byte>,
-                _ => Rows<LessOrEqualOperator<T>, T, byte>,
+                BinaryFunction.Equal => Comparisons<EqualOperator<T>, T>,
+                BinaryFunction.Greater => Comparisons<GreaterOperator<T>, T>,
+                BinaryFunction.GreaterOrEqual => Comparisons<GreaterOrEqualOperator<T>, T>,
+                BinaryFunction.Less => Comparisons<LessOperator<T>, T>,
+                _ => Comparisons<LessOrEqualOperator<T>, T>,
             })
             : new BinaryKernel<T, T, T>(Name, Loop, Function switch
             {
@@ -99,6 +101,47 @@ public static class BinaryKernels
             for (int i = 0; i < z.Length; i++) z[i] = TOp.Invoke(x[i], y[i]);
     }
 
+    private static void Comparisons<TOp, T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<byte> z) where TOp : struct, IComparison<T> where T : unmanaged, INumber<T>
+    {
+        bool hasX = x.Length == z.Length, hasY = y.Length == z.Length;
+        int done = 0;
+        if (Unsafe.SizeOf<T>() == sizeof(int) && Vector128<T>.IsSupported && Vector128.IsHardwareAccelerated && z.Length >= Vector128<byte>.Count && (hasX || hasY))
+            done = hasX && hasY ? CompareVectors<TOp, T, Each<T>, Each<T>>(x, y, z) : hasX ? CompareVectors<TOp, T, Each<T>, One<T>>(x, y, z) : CompareVectors<TOp, T, One<T>, Each<T>>(x, y, z);
+        Rows<TOp, T, byte>(hasX ? x[done..] : x, hasY ? y[done..] : y, z[done..]);
+    }
+
+    /// <summary>Whole vectors of bytes from elements of four bytes; returns how many results there are.</summary>
+    private static int CompareVectors<TOp, T, TX, TY>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<byte> z)
+        where TOp : struct, IComparison<T> where T : unmanaged, INumber<T> where TX : struct, IOperand<T> where TY : struct, IOperand<T>
+    {
+        ref T left = ref MemoryMarshal.GetReference(x), right = ref MemoryMarshal.GetReference(y);
+        int i = 0;
+        for (; i <= z.Length - Vector128<byte>.Count; i += Vector128<byte>.Count)
+        {
+            Vector128<int> m0 = TOp.Mask(TX.Load(ref left, i), TY.Load(ref right, i)).AsInt32(), m1 = TOp.Mask(TX.Load(ref left, i + 4), TY.Load(ref right, i + 4)).AsInt32();
+            Vector128<int> m2 = TOp.Mask(TX.Load(ref left, i + 8), TY.Load(ref right, i + 8)).AsInt32(), m3 = TOp.Mask(TX.Load(ref left, i + 12), TY.Load(ref right, i + 12)).AsInt32();
+            Vector128<sbyte> mask = Vector128.Narrow(Vector128.Narrow(m0, m1), Vector128.Narrow(m2, m3));
+            (mask.AsByte() & Vector128<byte>.One).StoreUnsafe(ref MemoryMarshal.GetReference(z), (nuint)i);
+        }
+        return i;
+    }
+
+    /// <summary>One side of a comparison.</summary>
+    private interface IOperand<T>
+    {
+        static abstract Vector128<T> Load(ref T first, int at);
+    }
+
+    private readonly struct Each<T> : IOperand<T>
+    {
+        public static Vector128<T> Load(ref T first, int at) => Vector128.LoadUnsafe(ref first, (nuint)at);
+    }
+
+    private readonly struct One<T> : IOperand<T>
+    {
+        public static Vector128<T> Load(ref T first, int at) => Vector128.Create(first);
+    }
+
     private static void Add<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
     {
         if (y.Length != z.Length) TensorPrimitives.Add(x, y[0], z);
@@ -143,29 +186,45 @@ public static class BinaryKernels
 
     private static byte Truth(bool value) => Unsafe.BitCast<bool, byte>(value);
 
-    private readonly struct EqualOperator<T> : IBinaryOperator<T, byte> where T : INumber<T>
+    private interface IComparison<T> : IBinaryOperator<T, byte> where T : unmanaged, INumber<T>
+    {
+        /// <summary>All bits set where it is true.</summary>
+        static abstract Vector128<T> Mask(Vector128<T> x, Vector128<T> y);
+    }
+
+    private readonly struct EqualOperator<T> : IComparison<T> where T : unmanaged, INumber<T>
     {
         public static byte Invoke(T x, T y) => Truth(x == y);
+
+        public static Vector128<T> Mask(Vector128<T> x, Vector128<T> y) => Vector128.Equals(x, y);
     }
 
-    private readonly struct GreaterOperator<T> : IBinaryOperator<T, byte> where T : INumber<T>
+    private readonly struct GreaterOperator<T> : IComparison<T> where T : unmanaged, INumber<T>
     {
         public static byte Invoke(T x, T y) => Truth(x > y);
+
+        public static Vector128<T> Mask(Vector128<T> x, Vector128<T> y) => Vector128.GreaterThan(x, y);
     }
 
-    private readonly struct GreaterOrEqualOperator<T> : IBinaryOperator<T, byte> where T : INumber<T>
+    private readonly struct GreaterOrEqualOperator<T> : IComparison<T> where T : unmanaged, INumber<T>
     {
         public static byte Invoke(T x, T y) => Truth(x >= y);
+
+        public static Vector128<T> Mask(Vector128<T> x, Vector128<T> y) => Vector128.GreaterThanOrEqual(x, y);
     }
 
-    private readonly struct LessOperator<T> : IBinaryOperator<T, byte> where T : INumber<T>
+    private readonly struct LessOperator<T> : IComparison<T> where T : unmanaged, INumber<T>
     {
         public static byte Invoke(T x, T y) => Truth(x < y);
+
+        public static Vector128<T> Mask(Vector128<T> x, Vector128<T> y) => Vector128.LessThan(x, y);
     }
 
-    private readonly struct LessOrEqualOperator<T> : IBinaryOperator<T, byte> where T : INumber<T>
+    private readonly struct LessOrEqualOperator<T> : IComparison<T> where T : unmanaged, INumber<T>
     {
         public static byte Invoke(T x, T y) => Truth(x <= y);
+
+        public static Vector128<T> Mask(Vector128<T> x, Vector128<T> y) => Vector128.LessThanOrEqual(x, y);
     }
 
     /// <summary>Division by 0 gives 0, by -1 wraps at the smallest value: neither may end the process.</summary>
