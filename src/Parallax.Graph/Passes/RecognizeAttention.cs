@@ -65,10 +65,8 @@ public sealed class RecognizeAttention : IPass
         if (alike.Length == 0 || !TryMask(graph, patch, node.Name, scores with { Cut = null }, apart, out ValueId mask)) return null;
         for (int i = 0; i < operands.Length; i++)
         {
-            if (Apart(graph, operands[i], batch, heads) is { } own) operands[i] = own;
-            // One row a head, which was not turned then, or made otherwise: the same elements in the same order.
-            else if (TryFold(graph, patch, $"{node.Name}/heads{i}", operands[i], batch, heads, out ValueId view)) operands[i] = view;
-            else return null;
+            if (Apart(graph, patch, $"{node.Name}/heads{i}", operands[i], batch, heads) is not { } own) return null;
+            operands[i] = own;
         }
         ValueId result = Attend(patch, node, scores, operands[0], operands[1], operands[2], mask, heads: 0);
         Node reshape = graph.Producer(alike[0])!;
@@ -83,24 +81,20 @@ public sealed class RecognizeAttention : IPass
         return null;
     }
 
-    private static ValueId? Apart(Graph graph, ValueId id, Dim batch, Dim heads) =>
-        Source(graph, id) is { } source && graph.TensorFact(source)!.Shape is { } shape && shape[0] == batch && shape[1] == heads ? source : null;
+    /// <summary>A [batch * heads, rows, size] as [batch, heads, rows, size]: what it is a view of, or a view of it, as where one row a head was never turned.</summary>
+    private static ValueId? Apart(Graph graph, Patch patch, string name, ValueId id, Dim batch, Dim heads)
+    {
+        if (Source(graph, id) is { } source && graph.TensorFact(source)!.Shape is { } made && made[0] == batch && made[1] == heads) return source;
+        if (graph.TensorFact(id)?.Shape is not { } shape || shape[0] != batch * heads) return null;
+        if (!heads.TryGetValue(out long headCount) || !shape[1].TryGetValue(out long rows) || !shape[2].TryGetValue(out long size)) return null;
+        return patch.Add(name, new Reshape(), id, patch.Constant($"{name}/dims", Tensor.From([-1L, headCount, rows, size], [4])));
+    }
 
     /// <summary>The [batch, heads, rows, size] that a [batch * heads, rows, size] is a view of.</summary>
     private static ValueId? Source(Graph graph, ValueId id)
     {
         if (graph.Producer<Reshape>(id) is not { } reshape || graph.TensorFact(id)?.Shape is not { } folded) return null;
         return graph.TensorFact(reshape.Inputs[0])?.Shape is { Rank: 4 } shape && shape[2] == folded[1] && shape[3] == folded[2] ? reshape.Inputs[0] : null;
-    }
-
-    /// <summary>A [batch * heads, rows, size] as [batch, heads, rows, size].</summary>
-    private static bool TryFold(Graph graph, Patch patch, string name, ValueId id, Dim batch, Dim heads, out ValueId view)
-    {
-        view = ValueId.None;
-        Shape shape = graph.TensorFact(id)!.Shape!.Value;
-        if (!heads.TryGetValue(out long headCount) || !shape[1].TryGetValue(out long rows) || !shape[2].TryGetValue(out long size) || shape[0] != batch * heads) return false;
-        view = patch.Add(name, new Reshape(), id, patch.Constant($"{name}/dims", Tensor.From([-1L, headCount, rows, size], [4])));
-        return true;
     }
 
     private static ValueId Attend(Patch patch, Node node, ScoreExpression scores, ValueId q, ValueId k, ValueId v, ValueId mask, int heads)
