@@ -49,13 +49,7 @@ internal static unsafe class FlashRows
                 even2 = V.MultiplyAdd(even, V.Load(row2 + i), even2); odd2 = V.MultiplyAdd(odd, V.Load(row2 + i + V.Count), odd2);
                 even3 = V.MultiplyAdd(even, V.Load(row3 + i), even3); odd3 = V.MultiplyAdd(odd, V.Load(row3 + i + V.Count), odd3);
             }
-            for (int line = 0; line < n; line += Vec.LineElements)
-            {
-                Vec.Prefetch(row0 + ahead + line);
-                Vec.Prefetch(row1 + ahead + line);
-                Vec.Prefetch(row2 + ahead + line);
-                Vec.Prefetch(row3 + ahead + line);
-            }
+            Fetch(row0 + ahead, row1 + ahead, row2 + ahead, row3 + ahead, n);
             float sum0 = V.Sum(even0 + odd0), sum1 = V.Sum(even1 + odd1), sum2 = V.Sum(even2 + odd2), sum3 = V.Sum(even3 + odd3);
             for (; i < n; i++) (sum0, sum1, sum2, sum3) = (sum0 + row[i] * row0[i], sum1 + row[i] * row1[i], sum2 + row[i] * row2[i], sum3 + row[i] * row3[i]);
             products[j] = sum0;
@@ -77,13 +71,7 @@ internal static unsafe class FlashRows
         {
             float f0 = factors[j], f1 = factors[part + j], f2 = factors[2 * part + j], f3 = factors[3 * part + j];
             V v0 = V.Create(f0), v1 = V.Create(f1), v2 = V.Create(f2), v3 = V.Create(f3);
-            for (int line = 0; line < n; line += Vec.LineElements)
-            {
-                Vec.Prefetch(row0 + ahead + line);
-                Vec.Prefetch(row1 + ahead + line);
-                Vec.Prefetch(row2 + ahead + line);
-                Vec.Prefetch(row3 + ahead + line);
-            }
+            Fetch(row0 + ahead, row1 + ahead, row2 + ahead, row3 + ahead, n);
             int i = 0;
             for (; i <= n - V.Count; i += V.Count)
             {
@@ -93,6 +81,19 @@ internal static unsafe class FlashRows
             for (; i < n; i++) target[i] = target[i] + f0 * row0[i] + f1 * row1[i] + f2 * row2[i] + f3 * row3[i];
         }
         for (int j = Streams * part; j < count; j++, row3 += stride) AddRow<V>(target, row3, n, factors[j]);
+    }
+
+    /// <summary>Asks for a row of each part.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* row0, float* row1, float* row2, float* row3, int n)
+    {
+        for (int i = 0; i < n; i += Vec.LineElements)
+        {
+            Vec.Prefetch(row0 + i);
+            Vec.Prefetch(row1 + i);
+            Vec.Prefetch(row2 + i);
+            Vec.Prefetch(row3 + i);
+        }
     }
 
     private static void AddRow<V>(float* target, float* row, int n, float factor) where V : struct, IVec<V>
