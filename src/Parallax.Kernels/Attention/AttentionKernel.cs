@@ -33,9 +33,9 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
 
     private long KeyHeads => problem.Batch * problem.KeyHeads;
 
-    private long KeyScratchBytes => KeysInScratch ? Lines(KeyHeads * problem.Keys * problem.HeadSize * sizeof(T)) : 0;
+    private long KeyScratchBytes => KeysInScratch ? Vec.WholeLines(KeyHeads * problem.Keys * problem.HeadSize * sizeof(T)) : 0;
 
-    private long ValueScratchBytes => ValuesInScratch ? Lines(KeyHeads * problem.Keys * problem.ValueSize * sizeof(T)) : 0;
+    private long ValueScratchBytes => ValuesInScratch ? Vec.WholeLines(KeyHeads * problem.Keys * problem.ValueSize * sizeof(T)) : 0;
 
     public override int PhaseCount => 1 + (BuildsCache ? 1 : 0) + (PackBlocks > 0 ? 1 : 0);
 
@@ -47,8 +47,6 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
     });
 
     public override long ScratchBytes => KeyScratchBytes + ValueScratchBytes + (PackBlocks > 0 ? KeyHeads * PackedElements * sizeof(T) : 0);
-
-    private static long Lines(long bytes) => (bytes + 63) / 64 * 64;
 
     private Stage StageOf(int phase) => phase == PhaseCount - 1 ? Stage.Attend : BuildsCache && phase == 0 ? Stage.Join : Stage.Pack;
 

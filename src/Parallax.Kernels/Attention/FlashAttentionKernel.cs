@@ -34,20 +34,19 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
 
     public override string Name => $"attention_float_flash_v{32 * V.Count}";
 
-    public override long WorkerScratchBytes => sizeof(float) * (paddedQueries * queryStride + (packsTiles ? Lines(keysPerTile * headSize) : 0)
-        + entry.MR * ScoreStride + Lines(paddedQueries * paddedValue) + (packsTiles ? Lines(keysPerTile * entry.NR) : 0) + 2 * Lines(paddedQueries) + Lines(entry.MR) + Lines(keysPerTile));
+    public override long WorkerScratchBytes => sizeof(float) * (paddedQueries * queryStride + (packsTiles ? Vec.WholeLineElements(keysPerTile * headSize) : 0)
+        + entry.MR * ScoreStride + Vec.WholeLineElements(paddedQueries * paddedValue) + (packsTiles ? Vec.WholeLineElements(keysPerTile * entry.NR) : 0)
+        + 2 * Vec.WholeLineElements(paddedQueries) + Vec.WholeLineElements(entry.MR) + Vec.WholeLineElements(keysPerTile));
 
     protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * keysPerTile - 1) / (TilesPerPack * keysPerTile) : 0;
 
-    protected override long PackedElements => KeyElements + Lines((long)paddedValue * Problem.Keys);
+    protected override long PackedElements => KeyElements + Vec.WholeLineElements((long)paddedValue * Problem.Keys);
 
-    private long KeyElements => Lines((long)entry.PaddedColumns(Problem.Keys) * headSize);
+    private long KeyElements => Vec.WholeLineElements((long)entry.PaddedColumns(Problem.Keys) * headSize);
 
     private nint ScoreStride => LeftRows.Stride(keysPerTile);
 
     private static int QueriesPerBlock(GemmMicroKernel entry) => entry.MR * ((BlockRows + entry.MR - 1) / entry.MR);
-
-    private static long Lines(long elements) => (elements + 15) / 16 * 16;
 
     private struct Tile
     {
@@ -84,13 +83,13 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         var tile = new Tile { Query = at };
         tile.Keys = tile.Query + paddedQueries * queryStride;
-        tile.Scores = tile.Keys + (packsTiles ? Lines(keysPerTile * headSize) : 0);
+        tile.Scores = tile.Keys + (packsTiles ? Vec.WholeLineElements(keysPerTile * headSize) : 0);
         tile.Result = tile.Scores + entry.MR * ScoreStride;
-        tile.Values = tile.Result + Lines(paddedQueries * paddedValue);
-        tile.Shift = tile.Values + (packsTiles ? Lines(keysPerTile * entry.NR) : 0);
-        tile.Sum = tile.Shift + Lines(paddedQueries);
-        tile.Largest = tile.Sum + Lines(paddedQueries);
-        tile.Seen = tile.Largest + Lines(entry.MR);
+        tile.Values = tile.Result + Vec.WholeLineElements(paddedQueries * paddedValue);
+        tile.Shift = tile.Values + (packsTiles ? Vec.WholeLineElements(keysPerTile * entry.NR) : 0);
+        tile.Sum = tile.Shift + Vec.WholeLineElements(paddedQueries);
+        tile.Largest = tile.Sum + Vec.WholeLineElements(paddedQueries);
+        tile.Seen = tile.Largest + Vec.WholeLineElements(entry.MR);
         return tile;
     }
 

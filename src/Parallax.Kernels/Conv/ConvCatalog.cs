@@ -30,14 +30,14 @@ public abstract unsafe class ConvAlgorithm
 
     private protected static PackedMatrix PackGroups(ConvProblem problem, float* weights, GemmMicroKernel entry)
     {
-        int depth = problem.GroupInputs * problem.Taps;
+        int depth = problem.Depth;
         return PackedMatrix.Pack(entry, isLeft: true, weights, problem.GroupOutputs, depth, depth, 1, problem.Groups, (long)problem.GroupOutputs * depth);
     }
 
     /// <summary>A plain copy, one filter behind the other.</summary>
     private protected static PackedMatrix PackFilters(ConvProblem problem, float* weights, GemmMicroKernel entry)
     {
-        int depth = problem.GroupInputs * problem.Taps;
+        int depth = problem.Depth;
         return PackedMatrix.Pack(entry, isLeft: true, weights, 1, depth, depth, 1, problem.OutputChannels, depth);
     }
 
@@ -165,16 +165,13 @@ public static class ConvCatalog
 
         public override double PredictCost(ConvProblem problem)
         {
-            int rows = problem.Batch * problem.OutputPlane, depth = problem.InputChannels * problem.Taps;
+            int rows = problem.Batch * problem.OutputPlane;
             // A row takes as long as four, for its tile waits for the weights.
-            return Multiplying((long)Math.Max(4, rows) * GemmCatalog.Best.PaddedColumns(problem.OutputChannels) * depth, 0.75) + 4 * Moving((long)rows * (depth + problem.OutputChannels));
+            return Multiplying((long)Math.Max(4, rows) * GemmCatalog.Best.PaddedColumns(problem.OutputChannels) * problem.Depth, 0.75) + 4 * Moving((long)rows * (problem.Depth + problem.OutputChannels));
         }
 
-        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry)
-        {
-            int depth = problem.InputChannels * problem.Taps;
-            return PackedMatrix.Pack(entry, isLeft: false, weights, problem.OutputChannels, depth, depth, 1, 1, 0);
-        }
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) =>
+            PackedMatrix.Pack(entry, isLeft: false, weights, problem.OutputChannels, problem.Depth, problem.Depth, 1);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             new NarrowConv(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry);

@@ -38,12 +38,15 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     /// <summary>Taps of one filter of one channel.</summary>
     public int Taps => Product(axis => axis.Kernel);
 
+    /// <summary>Products that a result sums.</summary>
+    public int Depth => GroupInputs * Taps;
+
     public int InputPlane => Product(axis => axis.Input);
 
     public int OutputPlane => Product(axis => axis.Output);
 
     /// <summary>Multiply-adds.</summary>
-    public long Work => (long)Batch * OutputChannels * OutputPlane * GroupInputs * Taps;
+    public long Work => (long)Batch * OutputChannels * OutputPlane * Depth;
 
     /// <summary>The axes with leading trivial ones up to rank 3; the rank is at most 3. Trivial axes among them come first as well: rows along x are as long as they can be.</summary>
     internal WindowAxis[] ThreeAxes
@@ -67,7 +70,7 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     {
         if (part.Axis == OutputAxis.Rows)
             return new PartOffsets(Axes[0].Part(part.First, part.Count).FirstInput * (InputPlane / Math.Max(1, Axes[0].Input)), 0, 0, part.First * (OutputPlane / Axes[0].Output));
-        return new PartOffsets(Groups > 1 ? InputAt(0, (int)part.First / GroupOutputs) : 0, part.First * GroupInputs * Taps, part.First, OutputAt(0, (int)part.First));
+        return new PartOffsets(Groups > 1 ? InputAt(0, (int)part.First / GroupOutputs) : 0, part.First * Depth, part.First, OutputAt(0, (int)part.First));
     }
 
     /// <summary>Rows of images that belong together: those of a transformed tile. Of signals, which have one row only, places that fill a tile of a product.</summary>

@@ -33,7 +33,7 @@ internal sealed unsafe class ConvTranspose : Kernel
         (int Low, int Length)[] reach = [.. axes.Select(Reach)];
         padded = new PaddedInput(Padded(axes[0], reach[0]), Padded(axes[1], reach[1]), Padded(axes[2], reach[2]));
         channelElements = padded.ChannelElements(padded.Rows);
-        sortedStart = Round((long)problem.Batch * problem.InputChannels * channelElements + PaddedInput.Slack);
+        sortedStart = Vec.WholeLineElements((long)problem.Batch * problem.InputChannels * channelElements + PaddedInput.Slack);
         combs = MakeCombs([.. reach.Select(r => r.Low)], weights);
         Name = entry.Name.Replace("gemm_f32", "convtranspose_f32_gather", StringComparison.Ordinal);
     }
@@ -137,7 +137,7 @@ internal sealed unsafe class ConvTranspose : Kernel
         return new Comb(extent, tapList, start, engine, isConstant ? Pack(tapList, weights) : null);
     }
 
-    private long SortedElements(int[] taps) => Round((long)problem.InputChannels * problem.GroupOutputs * taps.Length);
+    private long SortedElements(int[] taps) => Vec.WholeLineElements((long)problem.InputChannels * problem.GroupOutputs * taps.Length);
 
     private PackedMatrix Pack(int[] taps, float* weights)
     {
@@ -221,7 +221,5 @@ internal sealed unsafe class ConvTranspose : Kernel
         }
     }
 
-    private static long ResultBytes(GemmEngine engine) => sizeof(float) * Round((long)engine.RowsPerBlock * engine.ColumnsPerBlock);
-
-    private static long Round(long elements) => (elements + 15) / 16 * 16;
+    private static long ResultBytes(GemmEngine engine) => sizeof(float) * Vec.WholeLineElements((long)engine.RowsPerBlock * engine.ColumnsPerBlock);
 }

@@ -28,7 +28,7 @@ internal sealed unsafe class ImplicitConv : Kernel
         padded = PaddedInput.For(axes);
         int rows = (int)axes[1].Output;
         rowLength = (int)axes[2].Output;
-        depth = problem.GroupInputs * problem.Taps;
+        depth = problem.Depth;
         long products = (long)problem.Batch * problem.Groups;
         GemmEngine Engine(RightSource source) => new(entry, problem.GroupOutputs, problem.OutputPlane, depth, products, problem.EpilogueFor(entry.Width),
             weights is null ? MatrixLayout.RowMajor(depth) : null, rightIsPacked: false, rightIsRowMajor: false, source, Math.Max(1, rowLength));

@@ -19,7 +19,7 @@ internal sealed unsafe class NarrowConv : Kernel
         this.problem = problem;
         axes = problem.ThreeAxes;
         rows = RowsOf(problem);
-        depth = problem.InputChannels * problem.Taps;
+        depth = problem.Depth;
         product = new GemmKernel(
             new GemmProblem(rows, problem.OutputChannels, depth) { Bias = problem.HasBias ? new MatrixLayout(0, 1) : null, Activation = problem.Activation }, null, weights, entry, swapped: false);
         Name = product.Name.Replace("gemm_f32", "conv_f32_narrow", StringComparison.Ordinal);
@@ -32,7 +32,7 @@ internal sealed unsafe class NarrowConv : Kernel
 
     public override int PhaseCount => product.PhaseCount + 2;
 
-    public override long ScratchBytes => Lines(PatchBytes) + Lines(ResultBytes) + product.ScratchBytes;
+    public override long ScratchBytes => Vec.WholeLines(PatchBytes) + Vec.WholeLines(ResultBytes) + product.ScratchBytes;
 
     public override long WorkerScratchBytes => product.WorkerScratchBytes;
 
@@ -46,13 +46,13 @@ internal sealed unsafe class NarrowConv : Kernel
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        float* patches = (float*)args.Scratch, results = (float*)(args.Scratch + Lines(PatchBytes));
+        float* patches = (float*)args.Scratch, results = (float*)(args.Scratch + Vec.WholeLines(PatchBytes));
         if (phase == 0) Gather(args.Input<float>(0), block, patches + (nint)block * depth);
         else if (phase <= product.PhaseCount)
         {
             void** inputs = stackalloc void*[] { patches, null, args.Input<float>(2) };
             void** outputs = stackalloc void*[] { results };
-            product.RunBlock(phase - 1, block, new KernelArgs(inputs, 3, outputs, 1, args.Scratch + Lines(PatchBytes) + Lines(ResultBytes), args.WorkerScratch));
+            product.RunBlock(phase - 1, block, new KernelArgs(inputs, 3, outputs, 1, args.Scratch + Vec.WholeLines(PatchBytes) + Vec.WholeLines(ResultBytes), args.WorkerScratch));
         }
         else Scatter(results, args.Output<float>(0));
     }
@@ -64,8 +64,6 @@ internal sealed unsafe class NarrowConv : Kernel
     }
 
     private static int RowsOf(ConvProblem problem) => checked(problem.Batch * problem.OutputPlane);
-
-    private static long Lines(long bytes) => (bytes + 63) / 64 * 64;
 
     /// <summary>What the taps of a result see of each channel; zeros in the padding.</summary>
     private void Gather(float* source, int row, float* patch)

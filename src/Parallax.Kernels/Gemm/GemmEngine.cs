@@ -109,7 +109,7 @@ internal sealed unsafe class GemmEngine
 
     private nint LeftSlabElements => PaddedRows(copiesLeft ? Math.Min(mBlock, m) : edgeRows) * leftStride;
 
-    private long RightElements => packsRight || widensRight ? Round((long)entry.NR * slabs.Size) + 16 : 0;
+    private long RightElements => packsRight || widensRight ? Vec.WholeLineElements((long)entry.NR * slabs.Size) + 16 : 0;
 
     /// <summary>Copies some rows of one slab of A into <see cref="GemmOperands.SharedA"/>, by slabs as a packed matrix has them.</summary>
     internal void ShareLeft(int block, in GemmOperands operands)
@@ -383,6 +383,4 @@ internal sealed unsafe class GemmEngine
     }
 
     private static int Panels(int lanes, int width) => (lanes + width - 1) / width;
-
-    private static long Round(long elements) => (elements + 15) / 16 * 16;
 }

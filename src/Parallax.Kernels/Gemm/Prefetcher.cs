@@ -26,7 +26,7 @@ internal readonly struct FetchingInBursts : IFetching
 /// </summary>
 internal unsafe struct Prefetcher
 {
-    private const int Places = 4, Lines = 2 * Places, LineBytes = sizeof(float) * Vec.LineElements;
+    private const int Places = 4, Lines = 2 * Places;
 
     /// <summary>Elements of a piece of a stream, four pages of 4 KiB.</summary>
     private const int PieceElements = 4096;
@@ -88,14 +88,14 @@ internal unsafe struct Prefetcher
         FetchPair(place += step);
         FetchPair(place += step);
         FetchPair(place + step);
-        next += 2 * LineBytes;
+        next += 2 * Vec.LineBytes;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void FetchPair(byte* place)
     {
         Vec.Prefetch(place);
-        Vec.Prefetch(place + LineBytes);
+        Vec.Prefetch(place + Vec.LineBytes);
     }
 
     /// <summary>Moves on by so many elements of what is fetched.</summary>

@@ -273,7 +273,7 @@ internal sealed unsafe class IntegerEngine
         private static byte* Take(ref byte* next, long bytes)
         {
             byte* start = next;
-            next += (bytes + 63) / 64 * 64;
+            next += Vec.WholeLines(bytes);
             return start;
         }
     }

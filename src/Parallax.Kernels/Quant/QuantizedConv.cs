@@ -26,7 +26,7 @@ internal sealed unsafe class QuantizedConv : Kernel
         this.problem = problem;
         this.types = types;
         this.entry = entry;
-        depth = problem.GroupInputs * problem.Taps;
+        depth = problem.Depth;
         this.weights = weights?.AddReference(entry, isLeft: true, problem.GroupOutputs, depth, problem.Groups);
         engine = new IntegerEngine(entry, types, problem.GroupOutputs, problem.OutputPlane, depth, (long)problem.Batch * problem.Groups, weights is not null, rightIsPacked: false, biasPerColumn: false);
         if (problem.Axes.All(axis => axis is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && axis.Input == axis.Output)) return;
@@ -52,7 +52,7 @@ internal sealed unsafe class QuantizedConv : Kernel
     private int BlocksPerProduct => engine.MBlocks * engine.NBlocks;
 
     /// <summary>A count, and three numbers for each of at most as many runs as a tile has columns.</summary>
-    private int RunBytes => (sizeof(int) * (1 + 3 * entry.NR) + 63) / 64 * 64;
+    private int RunBytes => (int)Vec.WholeLines(sizeof(int) * (1 + 3 * entry.NR));
 
     public override int BlockCount(int phase) => padded is not null && phase == 0
         ? (Channels + channelsPerBlock - 1) / channelsPerBlock
@@ -141,15 +141,20 @@ internal sealed unsafe class QuantizedConv : Kernel
 /// <summary>Rows of bytes with a byte for the padding.</summary>
 internal readonly unsafe struct ByteRows(byte padding) : IRowCopy<byte, byte>
 {
-    public void Pad(byte* target, int count) => new Span<byte>(target, count).Fill(padding);
+    public void Pad(byte* target, int count)
+    {
+        if (count > 8) new Span<byte>(target, count).Fill(padding);
+        else
+            for (int i = 0; i < count; i++) target[i] = padding;
+    }
 
     public void CopyRows(byte* source, nint sourceRow, int stride, byte* target, int rows, int before, int count, int after)
     {
         for (int row = 0; row < rows; row++, source += sourceRow, target += before + count + after)
         {
-            for (int i = 0; i < before; i++) target[i] = padding;
+            Pad(target, before);
             Copy(source, target + before, count, stride);
-            for (int i = before + count; i < before + count + after; i++) target[i] = padding;
+            Pad(target + before + count, after);
         }
     }
 

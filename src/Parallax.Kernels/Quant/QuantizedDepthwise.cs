@@ -46,10 +46,10 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override long WorkerScratchBytes => FilterBytes + PaddedBytes + sizeof(int) * (tiling.RowLength + 64L);
 
-    private int FilterBytes => (sizeof(float) * tiling.TapOffsets.Length + 63) / 64 * 64;
+    private long FilterBytes => Vec.WholeLines(sizeof(float) * tiling.TapOffsets.Length);
 
     /// <summary>With space for whole vectors behind the last result's place.</summary>
-    private long PaddedBytes => (sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + 4 * PaddedInput.Slack) + 63) / 64 * 64;
+    private long PaddedBytes => Vec.WholeLines(sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + 4 * PaddedInput.Slack));
 
     public override int BlockCount(int phase) => tiling.BlockCount;
 
@@ -68,28 +68,29 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         int* sums = (int*)(args.WorkerScratch + FilterBytes + PaddedBytes);
         ReadFilter(output, filter, args);
         tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
-        int count = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow), rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength, taps = tiling.TapOffsets.Length;
-        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * rowLength;
+        int rows = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow);
+        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * tiling.RowLength;
         double scale = types.ProductScale(args, output, 0), yScale = types.YScale(args);
         var rowScale = new RowScale(0, scale / yScale, types.Bias(args, output, scale) / yScale);
         Requantizer requantizer = types.Requantizer(args);
+        for (int plane = 0; plane < tiling.Planes; plane++)
+            FinishPlane(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile), rows, filter, requantizer, rowScale, sums, y + (nint)plane * tiling.Rows * tiling.RowLength);
+    }
+
+    /// <summary>Results of rows that lie one behind another; <paramref name="sums"/> is space for those of one row.</summary>
+    private void FinishPlane(float* data, int rows, float* filter, in Requantizer requantizer, in RowScale scale, int* sums, byte* y)
+    {
+        int rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength, taps = tiling.TapOffsets.Length;
+        ulong again = 0;
         fixed (int* offsets = tiling.TapOffsets)
         {
-            for (int plane = 0; plane < tiling.Planes; plane++)
+            for (int row = 0; row < rows; row++, again >>= 1, data += rowStride, y += rowLength)
             {
-                for (int row = 0; row < count; row += Requantizer.MostRows)
-                {
-                    float* data = copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile) + row * rowStride;
-                    byte* results = y + (nint)(plane * tiling.Rows + row) * rowLength;
-                    int rows = Math.Min(Requantizer.MostRows, count - row);
-                    ulong again = finishRows == null ? ulong.MaxValue : finishRows(data, rowStride, rows, offsets, filter, taps, requantizer, rowScale, results, rowLength);
-                    for (int i = 0; i < rows && again != 0; i++, again >>= 1)
-                    {
-                        if ((again & 1) == 0) continue;
-                        slide(data + i * rowStride, offsets, filter, taps, sums, rowLength);
-                        requantizer.ExactRow(sums, rowScale, results + i * rowLength, rowLength);
-                    }
-                }
+                if (row % Requantizer.MostRows == 0)
+                    again = finishRows == null ? ulong.MaxValue : finishRows(data, rowStride, Math.Min(Requantizer.MostRows, rows - row), offsets, filter, taps, requantizer, scale, y, rowLength);
+                if ((again & 1) == 0) continue;
+                slide(data, offsets, filter, taps, sums, rowLength);
+                requantizer.ExactRow(sums, scale, y, rowLength);
             }
         }
     }

@@ -26,7 +26,7 @@ public static unsafe class QuantizedKernels
     /// <param name="weights">[OutputChannels, InputChannels / Groups, taps...]</param>
     public static PackedIntegers PackWeights(ConvProblem problem, QuantizedTypes types, byte* weights, IntegerMicroKernel? entry = null)
     {
-        int depth = problem.GroupInputs * problem.Taps;
+        int depth = problem.Depth;
         return PackedIntegers.Pack(entry ?? IntegerCatalog.Best, isLeft: true, types.ASigned, weights, problem.GroupOutputs, depth, depth, 1,
             problem.Groups, (long)problem.GroupOutputs * depth);
     }

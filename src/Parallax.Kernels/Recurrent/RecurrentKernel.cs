@@ -29,11 +29,11 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
 
     public override long ScratchBytes => ProductBytes + inputProduct.ScratchBytes;
 
-    private long ProductBytes => ((long)problem.Directions * problem.Steps * problem.Batch * gates * hidden * sizeof(float) + 63) / 64 * 64;
+    private long ProductBytes => Vec.WholeLines((long)problem.Directions * problem.Steps * problem.Batch * gates * hidden * sizeof(float));
 
     public override long WorkerScratchBytes => Math.Max(inputProduct.WorkerScratchBytes, sizeof(float) * (WeightElements + Rows(gates) + Rows(1) * 3 + Line * (2 * gates + 3)));
 
-    private long WeightElements => weights is null ? (RecurrentWeights.Elements(entry, gates, hidden) + 15) / 16 * 16 : 0;
+    private long WeightElements => weights is null ? Vec.WholeLineElements(RecurrentWeights.Elements(entry, gates, hidden)) : 0;
 
     private long Line => LeftRows.Stride(padded);
 

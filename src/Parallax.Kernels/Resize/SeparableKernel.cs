@@ -31,7 +31,7 @@ public sealed unsafe class SeparableKernel<T, TAcc> : Kernel where T : unmanaged
             largest = Math.Max(largest, targetElements);
         }
         passes = [.. made];
-        halfBytes = (largest * sizeof(TAcc) + 63) / 64 * 64;
+        halfBytes = Vec.WholeLines(largest * sizeof(TAcc));
     }
 
     public override string Name { get; }

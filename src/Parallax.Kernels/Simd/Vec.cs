@@ -93,9 +93,17 @@ public static unsafe class Vec
     /// <summary>Elements of a cache line, which the widest vector has too.</summary>
     internal const int LineElements = 16;
 
+    internal const int LineBytes = sizeof(float) * LineElements;
+
     /// <summary>The widest width that is supported here.</summary>
     public static VecWidth Widest =>
         Vec512.IsSupported ? VecWidth.V512 : Vec256.IsSupported ? VecWidth.V256 : Vec128.IsSupported ? VecWidth.V128 : VecWidth.Scalar;
+
+    /// <summary>Bytes of as many whole cache lines as hold so many.</summary>
+    internal static long WholeLines(long bytes) => (bytes + LineBytes - 1) / LineBytes * LineBytes;
+
+    /// <summary>Elements of as many whole cache lines as hold so many.</summary>
+    internal static long WholeLineElements(long elements) => (elements + LineElements - 1) / LineElements * LineElements;
 
     /// <summary>Asks for a cache line to be brought to the second-level cache, where the instruction exists. Any address will do.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
