@@ -13,6 +13,9 @@ public readonly record struct WindowAxis(long Input, long Output, long Kernel, l
 
     internal bool IsTrivial => this is { Input: 1, Output: 1, Kernel: 1, PadBegin: 0, PadEnd: 0 };
 
+    /// <summary>Whether each result sees the element in its place alone.</summary>
+    internal bool PassesThrough => this is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && Input == Output;
+
     /// <summary>Position of the first tap of a result; negative inside the padding.</summary>
     public long Start(long output) => output * Stride - PadBegin;
 

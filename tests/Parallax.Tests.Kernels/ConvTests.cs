@@ -207,6 +207,45 @@ public sealed unsafe class ConvTests
         Check(ConvReference.Problem(3, 4, 64, 48, [25, 26], [3, 3], 2, 1, 1) with { HasBias = true }, width, seed);
     }
 
+    /// <summary>All numbers of taps; several signals, blocks that begin inside one, tiles that reach behind its end, several slabs, chunks of rows, and blocks that do not share their input.</summary>
+    [Theory]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
+    public void SignalsInTheTransformedDomain(string width)
+    {
+        int seed = 1;
+        for (int taps = 2; taps <= 7; taps++)
+            foreach ((int inputs, int outputs, int length) in ((int, int, int)[])[(5, 3, 9), (16, 20, 100), (300, 90, 67), (3, 4, 7000)])
+                foreach ((int begin, int end) in ((int, int)[])[(0, 0), (1, 2), (9, 11)])
+                    CheckSignal(new ConvProblem(seed % 2 + 1, 1, inputs, outputs, [ConvReference.Axis(length, taps, 1, begin, end, 1)]) with
+                    {
+                        HasBias = true,
+                        HasResidual = seed % 3 == 0,
+                        Activation = Activation.LeakyRelu(0.1f),
+                    }, width, seed++);
+        CheckSignal(ConvReference.Problem(2, 1, 7, 18, [9, 31], [1, 3]), width, seed++);
+        CheckSignal(ConvReference.Problem(1, 3, 6, 9, [3, 5, 40, 1], [1, 1, 4, 1]), width, seed++);
+        CheckSignal(new ConvProblem(1, 1, 12, 30, [ConvReference.Axis(90, 5, 1, 2, 1, 1), ConvReference.Axis(1, 1, 1, 0, 0, 1)]), width, seed);
+        CheckSignal(ConvReference.Problem(1, 1, 4, 4, [3], [4]), width, seed);
+
+        static void CheckSignal(ConvProblem problem, string width, int seed)
+        {
+            Assert.Contains(ConvCatalog.Entries, e => e.Name == "conv_f32_winograd_1d" && e.Supports(problem));
+            Check(problem, width, seed);
+        }
+    }
+
+    [Fact]
+    public void SignalsAreTransformedWhereThatIsLessWork()
+    {
+        Assert.Equal("conv_f32_winograd_1d", Chosen(ConvReference.Problem(1, 1, 256, 512, [512, 1], [5, 1])));
+        Assert.Equal("conv_f32_implicit", ConvCatalog.Select(ConvReference.Problem(1, 1, 256, 512, [512, 1], [5, 1]), constantWeights: true, strict: true).Name);
+        Assert.Equal("conv_f32_implicit", Chosen(ConvReference.Problem(1, 1, 256, 512, [20], [5])));
+        Assert.DoesNotContain(ConvCatalog.Entries, e => e.Name == "conv_f32_winograd_1d" && (e.Supports(ConvReference.Problem(1, 1, 8, 8, [99], [8]))
+            || e.Supports(ConvReference.Problem(1, 1, 8, 8, [99], [3], 2)) || e.Supports(ConvReference.Problem(1, 1, 8, 8, [99], [3], dilation: 2)) || e.Supports(ConvReference.Problem(1, 1, 8, 8, [99, 2], [3, 1]))));
+
+        static string Chosen(ConvProblem problem) => ConvCatalog.Select(problem, constantWeights: true).Name;
+    }
+
     [Fact]
     public void OtherElementTypes()
     {

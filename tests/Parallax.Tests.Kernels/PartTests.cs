@@ -63,6 +63,9 @@ public sealed unsafe class PartTests
         ConvReference.Problem(2, 4, 12, 20, [10, 9], [1, 1]),
         ConvReference.Problem(2, 1, 4, 40, [50], [7], 2, 3, 2),
         ConvReference.Problem(1, 1, 3, 32, [5, 6, 7], [3, 2, 3], 2, 1, 1),
+        ConvReference.Problem(2, 1, 4, 40, [50], [5], 1, 3, 2),
+        ConvReference.Problem(1, 2, 4, 40, [150, 1], [3, 1]),
+        ConvReference.Problem(1, 1, 4, 20, [9, 31], [1, 3]),
         ConvReference.Problem(2, 1, 5, 7, [9, 6, 7], [3, 1, 2], 1, 2, 1, dilation: 2) with { HasResidual = true },
         ConvReference.Problem(1, 1, 20, 40, [26, 34], [3, 3], 2, 1, 1) with { HasResidual = true },
         ConvReference.Problem(1, 1, 2, 3, [3, 4], [3, 3], 1, 5, 7),
@@ -76,7 +79,7 @@ public sealed unsafe class PartTests
     /// <summary>Of images; of signals at other places as well than those that the planner takes.</summary>
     [Theory]
     [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
-    public void Rows_of_planes(string width) => AssertConvolutionParts(width, OutputAxis.Rows, problem => problem.Axes.Length == 1 ? 3 : ConvProblem.RowGranuleOf(problem.Axes.Length),
+    public void Rows_of_planes(string width) => AssertConvolutionParts(width, OutputAxis.Rows, problem => problem.Axes is [var signal] ? signal.Stride == 1 ? 9 - (int)signal.Kernel : 3 : ConvProblem.RowGranuleOf([.. problem.Axes.Select(a => a.Kernel)]),
         problem => (int)problem.Axes[0].Output, problem => problem.OutputPlane / (int)problem.Axes[0].Output);
 
     /// <param name="inner">Elements of the result for each index of the axis.</param>

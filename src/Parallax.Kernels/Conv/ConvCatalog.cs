@@ -28,6 +28,13 @@ public abstract unsafe class ConvAlgorithm
     /// <summary>Microseconds to move elements through the cache.</summary>
     private protected static double Moving(long elements) => elements / 2e3;
 
+    /// <summary>Microseconds of so many products over the channels, each of so many tiles, with transforms of the elements of all tiles, each as long as a number of multiply-adds.</summary>
+    private protected static double PredictTransformed(ConvProblem problem, int elements, int tiles, double transform)
+    {
+        double products = (double)GemmCatalog.Best.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
+        return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * tiles * (products + transform * (problem.GroupInputs + problem.GroupOutputs))), 0.8);
+    }
+
     private protected static PackedMatrix PackGroups(ConvProblem problem, float* weights, GemmMicroKernel entry)
     {
         int depth = problem.Depth;
@@ -55,7 +62,7 @@ public abstract unsafe class ConvAlgorithm
 /// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
 public static class ConvCatalog
 {
-    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Narrow(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Winograd<WinogradF4Stride2>(), new Implicit(), new Direct()];
+    public static IReadOnlyList<ConvAlgorithm> Entries { get; } = [new Pointwise(), new Depthwise(), new Narrow(), new Winograd<WinogradF4>(), new Winograd<WinogradF2>(), new Winograd<WinogradF4Stride2>(), new WinogradSignal(), new Implicit(), new Direct()];
 
     /// <summary>The entry for a problem.</summary>
     /// <param name="constantWeights">Whether the weights are known when the kernel is prepared.</param>
@@ -69,7 +76,7 @@ public static class ConvCatalog
         public override string Name => "conv_f32_pointwise";
 
         public override bool Supports(ConvProblem problem) =>
-            problem.Axes.All(axis => axis is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && axis.Input == axis.Output);
+            problem.Axes.All(axis => axis.PassesThrough);
 
         public override double PredictCost(ConvProblem problem) => Multiplying(problem.Work, 0.8 * TileUse(problem));
 
@@ -124,20 +131,35 @@ public static class ConvCatalog
 
         public override double PredictCost(ConvProblem problem)
         {
-            GemmMicroKernel entry = GemmCatalog.Best;
-            int elements = TTransform.Tile * TTransform.Tile;
-            int tiles = entry.PaddedColumns(checked((int)(Tiles(problem.Axes[0].Output) * Tiles(problem.Axes[1].Output))));
-            double products = (double)entry.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
-            double transforms = TTransform.Cost * (problem.GroupInputs + problem.GroupOutputs);
-            return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * tiles * (products + transforms)), 0.8);
+            int tiles = GemmCatalog.Best.PaddedColumns(checked((int)(Tiles(problem.Axes[0].Output) * Tiles(problem.Axes[1].Output))));
+            return PredictTransformed(problem, TTransform.Tile * TTransform.Tile, tiles, TTransform.Cost);
         }
 
-        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack<TTransform>(problem, weights, entry);
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(default(PlaneFilters<TTransform>), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             WinogradConv.Create<TTransform>(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
 
         private static long Tiles(long results) => (results + TTransform.Results - 1) / TTransform.Results;
+    }
+
+    private sealed unsafe class WinogradSignal : ConvAlgorithm
+    {
+        public override string Name => $"conv_f32_{SignalTransform.Name}";
+
+        public override bool IsPrecise => false;
+
+        public override bool NeedsConstantWeights => true;
+
+        public override bool Supports(ConvProblem problem) => SignalTransform.AxisOf(problem) >= 0;
+
+        public override double PredictCost(ConvProblem problem) =>
+            PredictTransformed(problem, SignalTransform.Tile, GemmCatalog.Best.PaddedColumns(SignalTiling.LanesOf(problem)), SignalTransform.Cost);
+
+        public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(new SignalFilters(problem.Taps), problem, weights, entry);
+
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
+            WinogradConv.CreateSignal(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
     }
 
     private sealed unsafe class Implicit : ConvAlgorithm

@@ -73,9 +73,14 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
         return new PartOffsets(Groups > 1 ? InputAt(0, (int)part.First / GroupOutputs) : 0, part.First * Depth, part.First, OutputAt(0, (int)part.First));
     }
 
-    /// <summary>Rows of images that belong together: those of a transformed tile. Of signals, which have one row only, places that fill a tile of a product.</summary>
-    /// <param name="axes">Spatial axes.</param>
-    public static int RowGranuleOf(int axes) => axes == 1 ? GemmCatalog.Best.NR : WinogradF4.Results;
+    /// <summary>Rows of images that belong together: those of a transformed tile. Of signals, which have one row only, places that fill a tile of a product, in whole transformed tiles.</summary>
+    /// <param name="kernel">Taps along each spatial axis.</param>
+    public static int RowGranuleOf(ReadOnlySpan<long> kernel)
+    {
+        int rows = kernel.Length == 1 ? GemmCatalog.Best.NR : WinogradF4.Results;
+        int tile = SignalTransform.HasTaps(kernel[0]) && !kernel[1..].ContainsAnyExcept(1) ? SignalTransform.ResultsOf(kernel[0]) : 1;
+        return (rows + tile - 1) / tile * tile;
+    }
 
     /// <summary>Output channels that belong together: those of a group, or the rows of a tile, for tiles of another height add in another order.</summary>
     public static int ChannelGranuleOf(int groups, int outputs, GemmMicroKernel? entry = null) => groups > 1 ? outputs / groups : (entry ?? GemmCatalog.Best).MR;

@@ -12,7 +12,7 @@ internal static class CpuParts
     /// <param name="axis">One that the node has, with a known extent.</param>
     internal static long GranuleOf(Graph graph, Node node, OutputAxis axis) => node.Op switch
     {
-        Conv when axis == OutputAxis.Rows => ConvProblem.RowGranuleOf(graph.TensorFact(node.Outputs[0])!.Shape!.Value.Rank - 2),
+        Conv when axis == OutputAxis.Rows => ConvProblem.RowGranuleOf(new Shape(graph.TensorFact(node.Inputs[1])!.Shape!.Value.Dims[2..]).ToArray()),
         Conv conv => ConvProblem.ChannelGranuleOf((int)conv.Groups, (int)OutputAxes.ExtentOf(graph, node, axis)!.Value),
         _ => axis == OutputAxis.Rows ? GemmCatalog.Best.MR : GemmCatalog.Best.NR,
     };

@@ -1,8 +1,8 @@
 namespace Parallax.Kernels;
 
 /// <summary>
-/// Convolution of 3x3 taps, stride 1 or 2, by minimal filtering in two dimensions: input tiles of t x t are transformed, t x t matrix products over the channels
-/// replace the sums over taps, and the products are transformed back into tiles of m x m results. Where there are many blocks of tiles, each is done
+/// Convolution by minimal filtering: 3x3 taps, stride 1 or 2, in two dimensions, where input tiles of t x t are transformed, t x t matrix products over the channels
+/// replace the sums over taps, and the products are transformed back into tiles of m x m results; or taps along one axis, in one dimension. Where there are many blocks of tiles, each is done
 /// from end to end in its worker's scratch; where there are few, phase 0 transforms the input and phase 1 has a block per chunk of output channels.
 /// </summary>
 internal sealed unsafe class WinogradConv : Kernel
@@ -12,20 +12,18 @@ internal sealed unsafe class WinogradConv : Kernel
 
     private readonly ConvProblem problem;
     private readonly PackedMatrix weights;
-    private readonly GemmMicroKernel entry;
     private readonly WinogradTiling tiling;
     private readonly WinogradInput input;
     private readonly WinogradOutput output;
-    private readonly DepthSlabs slabs;
-    private readonly int rowChunks, channelChunks, filters;
+    private readonly TransformedProduct transformed;
+    private readonly int rowChunks, channelChunks;
 
-    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, int filters, string name)
+    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, string name)
     {
-        (this.tiling, this.input, this.output, this.filters, Name) = (tiling, input, output, filters, name);
+        (this.tiling, this.input, this.output, Name) = (tiling, input, output, name);
         this.problem = problem;
         this.weights = weights.AddReference();
-        entry = weights.Entry;
-        slabs = new DepthSlabs(problem.GroupInputs, entry);
+        transformed = new TransformedProduct(weights, problem.GroupInputs);
         rowChunks = (problem.GroupOutputs + tiling.RowsPerChunk - 1) / tiling.RowsPerChunk;
         channelChunks = (problem.GroupInputs + ChannelsPerChunk - 1) / ChannelsPerChunk;
     }
@@ -33,9 +31,16 @@ internal sealed unsafe class WinogradConv : Kernel
     internal static WinogradConv Create<TTransform>(ConvProblem problem, PackedMatrix weights) where TTransform : struct, IWinogradTransform
     {
         GemmMicroKernel entry = weights.Entry;
-        var tiling = new WinogradTiling(problem, entry, TTransform.Results, TTransform.Tile);
-        string name = entry.Name.Replace("gemm_f32", $"conv_f32_{TTransform.Name}", StringComparison.Ordinal);
-        return new WinogradConv(problem, weights, tiling, WinogradInput.Create<TTransform>(problem, tiling, entry), WinogradOutput.Create<TTransform>(problem, tiling, entry), TTransform.Filters, name);
+        var tiling = new PlaneTiling(problem, entry, TTransform.Results, TTransform.Tile, TTransform.Filters);
+        return new WinogradConv(problem, weights, tiling, PlaneInput.Create<TTransform>(problem, tiling, entry), PlaneOutput.Create<TTransform>(problem, tiling, entry), NameOf(TTransform.Name, entry));
+    }
+
+    /// <summary>Taps along one axis, <see cref="SignalTransform"/>.</summary>
+    internal static WinogradConv CreateSignal(ConvProblem problem, PackedMatrix weights)
+    {
+        GemmMicroKernel entry = weights.Entry;
+        var tiling = new SignalTiling(problem, entry);
+        return new WinogradConv(problem, weights, tiling, SignalInput.Create(problem, tiling, entry), SignalOutput.Create(problem, tiling, entry), NameOf(SignalTransform.Name, entry));
     }
 
     public override string Name { get; }
@@ -83,50 +88,24 @@ internal sealed unsafe class WinogradConv : Kernel
 
     private float* Shared(int tiles, in KernelArgs args) => (float*)args.Scratch + tiles * (nint)input.BlockElements;
 
-    private void Transform(int tiles, int first, int end, float* transformed, in KernelArgs args, float* scratch)
+    private void Transform(int tiles, int first, int end, float* target, in KernelArgs args, float* scratch)
     {
         (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
         (int image, int group) = Math.DivRem(product, problem.Groups);
-        input.Transform(args.Input<float>(0) + problem.InputAt(image, group), block, first, end, transformed, scratch);
+        input.Transform(args.Input<float>(0) + problem.InputAt(image, group), block, first, end, target, scratch);
     }
 
     /// <summary>Multiplies a chunk of output channels and finishes its results.</summary>
-    private void Multiply(int tiles, int chunk, float* transformed, in KernelArgs args, float* scratch)
+    private void Multiply(int tiles, int chunk, float* right, in KernelArgs args, float* scratch)
     {
         (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
         (int image, int group) = Math.DivRem(product, problem.Groups);
         int row = chunk * tiling.RowsPerChunk, rows = Math.Min(tiling.RowsPerChunk, problem.GroupOutputs - row);
         for (int element = 0; element < tiling.Elements; element++)
-            MultiplyElement(FilterOf(group, element), row, rows, tiling.TilesOf(block), input.Matrix(transformed, element), scratch + element * output.MatrixStride);
+            transformed.Multiply(group * tiling.Filters + tiling.FilterOf(element), row, rows, tiling.TilesOf(block), input.Matrix(right, element), scratch + element * output.MatrixStride, tiling.Lanes);
         var finished = new WinogradChunk { Block = block, Image = image, Channel = group * problem.GroupOutputs + row, Rows = rows };
         output.Finish(scratch, finished, args, scratch + output.ProductElements);
     }
 
-    /// <summary>The left operand of an element.</summary>
-    private int FilterOf(int group, int element)
-    {
-        (int i, int j) = Math.DivRem(element, tiling.Tile);
-        return (group * filters + Math.Min(i, filters - 1)) * filters + Math.Min(j, filters - 1);
-    }
-
-    private void MultiplyElement(int matrix, int row, int rows, int tiles, float* right, float* result)
-    {
-        for (int slab = 0; slab < slabs.Count; slab++)
-        {
-            int start = slabs.Start(slab), depth = slabs.Length(slab);
-            float* left = weights.Left(matrix, start, row);
-            for (int lane = 0; lane < tiles; lane += entry.NR)
-            {
-                float* panel = right + (nint)lane * problem.GroupInputs + start * entry.NR;
-                // All weights come by once for every block of tiles: each tile fetches those of the next.
-                for (int i = 0; i < rows; i += entry.MR)
-                {
-                    float* tile = left + i * weights.RowStride, sums = result + (nint)i * tiling.Lanes + lane;
-                    Prefetcher ahead = Prefetcher.Along(tile + entry.MR * weights.RowStride, entry.MR);
-                    entry.TileFor(Math.Min(entry.MR, rows - i))(
-                        depth, tile, weights.RowStride, panel, entry.NR, sums, tiling.Lanes, slab > 0 ? sums : null, tiling.Lanes, &ahead);
-                }
-            }
-        }
-    }
+    private static string NameOf(string transform, GemmMicroKernel entry) => entry.Name.Replace("gemm_f32", $"conv_f32_{transform}", StringComparison.Ordinal);
 }

@@ -3,10 +3,8 @@ using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
 
-/// <summary>
-/// The input of a block of tiles in the transformed domain: of each of the t x t elements a right operand, in panels of <c>[channel][NR tiles]</c>.
-/// </summary>
-internal sealed unsafe class WinogradInput
+/// <summary>The input of a block of tiles of an image.</summary>
+internal sealed unsafe class PlaneInput : WinogradInput
 {
     /// <summary>Elements between arrays, for vectors that reach too far.</summary>
     private const int Slack = 64;
@@ -14,13 +12,14 @@ internal sealed unsafe class WinogradInput
     /// <summary>Elements of transformed inputs, shared between blocks, that outgrow a second-level cache: where they are stored is fetched before.</summary>
     private const int MostCached = 3 << 17;
 
-    private readonly WinogradTiling tiling;
+    private readonly PlaneTiling tiling;
     private readonly int channels, planeStride, height, width, padTop, padLeft, panelLanes, next, rowStride;
     private readonly bool fetchesAhead;
-    private readonly delegate*<WinogradInput, float*, int, int, int, float*, float*, void> transform;
+    private readonly delegate*<PlaneInput, float*, int, int, int, float*, float*, void> transform;
 
-    private WinogradInput(
-        ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry, int stride, delegate*<WinogradInput, float*, int, int, int, float*, float*, void> transform)
+    private PlaneInput(
+        ConvProblem problem, PlaneTiling tiling, GemmMicroKernel entry, int stride, delegate*<PlaneInput, float*, int, int, int, float*, float*, void> transform)
+        : base(problem, tiling)
     {
         this.tiling = tiling;
         this.transform = transform;
@@ -31,12 +30,10 @@ internal sealed unsafe class WinogradInput
         next = tiling.Results * tiling.Lanes + Slack;
         rowStride = (stride + 1) * next;
         ScratchElements = (stride == 1 ? (width + 15L) / 16 * 16 : (long)tiling.Tile * rowStride) + (long)tiling.Tile * rowStride;
-        // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
-        MatrixStride = (nint)channels * tiling.Lanes + 16;
         fetchesAhead = tiling.SharesInput && (long)problem.Batch * problem.Groups * tiling.Blocks * BlockElements > MostCached;
     }
 
-    internal static WinogradInput Create<TTransform>(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
+    internal static PlaneInput Create<TTransform>(ConvProblem problem, PlaneTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
         new(problem, tiling, entry, TTransform.Stride, entry.Width switch
         {
             VecWidth.V512 => &Run<TTransform, Vec512>,
@@ -45,23 +42,13 @@ internal sealed unsafe class WinogradInput
             _ => &Run<TTransform, Vec1>,
         });
 
-    /// <summary>Elements from one of the t x t matrices to the next.</summary>
-    internal nint MatrixStride { get; }
+    internal override long ScratchElements { get; }
 
-    /// <summary>Elements of the transformed input of a block.</summary>
-    internal long BlockElements => tiling.Elements * MatrixStride;
-
-    internal long ScratchElements { get; }
-
-    /// <summary>First panel of a matrix; the next panels follow at <c>channels * NR</c>.</summary>
-    internal float* Matrix(float* transformed, int element) => transformed + element * MatrixStride;
-
-    /// <summary>Transforms channels [first, end) of one group of one image for the tiles of a block.</summary>
-    internal void Transform(float* source, int block, int first, int end, float* transformed, float* scratch) =>
+    internal override void Transform(float* source, int block, int first, int end, float* transformed, float* scratch) =>
         transform(this, source, block, first, end, transformed, scratch);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TTransform, V>(WinogradInput self, float* source, int block, int first, int end, float* transformed, float* scratch)
+    private static void Run<TTransform, V>(PlaneInput self, float* source, int block, int first, int end, float* transformed, float* scratch)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
         int m = TTransform.Results, tile = TTransform.Tile, lanes = self.panelLanes;

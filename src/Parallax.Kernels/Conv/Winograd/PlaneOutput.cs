@@ -6,25 +6,24 @@ namespace Parallax.Kernels;
 /// Transforms products back into results, adds what follows a convolution, and writes what lies inside the image. Where the tiles of a
 /// vector lie side by side within the image their results go straight there, otherwise through a piece of scratch.
 /// </summary>
-internal sealed unsafe class WinogradOutput
+internal sealed unsafe class PlaneOutput : WinogradOutput
 {
     private readonly ConvProblem problem;
-    private readonly WinogradTiling tiling;
+    private readonly PlaneTiling tiling;
     private readonly Epilogue epilogue;
-    private readonly delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish;
+    private readonly delegate*<PlaneOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish;
 
-    private WinogradOutput(
-        ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry, delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish)
+    private PlaneOutput(
+        ConvProblem problem, PlaneTiling tiling, GemmMicroKernel entry, delegate*<PlaneOutput, float*, in WinogradChunk, in KernelArgs, float*, void> finish)
+        : base(tiling)
     {
         this.problem = problem;
         this.tiling = tiling;
         this.finish = finish;
         epilogue = problem.EpilogueFor(entry.Width);
-        // An odd number of cache lines from matrix to matrix spreads them over the sets of the cache.
-        MatrixStride = ((nint)tiling.RowsPerChunk * tiling.Lanes + Vec.LineElements - 1) / Vec.LineElements * Vec.LineElements | Vec.LineElements;
     }
 
-    internal static WinogradOutput Create<TTransform>(ConvProblem problem, WinogradTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
+    internal static PlaneOutput Create<TTransform>(ConvProblem problem, PlaneTiling tiling, GemmMicroKernel entry) where TTransform : struct, IWinogradTransform =>
         new(problem, tiling, entry, entry.Width switch
         {
             VecWidth.V512 => Select<TTransform, Vec512>(problem.Activation.Kind),
@@ -33,27 +32,21 @@ internal sealed unsafe class WinogradOutput
             _ => Select<TTransform, Vec1>(problem.Activation.Kind),
         });
 
-    /// <summary>Elements from one of the t x t products to the next; a product is [output channels of a chunk, tiles of a block].</summary>
-    internal nint MatrixStride { get; }
-
-    internal long ProductElements => tiling.Elements * MatrixStride;
-
     /// <summary>A vector of tiles: between the two dimensions, its results, its residuals.</summary>
-    internal long ScratchElements => (long)Vec.LineElements * tiling.Results * (tiling.Tile + 2 * tiling.Results);
+    internal override long ScratchElements => (long)Vec.LineElements * tiling.Results * (tiling.Tile + 2 * tiling.Results);
 
-    /// <summary>Finishes the products of a chunk.</summary>
-    internal void Finish(float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch) => finish(this, products, chunk, args, scratch);
+    internal override void Finish(float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch) => finish(this, products, chunk, args, scratch);
 
-    private static delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void> Select<TTransform, V>(ActivationKind kind)
+    private static delegate*<PlaneOutput, float*, in WinogradChunk, in KernelArgs, float*, void> Select<TTransform, V>(ActivationKind kind)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V> =>
-        (delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)ActivationOps.Select<nint, Runs<TTransform, V>>(kind, default);
+        (delegate*<PlaneOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)ActivationOps.Select<nint, Runs<TTransform, V>>(kind, default);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TTransform, V, TOp>(WinogradOutput self, float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch)
+    private static void Run<TTransform, V, TOp>(PlaneOutput self, float* products, in WinogradChunk chunk, in KernelArgs args, float* scratch)
         where TTransform : struct, IWinogradTransform where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
     {
         ConvProblem problem = self.problem;
-        WinogradTiling tiling = self.tiling;
+        PlaneTiling tiling = self.tiling;
         int m = TTransform.Results, tile = TTransform.Tile, lanes = tiling.Lanes, tiles = tiling.TilesOf(chunk.Block);
         float* sums = scratch + m * tile * V.Count, residuals = sums + m * m * V.Count;
         var finish = new RowEpilogue<V, TOp>(self.epilogue);
@@ -144,12 +137,6 @@ internal sealed unsafe class WinogradOutput
     private readonly struct Runs<TTransform, V> : IActivationChoice<nint> where TTransform : struct, IWinogradTransform where V : struct, IVec<V>
     {
         public nint For<TOp>() where TOp : struct, IActivationOp<TOp> =>
-            (nint)(delegate*<WinogradOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)&Run<TTransform, V, TOp>;
+            (nint)(delegate*<PlaneOutput, float*, in WinogradChunk, in KernelArgs, float*, void>)&Run<TTransform, V, TOp>;
     }
-}
-
-/// <summary>Output channels whose products are transformed back together: rows from a channel on, for the tiles of one block of one image.</summary>
-internal struct WinogradChunk
-{
-    internal int Block, Image, Channel, Rows;
 }
