@@ -2,7 +2,7 @@ using Parallax.Graphs.Ops;
 
 namespace Parallax.Graphs.Passes;
 
-/// <summary><c>Identity(x) = x</c>, <c>Cast(x to its own type) = x</c>, <c>Reshape(x to its own shape) = x</c> and the like.</summary>
+/// <summary><c>Identity(x) = x</c>, <c>Cast(x to its own type) = x</c>, <c>Reshape(x to its own shape) = x</c>, <c>Slice(all of x) = x</c> and the like.</summary>
 public sealed class RemoveIdentity : IPass
 {
     public string Name => "remove-identity";
@@ -18,7 +18,10 @@ public sealed class RemoveIdentity : IPass
         if (node.Op is Identity) return true;
         if (graph.TensorFact(node.Inputs.IsEmpty ? ValueId.None : node.Inputs[0]) is not { Type: not DType.Undefined } input) return false;
         if (node.Op is Cast cast) return cast.To == input.Type;
-        // A view between equal shapes changes nothing; a symbolic dim equals itself.
-        return node.Op.IsView && Match.SameShape(graph, node.Inputs[0], node.Outputs[0]) && graph.TensorFact(node.Outputs[0])!.Type == input.Type;
+        // A view between equal shapes changes nothing, and so does a slice in steps forward; a symbolic dim equals itself.
+        return (node.Op.IsView || (node.Op is Slice && GoesForward(graph, node))) && Match.SameShape(graph, node.Inputs[0], node.Outputs[0]) && graph.TensorFact(node.Outputs[0])!.Type == input.Type;
     }
+
+    private static bool GoesForward(Graph graph, Node slice) =>
+        slice.Inputs.Length < 5 || slice.Inputs[4].IsNone || (graph.TensorFact(slice.Inputs[4])!.TryGetInts(out long[] steps) && steps.All(step => step > 0));
 }

@@ -33,6 +33,50 @@ public sealed class EpilogueTests
         Assert.Equal(3, net.Out(net.Sum(Product(net), net.Const(2, 4))).Makes<MatMul>(new FuseBias()).Inputs.Length);
     }
 
+    /// <summary>A signal that is an image one element wide: what follows it gets in front of the squeeze, and into the convolution.</summary>
+    [Fact]
+    public void What_follows_a_view_of_a_convolution_is_its_bias_and_its_activation()
+    {
+        var net = new Net();
+        ValueId signal = net.Add(new Squeeze(), Conv(net, net.In(Dim.Symbol("batch"), 3, 8, 1)), net.Ints(3));
+        RewriteResult result = net.Out(net.Unary(UnaryFunction.Relu, net.Sum(net.Const(2, 1, 4, 1), signal))).Apply(new ViewsLast(), new FuseBias(), new FuseActivation());
+        Node[] nodes = [.. result.Graph.TopologicalOrder()];
+        Assert.Equal(2, nodes.Length);
+        Assert.Equal(ActivationKind.Relu, Assert.IsType<Conv>(nodes[0].Op).Activation.Kind);
+        Assert.Equal([4], result.Graph.Constant(nodes[0].Inputs[2])!.Dims.ToArray());
+        Assert.IsType<Squeeze>(nodes[1].Op);
+    }
+
+    [Fact]
+    public void What_follows_a_view_of_a_product_is_its_bias()
+    {
+        var net = new Net();
+        RewriteResult result = net.Out(net.Sum(net.Reshape(Product(net), 5, 1, 4), net.Const(2, 4))).Apply(new ViewsLast(), new FuseBias());
+        Assert.Equal(3, result.Graph.Nodes.Single(node => node.Op is MatMul).Inputs.Length);
+        Assert.Equal(2, result.Graph.NodeCount);
+    }
+
+    [Fact]
+    public void What_a_view_is_not_moved_behind()
+    {
+        AssertStays(net => net.Sum(net.Reshape(Conv(net), 4, 64), net.Const(1, 4, 1)));                         // channels are rows
+        AssertStays(net => net.Sum(net.Reshape(Conv(net), 1, 4, 64), net.Const(1, 64)));                        // one per place
+        AssertStays(net => net.Sum(net.Reshape(Product(net), 4, 5), net.Const(1, 5)));                          // other columns
+        AssertStays(net => net.Mul(net.Reshape(Conv(net), 1, 4, 64), net.Const(1, 4, 1)));                      // no sum
+        AssertStays(net => net.Unary(UnaryFunction.Relu, net.Reshape(net.In(1, 4, 8), 4, 8)));                  // nothing to take it
+        AssertStays(net =>
+        {
+            ValueId view = net.Reshape(Conv(net), 1, 4, 64);
+            return net.Sum(net.Unary(UnaryFunction.Relu, view), view);                                           // read twice
+        });
+
+        static void AssertStays(Func<Net, ValueId> build)
+        {
+            var net = new Net();
+            net.Out(build(net)).Leaves(new ViewsLast());
+        }
+    }
+
     [Fact]
     public void What_is_no_constant_per_channel_is_no_bias()
     {

@@ -30,6 +30,18 @@ public sealed class FoldingTests
     }
 
     [Fact]
+    public void A_slice_of_everything_is_what_it_slices()
+    {
+        var net = new Net();
+        ValueId x = net.In(Batch, 4);
+        Assert.Empty(net.Out(net.Add(new Slice(), x, net.Ints(0), net.Ints(4), net.Ints(1), net.Ints(1))).Apply(new RemoveIdentity()).Graph.Nodes);
+        net = new Net();
+        net.Out(net.Add(new Slice(), net.In(Batch, 4), net.Ints(-1), net.Ints(-5), net.Ints(1), net.Ints(-1))).Leaves(new RemoveIdentity()); // backwards
+        net = new Net();
+        net.Out(net.Add(new Slice(), net.In(Batch, 4), net.Ints(0), net.Ints(3), net.Ints(1))).Leaves(new RemoveIdentity());
+    }
+
+    [Fact]
     public void A_folded_chain_leaves_no_node()
     {
         var net = new Net();
