@@ -10,7 +10,10 @@ public interface IConstantEvaluator
     Tensor?[]? Evaluate(Node node, ImmutableArray<Tensor?> inputs);
 }
 
-/// <summary><c>op(constants) = constant</c>, for deterministic operators whose result is not much larger than what it is computed from.</summary>
+/// <summary>
+/// <c>op(constants) = constant</c>, for deterministic operators whose result is not much larger than what it is computed from. Not for transposes that products absorb: of embeddings that
+/// are also the weights of the last product there would be two.
+/// </summary>
 /// <param name="keepsQuantized">Whether DequantizeLinear is left as it is, so that passes see which constants are quantized.</param>
 public sealed class FoldConstants(IConstantEvaluator evaluator, bool keepsQuantized = false) : IPass
 {
@@ -21,7 +24,7 @@ public sealed class FoldConstants(IConstantEvaluator evaluator, bool keepsQuanti
 
     public Patch? TryRewrite(Graph graph, Node node)
     {
-        if (!node.Op.IsDeterministic || node.Op.IsControlFlow || (keepsQuantized && node.Op is DequantizeLinear)) return null;
+        if (!node.Op.IsDeterministic || node.Op.IsControlFlow || (keepsQuantized && node.Op is DequantizeLinear) || AbsorbTranspose.IsForProducts(graph, node)) return null;
         var inputs = ImmutableArray.CreateBuilder<Tensor?>(node.Inputs.Length);
         foreach (ValueId input in node.Inputs)
         {

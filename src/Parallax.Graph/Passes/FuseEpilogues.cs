@@ -133,6 +133,14 @@ public sealed class AbsorbTranspose : IPass
         return null;
     }
 
+    /// <summary>Whether a node is a transpose that none but products read, all of which absorb it.</summary>
+    internal static bool IsForProducts(Graph graph, Node node)
+    {
+        if (node.Op is not Transpose transpose || graph.IsOutput(node.Outputs[0]) || !SwapsLastTwo(transpose.Permutation, graph.TensorFact(node.Inputs[0])?.Rank)) return false;
+        IReadOnlyList<NodeId> readers = graph.Consumers(node.Outputs[0]);
+        return readers.Count > 0 && readers.All(id => graph[id] is { Op: MatMul } reader && Match.IsFloat32(graph, reader.Inputs[0]) && !reader.Inputs.Skip(2).Contains(node.Outputs[0]));
+    }
+
     /// <summary>Whether a transpose swaps the last two axes and moves no other.</summary>
     internal static bool SwapsLastTwo(ImmutableArray<int> permutation, int? inputRank)
     {
