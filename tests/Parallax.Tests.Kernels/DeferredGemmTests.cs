@@ -28,7 +28,7 @@ public sealed unsafe class DeferredGemmTests
             using var bias = new GuardedBuffer<float>(inputs.Bias);
             using var residual = new GuardedBuffer<float>(inputs.Residual);
             int filled = 0;
-            using PackedMatrix? packed = GemmKernels.DeferB(problem, b.Pointer, WeightForm.ShortIfExact, () => filled++, entry);
+            using PackedMatrix? packed = GemmKernels.DeferB(problem, b.Pointer, WeightForm.ShortIfExact, (_, _) => filled++, entry);
             if (packed is null) continue; // entries of few rows cut these
             deferred++;
             using Kernel kernel = GemmKernels.CreateDeferred(problem, packed);
@@ -65,11 +65,36 @@ public sealed unsafe class DeferredGemmTests
         using var a = new GuardedBuffer<float>(inputs.A);
         using var b = new GuardedBuffer<float>(inputs.B);
         using var c = new GuardedBuffer<float>(GemmReference.ResultElements(problem));
-        using PackedMatrix packed = GemmKernels.DeferB(problem, b.Pointer, WeightForm.Float32, () => { })!;
+        using PackedMatrix packed = GemmKernels.DeferB(problem, b.Pointer, WeightForm.Float32, (_, _) => { })!;
         using Kernel kernel = GemmKernels.CreateDeferred(problem, packed);
         KernelRunner.Run(kernel, [(nint)a.Pointer, (nint)b.Pointer], [(nint)c.Pointer]);
         Assert.True(kernel.IsSettled);
         Assert.Equal(GemmReference.Run(problem, inputs, false, true, null), c.Span.ToArray());
+    }
+
+    /// <summary>Pieces that were read are overwritten at once: they make up the whole, and nothing reads them again.</summary>
+    [Fact]
+    public void A_large_source_is_read_piece_by_piece()
+    {
+        GemmProblem problem = new(2, 40_003, 64) { B = new MatrixLayout(1, 64) };
+        GemmReference.Inputs inputs = GemmReference.Draw(problem, 5);
+        float[] expected = GemmReference.Run(problem, inputs, false, true, null);
+        long read = 0;
+        int pieces = 0;
+        using var a = new GuardedBuffer<float>(inputs.A);
+        using var b = new GuardedBuffer<float>(inputs.B);
+        using var c = new GuardedBuffer<float>(GemmReference.ResultElements(problem));
+        using PackedMatrix packed = GemmKernels.PackB(problem, b.Pointer, read: (first, count) =>
+        {
+            Assert.Equal(read, first);
+            (read, pieces) = (first + count, pieces + 1);
+            new Span<float>(b.Pointer + first, (int)count).Fill(float.NaN);
+        });
+        Assert.Equal(inputs.B.Length, read);
+        Assert.InRange(pieces, 3, 4);
+        using Kernel kernel = GemmKernels.Create(problem, null, packed);
+        KernelRunner.Run(kernel, [(nint)a.Pointer, 0], [(nint)c.Pointer]);
+        Assert.Equal(expected, c.Span.ToArray());
     }
 
     [Fact]
@@ -87,7 +112,7 @@ public sealed unsafe class DeferredGemmTests
         {
             float[] values = GemmReference.Draw(problem, 1).B;
             if (round) Array.Fill(values, 0.5f);
-            fixed (float* source = values) return GemmKernels.DeferB(problem, source, form, () => { });
+            fixed (float* source = values) return GemmKernels.DeferB(problem, source, form, (_, _) => { });
         }
     }
 }

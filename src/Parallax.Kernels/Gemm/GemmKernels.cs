@@ -39,8 +39,8 @@ public static unsafe class GemmKernels
     /// A constant B to be packed after the first run where that may read it as it lies: all of it, once, and with the same results. Null where that does not hold.
     /// </summary>
     /// <param name="source">Must stay valid until it is packed.</param>
-    /// <param name="filled">Called when it is.</param>
-    public static PackedMatrix? DeferB(GemmProblem problem, float* source, WeightForm form, Action filled, GemmMicroKernel? entry = null)
+    /// <param name="read">See <see cref="PackedMatrix.Pack"/>.</param>
+    public static PackedMatrix? DeferB(GemmProblem problem, float* source, WeightForm form, Action<long, long> read, GemmMicroKernel? entry = null)
     {
         if (problem.M == 0 || problem.N <= 1 || problem.K == 0 || problem.BBatch is not null || problem.BatchCount > 1 || DotProducts.Suits(problem)) return null;
         bool isRowMajor = problem.B.ColumnStride == 1;
@@ -50,7 +50,7 @@ public static unsafe class GemmKernels
         entry ??= GemmCatalog.Best;
         using (GemmKernel direct = OnConstant(problem, entry))
             if (!direct.ReadsRightOnce) return null;
-        return PackedMatrix.Defer(entry, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, filled);
+        return PackedMatrix.Defer(entry, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, read);
     }
 
     /// <summary>Makes a kernel over the operands of a whole product of one that computes a <see cref="GemmProblem.Part"/> of it.</summary>
@@ -62,11 +62,12 @@ public static unsafe class GemmKernels
         PackA(problem, source, !CanSwap(problem), entry);
 
     /// <summary>Packs a constant B of a problem; a problem with another M can share it.</summary>
-    public static PackedMatrix PackB(GemmProblem problem, float* source, GemmMicroKernel? entry = null, WeightForm form = WeightForm.Float32)
+    /// <param name="read">See <see cref="PackedMatrix.Pack"/>.</param>
+    public static PackedMatrix PackB(GemmProblem problem, float* source, GemmMicroKernel? entry = null, WeightForm form = WeightForm.Float32, Action<long, long>? read = null)
     {
         (int count, long stride) = Matrices(problem.BBatch);
         return PackedMatrix.Pack(
-            entry ?? GemmCatalog.Best, isLeft: false, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, count, stride, form);
+            entry ?? GemmCatalog.Best, isLeft: false, source, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride, count, stride, form, read);
     }
 
     private static PackedMatrix PackA(GemmProblem problem, float* source, bool isLeft, GemmMicroKernel? entry)

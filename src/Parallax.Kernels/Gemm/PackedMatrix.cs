@@ -33,6 +33,9 @@ internal readonly struct DepthSlabs
 /// </summary>
 public sealed unsafe class PackedMatrix : IDisposable
 {
+    /// <summary>About so many elements are packed before their source is said to be read: 4 MiB.</summary>
+    private const int ReadElements = 1 << 20;
+
     private readonly float* data;
     private readonly DepthSlabs slabs;
     private readonly Lock gate = new();
@@ -91,14 +94,10 @@ public sealed unsafe class PackedMatrix : IDisposable
     internal static PackedMatrix Allocate(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count) => new(entry, isLeft, lanes, depth, count);
 
     /// <summary>A B of one matrix whose panels are packed when <see cref="Fill"/> is called for the first time; the source must stay valid until then.</summary>
-    /// <param name="filled">Called once, when that is done.</param>
-    internal static PackedMatrix Defer(GemmMicroKernel entry, float* source, int columns, int depth, long columnStride, long depthStride, Action filled) => new(entry, isLeft: false, columns, depth, 1)
+    /// <param name="read">See <see cref="Pack"/>.</param>
+    internal static PackedMatrix Defer(GemmMicroKernel entry, float* source, int columns, int depth, long columnStride, long depthStride, Action<long, long> read) => new(entry, isLeft: false, columns, depth, 1)
     {
-        fill = packed =>
-        {
-            packed.CopyPanels(source, columnStride, depthStride, matrixStride: 0);
-            filled();
-        },
+        fill = packed => packed.CopyPanels(source, columnStride, depthStride, matrixStride: 0, read),
     };
 
     /// <summary>Whether its elements are there.</summary>
@@ -116,12 +115,19 @@ public sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    private void CopyPanels(float* source, long laneStride, long depthStride, long matrixStride)
+    private void CopyPanels(float* source, long laneStride, long depthStride, long matrixStride, Action<long, long>? read)
     {
+        // Lanes that lie one behind the other are done with one after the other.
+        long lanesAtOnce = depthStride == 1 && laneStride >= Depth && Depth > 0 ? Math.Max(1, ReadElements / laneStride / Entry.NR) * Entry.NR : Lanes;
         for (int i = 0; i < Count; i++)
         {
             float* from = source + i * matrixStride;
-            if (!IsLeft) PackPanels(Right(i, 0, 0), Entry, from, Lanes, Depth, (nint)laneStride, (nint)depthStride);
+            for (long lane = 0; !IsLeft && lane < Lanes; lane += lanesAtOnce)
+            {
+                int lanes = (int)Math.Min(lanesAtOnce, Lanes - lane);
+                PackPanels(Right(i, 0, (int)lane), Entry, from + lane * laneStride, lanes, Depth, (nint)laneStride, (nint)depthStride);
+                if (Depth > 0) read?.Invoke(i * matrixStride + lane * laneStride, (lanes - 1) * laneStride + (Depth - 1) * depthStride + 1);
+            }
             for (int slab = 0; IsLeft && slab < slabs.Count; slab++)
             {
                 int start = slabs.Start(slab);
@@ -132,12 +138,13 @@ public sealed unsafe class PackedMatrix : IDisposable
 
     /// <summary>Packs <paramref name="count"/> matrices that lie <paramref name="matrixStride"/> elements apart.</summary>
     /// <param name="form">Of a B.</param>
+    /// <param name="read">Of a B in float32: called with the first element and the extent of pieces of the source, in their order, when they will not be read again.</param>
     public static PackedMatrix Pack(
-        GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, long laneStride, long depthStride, int count = 1, long matrixStride = 0, WeightForm form = WeightForm.Float32)
+        GemmMicroKernel entry, bool isLeft, float* source, int lanes, int depth, long laneStride, long depthStride, int count = 1, long matrixStride = 0, WeightForm form = WeightForm.Float32, Action<long, long>? read = null)
     {
         if (!isLeft && form != WeightForm.Float32 && PackShort(entry, source, lanes, depth, laneStride, depthStride, count, matrixStride, form == WeightForm.ShortIfExact) is { } narrow) return narrow;
         var packed = new PackedMatrix(entry, isLeft, lanes, depth, count);
-        packed.CopyPanels(source, laneStride, depthStride, matrixStride);
+        packed.CopyPanels(source, laneStride, depthStride, matrixStride, read);
         return packed;
     }
 

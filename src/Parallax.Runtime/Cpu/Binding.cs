@@ -157,6 +157,9 @@ internal class WeightCache(Precision precision = Precision.Strict) : IDisposable
     /// <summary>Says that a derived form of a constant stands in for it now.</summary>
     internal static void Release(Tensor source) => source.Storage?.Release(source.ByteOffset, source.ByteCount);
 
+    /// <summary>The same of some float32 elements of a constant.</summary>
+    internal static void Release(Tensor source, long first, long count) => source.Storage?.Release(source.ByteOffset + sizeof(float) * first, sizeof(float) * count);
+
     public void Dispose()
     {
         lock (entries)

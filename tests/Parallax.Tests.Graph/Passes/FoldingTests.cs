@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.Graphs.Passes;
+using Parallax.Runtime.Compilation;
 using Xunit;
 
 namespace Parallax.Tests.Graphs.Passes;
@@ -39,6 +40,21 @@ public sealed class FoldingTests
         net.Out(net.Add(new Slice(), net.In(Batch, 4), net.Ints(-1), net.Ints(-5), net.Ints(1), net.Ints(-1))).Leaves(new RemoveIdentity()); // backwards
         net = new Net();
         net.Out(net.Add(new Slice(), net.In(Batch, 4), net.Ints(0), net.Ints(3), net.Ints(1))).Leaves(new RemoveIdentity());
+    }
+
+    /// <summary>Embeddings that are the weights of the last product as well stay one constant.</summary>
+    [Fact]
+    public void A_transpose_that_products_absorb_is_not_folded()
+    {
+        var net = new Net();
+        ValueId embeddings = net.Const(1, 5, 3), turned = net.Add(new Transpose([1, 0]), embeddings);
+        RewriteResult result = net.Out(net.Add(new MatMul(), net.Add(new Gather(), embeddings, net.In(DType.Int64, Batch)), turned)).Apply(new FoldConstants(new ConstantEvaluator()), new AbsorbTranspose());
+        Node product = result.Graph.Producer(result.Graph.Outputs[0].Value)!;
+        Assert.True(Assert.IsType<MatMul>(product.Op).TransposeB);
+        Assert.Equal(product.Inputs[1], result.Graph.Producer(product.Inputs[0])!.Inputs[0]);
+        net = new Net();
+        turned = net.Add(new Transpose([1, 0]), net.Const(1, 5, 3));
+        Assert.Equal(1, net.Out(net.Sum(net.Add(new MatMul(), net.In(3, 3), turned), turned)).Apply(new FoldConstants(new ConstantEvaluator())).Fired["fold-constants"]); // something else reads it
     }
 
     [Fact]

@@ -65,7 +65,9 @@ internal static class MatrixBindings
             {
                 isNew = true;
                 float* source = (float*)b.Address + first.Second;
-                return (x.MayDefer ? GemmKernels.DeferB(problem, source, x.Weights.ProductForm, () => WeightCache.Release(b)) : null) ?? GemmKernels.PackB(problem, source, form: x.Weights.ProductForm);
+                return (x.MayDefer ? GemmKernels.DeferB(problem, source, x.Weights.ProductForm, Read) : null) ?? GemmKernels.PackB(problem, source, form: x.Weights.ProductForm, read: Read);
+
+                void Read(long at, long count) => WeightCache.Release(b, first.Second + at, count);
             });
             if (isNew && !packedB.IsFilled) return GemmKernels.CreateDeferred(problem, packedB);
             packedB.Fill(); // another kernel has it already: it is read more often than once
