@@ -147,6 +147,7 @@ internal readonly unsafe struct FloatRows : IRowCopy<float, float>
             for (int i = 0; i < count; i++) target[i] = 0;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void CopyRows(float* source, nint sourceRow, int stride, float* target, int rows, int before, int count, int after)
     {
         for (int row = 0; row < rows; row++, source += sourceRow, target += before + count + after)

@@ -39,6 +39,7 @@ internal static unsafe class TileTranspose
         static abstract void Run(byte* source, long sourceStride, byte* target, long targetStride);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tiles<T, TTile>(byte* source, long sourceStride, byte* target, long targetStride, long rows, long columns)
         where T : unmanaged where TTile : struct, ITile
     {
@@ -55,6 +56,7 @@ internal static unsafe class TileTranspose
         Elements<T>(source + column * sourceStride, sourceStride, target + column * sizeof(T), targetStride, rows, columns - column);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Elements<T>(byte* source, long sourceStride, byte* target, long targetStride, long rows, long columns) where T : unmanaged
     {
         for (long row = 0; row < rows; row++)
@@ -70,6 +72,7 @@ internal static unsafe class TileTranspose
     {
         public static int Size => 16;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride) =>
             Elements<T>(source, sourceStride, target, targetStride, 16, 16);
     }
@@ -78,6 +81,7 @@ internal static unsafe class TileTranspose
     {
         public static int Size => 4;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride)
         {
             Vector128<float> a = Load(source), b = Load(source + sourceStride), c = Load(source + 2 * sourceStride), d = Load(source + 3 * sourceStride);
@@ -88,12 +92,16 @@ internal static unsafe class TileTranspose
             Store(target + 3 * targetStride, ZipHigh(ac1, bd1));
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector128<float> Load(byte* at) => Vector128.Load((float*)at);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static void Store(byte* at, Vector128<float> value) => value.Store((float*)at);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
     }
 
@@ -101,6 +109,7 @@ internal static unsafe class TileTranspose
     {
         public static int Size => 8;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride)
         {
             // Rows k and k + 4 share a register, so that the 128-bit lanes need no exchange at the end.
@@ -132,6 +141,7 @@ internal static unsafe class TileTranspose
     {
         public static int Size => 4;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride)
         {
             Half(source, sourceStride, target, targetStride);

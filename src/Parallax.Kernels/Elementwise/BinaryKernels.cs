@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -56,14 +55,14 @@ public static class BinaryKernels
             })
             : new BinaryKernel<T, T, T>(Name, Loop, Function switch
             {
-                BinaryFunction.Add => Add,
-                BinaryFunction.Sub => Subtract,
-                BinaryFunction.Mul => Multiply,
-                BinaryFunction.Div => IsFloat<T>() ? Divide : Rows<IntegerDivision<T>, T, T>,
+                BinaryFunction.Add => VectorRow.Run<T, VectorRow.Sum<T>>,
+                BinaryFunction.Sub => VectorRow.Run<T, VectorRow.Difference<T>>,
+                BinaryFunction.Mul => VectorRow.Run<T, VectorRow.Product<T>>,
+                BinaryFunction.Div => IsFloat<T>() ? VectorRow.Run<T, VectorRow.Quotient<T>> : Rows<IntegerDivision<T>, T, T>,
                 BinaryFunction.Mod => Rows<ModOperator<T>, T, T>,
                 BinaryFunction.FMod => Rows<FModOperator<T>, T, T>,
-                BinaryFunction.Min => Min,
-                BinaryFunction.Max => Max,
+                BinaryFunction.Min => VectorRow.Run<T, VectorRow.Smaller<T>>,
+                BinaryFunction.Max => VectorRow.Run<T, VectorRow.Larger<T>>,
                 BinaryFunction.PRelu => Rows<PReluOperator<T>, T, T>,
                 _ => throw Undefined(Function, typeof(T).Name),
             });
@@ -140,48 +139,6 @@ public static class BinaryKernels
     private readonly struct One<T> : IOperand<T>
     {
         public static Vector128<T> Load(ref T first, int at) => Vector128.Create(first);
-    }
-
-    private static void Add<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
-    {
-        if (y.Length != z.Length) TensorPrimitives.Add(x, y[0], z);
-        else if (x.Length != z.Length) TensorPrimitives.Add(y, x[0], z);
-        else TensorPrimitives.Add(x, y, z);
-    }
-
-    private static void Multiply<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
-    {
-        if (y.Length != z.Length) TensorPrimitives.Multiply(x, y[0], z);
-        else if (x.Length != z.Length) TensorPrimitives.Multiply(y, x[0], z);
-        else TensorPrimitives.Multiply(x, y, z);
-    }
-
-    private static void Subtract<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
-    {
-        if (y.Length != z.Length) TensorPrimitives.Subtract(x, y[0], z);
-        else if (x.Length != z.Length) TensorPrimitives.Subtract(x[0], y, z);
-        else TensorPrimitives.Subtract(x, y, z);
-    }
-
-    private static void Divide<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
-    {
-        if (y.Length != z.Length) TensorPrimitives.Divide(x, y[0], z);
-        else if (x.Length != z.Length) TensorPrimitives.Divide(x[0], y, z);
-        else TensorPrimitives.Divide(x, y, z);
-    }
-
-    private static void Min<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
-    {
-        if (y.Length != z.Length) TensorPrimitives.Min(x, y[0], z);
-        else if (x.Length != z.Length) TensorPrimitives.Min(y, x[0], z);
-        else TensorPrimitives.Min(x, y, z);
-    }
-
-    private static void Max<T>(ReadOnlySpan<T> x, ReadOnlySpan<T> y, Span<T> z) where T : unmanaged, INumber<T>
-    {
-        if (y.Length != z.Length) TensorPrimitives.Max(x, y[0], z);
-        else if (x.Length != z.Length) TensorPrimitives.Max(y, x[0], z);
-        else TensorPrimitives.Max(x, y, z);
     }
 
     private static byte Truth(bool value) => Unsafe.BitCast<bool, byte>(value);

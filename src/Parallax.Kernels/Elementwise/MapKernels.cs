@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
@@ -19,6 +20,7 @@ public sealed unsafe class UnaryKernel<TX, TY>(string name, long count, UnaryRow
 
     public override bool CanRehearse => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         long start = (long)block * BlockElements;
@@ -39,6 +41,7 @@ public sealed unsafe class BinaryKernel<TX, TY, TZ>(string name, Broadcast loop,
 
     public override bool CanRehearse => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         TX* x = args.Input<TX>(0);

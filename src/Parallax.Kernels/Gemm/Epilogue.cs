@@ -89,7 +89,7 @@ internal static unsafe class EpilogueCode
     }
 
     /// <summary>The last columns of a row, fewer than a vector has lanes: in shorter vectors, which give the same bits.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void FinishRest<TOp>(
         in Epilogue epilogue, float bias, float* sums, float* c, float* columnBias, float* before, float* after, int start, int end) where TOp : struct, IActivationOp<TOp>
     {

@@ -72,6 +72,7 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
     }
 
     // Combines the input rows that the window touches outside of the last axis.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Gather(T* input, long position, int axis, T* row, ref bool empty, ref int count)
     {
         if (axis == outer.Length)
@@ -94,6 +95,7 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
         if (first >= end) count = 0;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Take(T* source, T* row, bool first)
     {
         int n = (int)last.Input, i = 0;
@@ -110,6 +112,7 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Slide(T* row, T* combined, T* output, int outerCount)
     {
         long kernel = last.Kernel, dilation = last.Dilation, stride = last.Stride;

@@ -85,6 +85,7 @@ internal static unsafe class ByteLanes
         else Widen<Vec128>(source, flip, shift, target, count);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen<V>(byte* source, int flip, int shift, int* target, int count) where V : struct, IVec<V>
     {
         V flips = V.CreateBits(flip), shifts = V.CreateBits(shift);

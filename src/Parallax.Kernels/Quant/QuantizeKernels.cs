@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
@@ -77,6 +79,7 @@ internal static unsafe class QuantizedElements
     };
 
     /// <summary>The low bytes of floats that are integers of at most 16 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void ToBytes(ReadOnlySpan<float> x, Span<byte> bytes)
     {
         int i = 0;
@@ -173,15 +176,22 @@ internal sealed unsafe class QuantizeKernel(QuantizationLayout layout, DType fro
 
     private void Scale(Span<float> x, ReadOnlySpan<float> scales, ReadOnlySpan<float> zeros)
     {
-        if (scales.Length == x.Length) TensorPrimitives.Divide(x, scales, x);
-        else TensorPrimitives.Divide(x, scales[0], x);
-        if (range is not null) TensorPrimitives.Round(x, x);
+        VectorRow.Run<float, VectorRow.Quotient<float>>(x, scales, x);
+        if (range is not null) Round(x);
         else if (to.IsFloat8()) return;
-        if (zeros.Length == x.Length) TensorPrimitives.Add(x, zeros, x);
-        else if (zeros.Length == 1) TensorPrimitives.Add(x, zeros[0], x);
+        if (!zeros.IsEmpty) VectorRow.Run<float, VectorRow.Sum<float>>(x, zeros, x);
         if (range is not { } limits) return;
-        TensorPrimitives.Max(x, limits.Min, x);
-        TensorPrimitives.Min(x, limits.Max, x);
+        VectorRow.Run<float, VectorRow.Larger<float>>(x, [limits.Min], x);
+        VectorRow.Run<float, VectorRow.Smaller<float>>(x, [limits.Max], x);
+    }
+
+    /// <summary>To the nearest integer, ties to even.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Round(Span<float> x)
+    {
+        int i = 0;
+        for (; i <= x.Length - Vector<float>.Count; i += Vector<float>.Count) Vector.Round(new Vector<float>(x[i..])).CopyTo(x[i..]);
+        for (; i < x.Length; i++) x[i] = MathF.Round(x[i]);
     }
 }
 
@@ -213,10 +223,8 @@ internal sealed unsafe class DequantizeKernel(QuantizationLayout layout, DType f
 
     private static void Scale(Span<float> x, ReadOnlySpan<float> scales, ReadOnlySpan<float> zeros)
     {
-        if (zeros.Length == x.Length) TensorPrimitives.Subtract(x, zeros, x);
-        else if (zeros.Length == 1 && zeros[0] != 0) TensorPrimitives.Subtract(x, zeros[0], x);
-        if (scales.Length == x.Length) TensorPrimitives.Multiply(x, scales, x);
-        else TensorPrimitives.Multiply(x, scales[0], x);
+        if (zeros.Length == x.Length || (zeros.Length == 1 && zeros[0] != 0)) VectorRow.Run<float, VectorRow.Difference<float>>(x, zeros, x);
+        VectorRow.Run<float, VectorRow.Product<float>>(x, scales, x);
     }
 }
 

@@ -78,6 +78,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     }
 
     /// <summary>Results of rows that lie one behind another; <paramref name="sums"/> is space for those of one row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FinishPlane(float* data, int rows, float* filter, in Requantizer requantizer, in RowScale scale, int* sums, byte* y)
     {
         int rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength, taps = tiling.TapOffsets.Length;

@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
@@ -37,6 +37,7 @@ internal sealed unsafe class QuantizedBinaryKernel(BinaryFunction function, Broa
 
     public override int BlockCount(int phase) => loop.BlockCount;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         Requantizer requantizer = result.Requantizer(args);
@@ -57,7 +58,7 @@ internal sealed unsafe class QuantizedBinaryKernel(BinaryFunction function, Broa
                 if (function == BinaryFunction.Mul)
                 {
                     Widen(y + run.Second, loop.Advances(1), done, b.Flip, b.Zero(args), right, count);
-                    TensorPrimitives.Multiply(new ReadOnlySpan<int>(left, count), new ReadOnlySpan<int>(right, count), new Span<int>(left, count));
+                    VectorRow.Run<int, VectorRow.Product<int>>(new ReadOnlySpan<int>(left, count), new ReadOnlySpan<int>(right, count), new Span<int>(left, count));
                     requantizer.Row(left, 0, aFactor * b.Scale(args), 0, target, count);
                 }
                 else if (!loop.Advances(1)) requantizer.Row(left, 0, aFactor, terms[*other], target, count);
@@ -109,7 +110,7 @@ internal sealed unsafe class QuantizedMeanKernel(long rows, long length, bool is
         {
             int count = (int)Math.Min(Chunk, length - done);
             ByteLanes.Widen(row + done, x.Flip, zero, chunk, count);
-            sum += TensorPrimitives.Sum(new ReadOnlySpan<int>(chunk, count));
+            sum += Reduce.VectorFold.Sum(new ReadOnlySpan<int>(chunk, count));
         }
         return sum;
     }

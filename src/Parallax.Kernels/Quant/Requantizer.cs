@@ -42,6 +42,7 @@ internal readonly unsafe struct Requantizer
     internal void Row(int* sums, int add, double* factors, double* addends, byte* y, int count) => Row<Each>(sums, add, factors, addends, y, count);
 
     /// <summary>Rows of sums, <see cref="MostRows"/> at most and <paramref name="stride"/> elements apart, each with a scale of its own; whole vectors are read, up to 15 elements behind the last of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Rows(int* sums, nint stride, int rows, RowScale* scales, byte* y, nint yStride, int count)
     {
         ulong again = Vec512.IsSupported && count >= Vec512.Count ? RoughRows<Vec512>(this, sums, stride, rows, scales, y, yStride, count)
@@ -52,6 +53,7 @@ internal readonly unsafe struct Requantizer
     }
 
     /// <summary>A row in float64; whole vectors are read, up to 15 elements behind the last.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void ExactRow(int* sums, in RowScale scale, byte* y, int count)
     {
         double factor = scale.Factor, addend = scale.Addend;
@@ -126,20 +128,26 @@ internal readonly unsafe struct Requantizer
     /// <summary>One number for all sums.</summary>
     private readonly struct One : IParameters
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<double> At512(double* values, int i) => Vector512.Create(*values);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<double> At256(double* values, int i) => Vector256.Create(*values);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector128<double> At128(double* values, int i) => Vector128.Create(*values);
     }
 
     /// <summary>A number for each sum.</summary>
     private readonly struct Each : IParameters
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<double> At512(double* values, int i) => Vector512.Load(values + i);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<double> At256(double* values, int i) => Vector256.Load(values + i);
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector128<double> At128(double* values, int i) => Vector128.Load(values + i);
     }
 

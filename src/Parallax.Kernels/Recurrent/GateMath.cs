@@ -6,6 +6,7 @@ namespace Parallax.Kernels.Recurrent;
 internal static unsafe class GateMath<V> where V : struct, IVec<V>
 {
     /// <summary>f(clip(x)), in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Apply(CellActivation function, float clip, float* data, int n)
     {
         if (clip > 0) Clip(data, n, clip);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Parallax.Kernels.Recurrent;
 
 /// <summary>
@@ -156,6 +158,7 @@ internal sealed unsafe class RecurrentKernel<V> : Kernel where V : struct, IVec<
     private float* InputProducts(in Cell cell, int item, int step, in KernelArgs args) => (float*)args.Scratch
         + ((long)cell.Direction * problem.Steps * problem.Batch + problem.InputRow(step, cell.First + item)) * gates * hidden;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddExact(float* target, float* source)
     {
         int i = 0;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels.Reduce;
 
@@ -78,6 +79,7 @@ internal sealed unsafe class ReduceKernel<T, TReduction> : Kernel
         for (int i = 0; i < count; i++) results[i] = TReduction.Finish(results[i], layout.PerOutput);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private T FoldRuns(T* start, long begin, long end)
     {
         T folded = identity;
@@ -93,6 +95,7 @@ internal sealed unsafe class ReduceKernel<T, TReduction> : Kernel
         return folded;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FoldColumns(T* start, long begin, long end, Span<T> results, T* scratch)
     {
         int count = results.Length;
@@ -108,6 +111,7 @@ internal sealed unsafe class ReduceKernel<T, TReduction> : Kernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void CombineSlices(T* partials, T* output)
     {
         for (long i = 0; i < layout.Outputs; i++)

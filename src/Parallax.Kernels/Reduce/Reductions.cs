@@ -29,7 +29,7 @@ internal readonly struct SumOf<T> : IReduction<T> where T : unmanaged, INumber<T
 
     public static T Fold(ReadOnlySpan<T> run) => VectorFold.Sum(run);
 
-    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => TensorPrimitives.Add(accumulators, elements, accumulators);
+    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => VectorRow.Run<T, VectorRow.Sum<T>>(accumulators, elements, accumulators);
 
     public static T Combine(T a, T b) => unchecked(a + b);
 
@@ -44,7 +44,7 @@ internal readonly struct MeanOf<T> : IReduction<T> where T : unmanaged, INumber<
 
     public static T Fold(ReadOnlySpan<T> run) => VectorFold.Sum(run);
 
-    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => TensorPrimitives.Add(accumulators, elements, accumulators);
+    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => VectorRow.Run<T, VectorRow.Sum<T>>(accumulators, elements, accumulators);
 
     public static T Combine(T a, T b) => unchecked(a + b);
 
@@ -60,7 +60,7 @@ internal readonly struct ProductOf<T> : IReduction<T> where T : unmanaged, INumb
 
     public static T Fold(ReadOnlySpan<T> run) => VectorFold.Product(run);
 
-    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => TensorPrimitives.Multiply(accumulators, elements, accumulators);
+    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => VectorRow.Run<T, VectorRow.Product<T>>(accumulators, elements, accumulators);
 
     public static T Combine(T a, T b) => unchecked(a * b);
 
@@ -74,9 +74,9 @@ internal readonly struct MaxOf<T> : IReduction<T> where T : unmanaged, INumber<T
 
     public static T Identity => T.CreateSaturating(double.NegativeInfinity);
 
-    public static T Fold(ReadOnlySpan<T> run) => TensorPrimitives.Max(run);
+    public static T Fold(ReadOnlySpan<T> run) => VectorFold.Largest(run);
 
-    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => TensorPrimitives.Max(accumulators, elements, accumulators);
+    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => VectorRow.Run<T, VectorRow.Larger<T>>(accumulators, elements, accumulators);
 
     public static T Combine(T a, T b) => T.Max(a, b);
 
@@ -90,9 +90,9 @@ internal readonly struct MinOf<T> : IReduction<T> where T : unmanaged, INumber<T
 
     public static T Identity => T.CreateSaturating(double.PositiveInfinity);
 
-    public static T Fold(ReadOnlySpan<T> run) => TensorPrimitives.Min(run);
+    public static T Fold(ReadOnlySpan<T> run) => VectorFold.Smallest(run);
 
-    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => TensorPrimitives.Min(accumulators, elements, accumulators);
+    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => VectorRow.Run<T, VectorRow.Smaller<T>>(accumulators, elements, accumulators);
 
     public static T Combine(T a, T b) => T.Min(a, b);
 
@@ -158,7 +158,7 @@ internal readonly struct LogSumOf<T> : IReduction<T> where T : unmanaged, INumbe
 
     public static T Fold(ReadOnlySpan<T> run) => VectorFold.Sum(run);
 
-    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => TensorPrimitives.Add(accumulators, elements, accumulators);
+    public static void Accumulate(ReadOnlySpan<T> elements, Span<T> accumulators, Span<T> temp) => VectorRow.Run<T, VectorRow.Sum<T>>(accumulators, elements, accumulators);
 
     public static T Combine(T a, T b) => unchecked(a + b);
 

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels.Reduce;
 
@@ -87,6 +88,7 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
 
     public override bool CanRehearse => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         long end = Math.Min(outer * chunks, (block + 1) * unitsPerBlock);
@@ -108,6 +110,7 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
         for (int i = 0; i < count; i++) y[i * inner] = run[i];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Across(T* x, T* y, int width, T* scratch)
     {
         Span<T> largest = new(scratch, width), sum = new(scratch + ColumnCount, width), temp = new(scratch + 2 * ColumnCount, width);

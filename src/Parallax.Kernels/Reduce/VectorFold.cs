@@ -32,6 +32,12 @@ internal static class VectorFold
 
     internal static T Product<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, ProductStep<T>>(run, T.Zero);
 
+    /// <summary>NaN where any element is; of a run that is not empty.</summary>
+    internal static T Largest<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, LargestStep<T>>(run, T.Zero);
+
+    /// <summary>NaN where any element is; of a run that is not empty.</summary>
+    internal static T Smallest<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, SmallestStep<T>>(run, T.Zero);
+
     /// <summary>Sum of (x - center)².</summary>
     internal static T SumOfSquaredDifferences<T>(ReadOnlySpan<T> run, T center) where T : unmanaged, INumber<T> => Run<T, DeviationStep<T>>(run, center);
 
@@ -135,5 +141,23 @@ internal static class VectorFold
         public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => accumulator + (element - parameter) * (element - parameter);
         public static T Combine(T a, T b) => a + b;
         public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a + b;
+    }
+
+    private readonly struct LargestStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
+    {
+        public static T Identity => T.CreateSaturating(double.NegativeInfinity);
+        public static T Take(T accumulator, T element, T parameter) => T.Max(accumulator, element);
+        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => Vector.Max(accumulator, element);
+        public static T Combine(T a, T b) => T.Max(a, b);
+        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => Vector.Max(a, b);
+    }
+
+    private readonly struct SmallestStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
+    {
+        public static T Identity => T.CreateSaturating(double.PositiveInfinity);
+        public static T Take(T accumulator, T element, T parameter) => T.Min(accumulator, element);
+        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => Vector.Min(accumulator, element);
+        public static T Combine(T a, T b) => T.Min(a, b);
+        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => Vector.Min(a, b);
     }
 }

@@ -101,6 +101,7 @@ internal sealed unsafe class PlaneOutput : WinogradOutput
         return run->Lane + run->Count >= lane + lanes && x + m * lanes <= tiling.Width && y + m <= tiling.Height;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Gather(float* plane, TileRun* run, int lane, int end, float* staged, nint stride)
     {
         for (int at = lane; at < end; at = run->Lane + run->Count, run++)
@@ -111,6 +112,7 @@ internal sealed unsafe class PlaneOutput : WinogradOutput
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Scatter(float* staged, nint stride, TileRun* run, int lane, int end, float* plane)
     {
         for (int at = lane; at < end; at = run->Lane + run->Count, run++)
