@@ -239,7 +239,7 @@ public sealed unsafe class ConvTests
     {
         Assert.Equal("conv_f32_winograd_1d", Chosen(ConvReference.Problem(1, 1, 256, 512, [512, 1], [5, 1])));
         Assert.Equal("conv_f32_implicit", ConvCatalog.Select(ConvReference.Problem(1, 1, 256, 512, [512, 1], [5, 1]), constantWeights: true, strict: true).Name);
-        Assert.Equal("conv_f32_implicit", Chosen(ConvReference.Problem(1, 1, 256, 512, [20], [5])));
+        Assert.Equal("conv_f32_implicit", Chosen(ConvReference.Problem(1, 1, 8, 8, [512], [3]))); // transforms of so few channels cost more than they save
         Assert.DoesNotContain(ConvCatalog.Entries, e => e.Name == "conv_f32_winograd_1d" && (e.Supports(ConvReference.Problem(1, 1, 8, 8, [99], [8]))
             || e.Supports(ConvReference.Problem(1, 1, 8, 8, [99], [3], 2)) || e.Supports(ConvReference.Problem(1, 1, 8, 8, [99], [3], dilation: 2)) || e.Supports(ConvReference.Problem(1, 1, 8, 8, [99, 2], [3, 1]))));
 

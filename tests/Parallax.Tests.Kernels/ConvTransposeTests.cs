@@ -26,6 +26,8 @@ public sealed unsafe class ConvTransposeTests
         Check(Problem(1, 2, 4, 6, [5, 4, 3], 3, 2, 1, 1, 1) with { HasBias = true, Activation = Activation.Relu }, width, 2);
         Check(Problem(2, 4, 4, 4, [9, 8], 4, 2, 1, 1, 0) with { HasBias = true }, width, 3);
         Check(Problem(1, 1, 70, 33, [9, 40], 2, 2, 1, 0, 0) with { HasBias = true, Activation = Activation.Silu }, width, 4);
+        ConvTransposeProblem signal = Problem(1, 1, 6, 9, [40], 4, 2, 1, 1, 0);
+        Check(signal with { Axes = [.. signal.Axes, TransposeAxis.Trivial] }, width, 5); // stored as an image one element wide
     }
 
     [Fact]

@@ -33,7 +33,15 @@ public sealed record ConvTransposeProblem(int Batch, int Groups, int InputChanne
 
     public int OutputPlane => Product(axis => axis.Output);
 
-    internal TransposeAxis[] ThreeAxes => [.. Enumerable.Repeat(TransposeAxis.Trivial, 3 - Axes.Length), .. Axes];
+    /// <summary>The axes with trivial ones in front up to rank 3; trivial axes among them come first as well: rows along x are as long as they can be.</summary>
+    internal TransposeAxis[] ThreeAxes
+    {
+        get
+        {
+            TransposeAxis[] extended = [.. Axes.Where(axis => axis != TransposeAxis.Trivial)];
+            return [.. Enumerable.Repeat(TransposeAxis.Trivial, 3 - extended.Length), .. extended];
+        }
+    }
 
     internal void Check()
     {
