@@ -1,11 +1,10 @@
+using Parallax.OrtPeer;
+
 namespace Parallax.Compare;
 
 /// <summary>One comparison, start to end.</summary>
 internal static class Side
 {
-    // ONNX Runtime's threads spin for a while after a run; the other side must not pay for it.
-    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(20);
-
     /// <summary>Runs a model on both sides, prints outputs, times and the verdict. False where outputs differ or are not finite.</summary>
     public static bool BySide(string name, CompareOptions options)
     {
@@ -38,7 +37,7 @@ internal static class Side
         for (int done = 0; done < options.Runs; done += options.Turn)
             foreach (Contestant side in sides)
             {
-                Thread.Sleep(Settling);
+                Thread.Sleep(OrtSession.Settling);
                 side.Run(); // untimed: wakes threads and caches after the other side's turn
                 for (int i = done; i < Math.Min(options.Runs, done + options.Turn); i++) side.RunTimed();
             }

@@ -42,6 +42,9 @@ public sealed unsafe class OrtSession : IDisposable
         Outputs = [.. outputNames.Select(Text)];
     }
 
+    /// <summary>Threads of ONNX Runtime spin for 50 to 120 ms after a run: who is measured after it waits so long, or pays for it.</summary>
+    public static TimeSpan Settling { get; } = TimeSpan.FromMilliseconds(150);
+
     /// <summary>The library's version.</summary>
     public string Version => api.Version;
 

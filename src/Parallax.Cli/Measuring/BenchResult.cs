@@ -3,6 +3,7 @@ using System.Text.Json;
 using Parallax.Cli.Measuring.Peers;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
+using Parallax.OrtPeer;
 using Parallax.Runtime.Cpu;
 
 namespace Parallax.Cli.Measuring;
@@ -57,7 +58,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
             if (peer is not null)
             {
                 peer.Run(count);
-                Thread.Sleep(Comparison.Settling);
+                Thread.Sleep(OrtSession.Settling);
                 run(); // wakes threads and caches after the other side's turn
             }
             usage.Add(run, count);

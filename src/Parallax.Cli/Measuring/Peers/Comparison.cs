@@ -11,9 +11,6 @@ internal sealed class Comparison : IDisposable
     /// <summary>Timed runs of one side before the other's turn.</summary>
     internal const int Turn = 5;
 
-    /// <summary>The other side's threads spin for a while after a run; this one must not pay for it.</summary>
-    internal static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(20);
-
     private const string Zoo = "zoo:";
 
     private readonly string folder = Directory.CreateTempSubdirectory("parallax-compare-").FullName;
