@@ -55,7 +55,7 @@ public sealed class OneHotToGather : IPass
         for (int copy = 0; copy < copies; copy++) weights.Span<float>().CopyTo(target[(int)(copy * weights.ElementCount)..]);
         ValueId limited = patch.Add($"{node.Name}/limited", new Clip(), indices, Scalar(patch, $"{node.Name}/first", type, -before - 1), Scalar(patch, $"{node.Name}/last", type, length));
         ValueId places = patch.Add($"{node.Name}/places", new Binary(BinaryFunction.Add), limited, Scalar(patch, $"{node.Name}/shift", type, before + 1));
-        return patch.Replace(node.Outputs[0], patch.Add(node.Name, new Gather(), patch.Constant($"{node.Name}/table", table), places));
+        return patch.Replace(node.Outputs[0], patch.Add(node.Name, new Gather { IsWithin = true }, patch.Constant($"{node.Name}/table", table), places));
     }
 
     private static ValueId Scalar(Patch patch, string name, DType type, long value) => patch.Constant(name, type == DType.Int32 ? Tensor.Scalar((int)value) : Tensor.Scalar(value));

@@ -35,6 +35,7 @@ internal static class SelectionBindings
     private static string? WhyNotGather(Gather op, OperandFacts x)
     {
         if (ClTypes.WhyNotMoved(x.Type(0)) is { } reason) return reason;
+        if (op.IsWithin) return null;
         if (!x.TryGetInts(1, out long[] indices)) return "the indices are not known before the run, and could be out of range";
         long[] dims = x.Dims(0);
         long length = dims[ShapeRules.Axis(op.Axis, dims.Length)];

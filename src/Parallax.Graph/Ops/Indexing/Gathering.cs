@@ -5,6 +5,9 @@ namespace Parallax.Graphs.Ops;
 /// <summary>Inputs: data, indices. The slices of the data at the indices along <paramref name="Axis"/>; a negative index counts from the end.</summary>
 public sealed record Gather(long Axis = 0) : MovingOp
 {
+    /// <summary>Whether indices are known to lie within the axis, whatever they are when the graph runs.</summary>
+    public bool IsWithin { get; init; }
+
     public override ImmutableArray<Fact> Infer(InferContext context)
     {
         TensorFact data = context.Tensor(0), indices = context.Tensor(1);

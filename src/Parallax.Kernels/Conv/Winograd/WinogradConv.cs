@@ -15,7 +15,7 @@ internal sealed unsafe class WinogradConv : Kernel
     private readonly WinogradTiling tiling;
     private readonly WinogradInput input;
     private readonly WinogradOutput output;
-    private readonly TransformedProduct transformed;
+    private readonly TransformedProduct product;
     private readonly int rowChunks, channelChunks;
 
     private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, string name)
@@ -23,7 +23,7 @@ internal sealed unsafe class WinogradConv : Kernel
         (this.tiling, this.input, this.output, Name) = (tiling, input, output, name);
         this.problem = problem;
         this.weights = weights.AddReference();
-        transformed = new TransformedProduct(weights, problem.GroupInputs);
+        product = new TransformedProduct(weights, problem.GroupInputs);
         rowChunks = (problem.GroupOutputs + tiling.RowsPerChunk - 1) / tiling.RowsPerChunk;
         channelChunks = (problem.GroupInputs + ChannelsPerChunk - 1) / ChannelsPerChunk;
     }
@@ -90,19 +90,19 @@ internal sealed unsafe class WinogradConv : Kernel
 
     private void Transform(int tiles, int first, int end, float* target, in KernelArgs args, float* scratch)
     {
-        (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
-        (int image, int group) = Math.DivRem(product, problem.Groups);
+        (int part, int block) = Math.DivRem(tiles, tiling.Blocks);
+        (int image, int group) = Math.DivRem(part, problem.Groups);
         input.Transform(args.Input<float>(0) + problem.InputAt(image, group), block, first, end, target, scratch);
     }
 
     /// <summary>Multiplies a chunk of output channels and finishes its results.</summary>
     private void Multiply(int tiles, int chunk, float* right, in KernelArgs args, float* scratch)
     {
-        (int product, int block) = Math.DivRem(tiles, tiling.Blocks);
-        (int image, int group) = Math.DivRem(product, problem.Groups);
+        (int part, int block) = Math.DivRem(tiles, tiling.Blocks);
+        (int image, int group) = Math.DivRem(part, problem.Groups);
         int row = chunk * tiling.RowsPerChunk, rows = Math.Min(tiling.RowsPerChunk, problem.GroupOutputs - row);
         for (int element = 0; element < tiling.Elements; element++)
-            transformed.Multiply(group * tiling.Filters + tiling.FilterOf(element), row, rows, tiling.TilesOf(block), input.Matrix(right, element), scratch + element * output.MatrixStride, tiling.Lanes);
+            product.Multiply(group * tiling.Filters + tiling.FilterOf(element), row, rows, tiling.TilesOf(block), input.Matrix(right, element), scratch + element * output.MatrixStride, tiling.Lanes);
         var finished = new WinogradChunk { Block = block, Image = image, Channel = group * problem.GroupOutputs + row, Rows = rows };
         output.Finish(scratch, finished, args, scratch + output.ProductElements);
     }
