@@ -37,7 +37,7 @@ internal static class Side
         for (int done = 0; done < options.Runs; done += options.Turn)
             foreach (Contestant side in sides)
             {
-                Thread.Sleep(OrtSession.Settling);
+                if (sides.Count > 1) Thread.Sleep(OrtSession.Settling);
                 side.Run(); // untimed: wakes threads and caches after the other side's turn
                 for (int i = done; i < Math.Min(options.Runs, done + options.Turn); i++) side.RunTimed();
             }

@@ -14,7 +14,7 @@ public readonly record struct WindowAxis(long Input, long Output, long Kernel, l
     internal bool IsTrivial => this is { Input: 1, Output: 1, Kernel: 1, PadBegin: 0, PadEnd: 0 };
 
     /// <summary>Whether each result sees the element in its place alone.</summary>
-    internal bool PassesThrough => this is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && Input == Output;
+    public bool PassesThrough => this is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && Input == Output;
 
     /// <summary>Position of the first tap of a result; negative inside the padding.</summary>
     public long Start(long output) => output * Stride - PadBegin;
@@ -34,5 +34,16 @@ public readonly record struct WindowAxis(long Input, long Output, long Kernel, l
         long from = Start(first), to = Start(first + count - 1) + (Kernel - 1) * Dilation + 1;
         long begin = Math.Clamp(from, 0, Input), end = Math.Clamp(to, begin, Input);
         return (this with { Input = end - begin, Output = count, PadBegin = begin - from, PadEnd = Math.Max(0, to - end) }, begin);
+    }
+}
+
+/// <summary>What problems over spatial axes of either kind have in common.</summary>
+internal static class SpatialAxes
+{
+    /// <summary>Three axes: trivial ones in front, wherever they were, so that rows along x are as long as they can be. Of others there are at most three.</summary>
+    internal static T[] ToThree<T>(T[] axes, T trivial, Predicate<T> isTrivial)
+    {
+        T[] extended = Array.FindAll(axes, axis => !isTrivial(axis));
+        return [.. Enumerable.Repeat(trivial, 3 - extended.Length), .. extended];
     }
 }

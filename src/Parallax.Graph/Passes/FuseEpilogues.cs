@@ -15,7 +15,7 @@ public sealed class FuseBias : IPass
         if (graph.Constant(addend) is not { DType: DType.Float32 } bias || !Match.SameShape(graph, sum, node.Outputs[0])) return null;
         Node producer = graph.Producer(sum)!;
         if (graph.TensorFact(sum)!.Shape is not { } shape) return null;
-        int axis = producer.Op is Conv ? 1 : shape.Rank - 1;
+        int axis = ChannelAxis(producer, shape);
         if (!IsPerChannel(bias.Dims, shape, axis)) return null;
         var patch = new Patch(graph);
         ValueId flat = patch.Constant($"{producer.Name}/bias", bias.Reshape([bias.ElementCount]));
@@ -27,8 +27,11 @@ public sealed class FuseBias : IPass
         && ((IFusible)node.Op).Activation.Kind == ActivationKind.None
         && (node.Op is Conv || graph.TensorFact(node.Inputs[1])?.Rank >= 2);
 
+    /// <summary>The axis of the channels in the result of a convolution or a product, or in a view of it that keeps them.</summary>
+    internal static int ChannelAxis(Node producer, Shape shape) => producer.Op is Conv ? 1 : shape.Rank - 1;
+
     /// <summary>Whether the constant has as many elements as the axis, all of them along it.</summary>
-    private static bool IsPerChannel(ReadOnlySpan<long> dims, Shape shape, int axis)
+    internal static bool IsPerChannel(ReadOnlySpan<long> dims, Shape shape, int axis)
     {
         int fromEnd = shape.Rank - axis;
         if (dims.Length < fromEnd || !shape[axis].TryGetValue(out long channels)) return false;

@@ -37,14 +37,9 @@ public sealed class ViewsLast : IPass
     private static Tensor? BiasFor(Graph graph, Node view, Tensor bias)
     {
         if (graph.TensorFact(view.Inputs[0])?.Shape is not { Rank: >= 2 } before || graph.TensorFact(view.Outputs[0])?.Shape is not { Rank: >= 2 } after) return null;
-        bool isConv = graph.Producer(view.Inputs[0])!.Op is Conv;
-        int axis = isConv ? 1 : after.Rank - 1, axisBefore = isConv ? 1 : before.Rank - 1;
-        if (before[axisBefore] != after[axis] || (isConv && before[0] != after[0]) || !after[axis].TryGetValue(out long channels) || bias.ElementCount != channels) return null;
-        int fromEnd = after.Rank - axis;
-        if (bias.Dims.Length < fromEnd || bias.Dims[^fromEnd] != channels) return null;
-        var dims = new long[before.Rank - axisBefore];
-        Array.Fill(dims, 1);
-        dims[0] = channels;
-        return bias.Reshape(dims);
+        Node producer = graph.Producer(view.Inputs[0])!;
+        int axis = FuseBias.ChannelAxis(producer, after), axisBefore = FuseBias.ChannelAxis(producer, before);
+        if (before[axisBefore] != after[axis] || (producer.Op is Conv && before[0] != after[0]) || !FuseBias.IsPerChannel(bias.Dims, after, axis)) return null;
+        return bias.Reshape([bias.ElementCount, .. Enumerable.Repeat(1L, before.Rank - axisBefore - 1)]);
     }
 }

@@ -31,8 +31,9 @@ public abstract unsafe class ConvAlgorithm
     /// <summary>Microseconds of so many products over the channels, each of so many tiles, with transforms of the elements of all tiles, each as long as a number of multiply-adds.</summary>
     private protected static double PredictTransformed(ConvProblem problem, int elements, int tiles, double transform)
     {
-        double products = (double)GemmCatalog.Best.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
-        return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * tiles * (products + transform * (problem.GroupInputs + problem.GroupOutputs))), 0.8);
+        GemmMicroKernel entry = GemmCatalog.Best;
+        double products = (double)entry.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
+        return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * entry.PaddedColumns(tiles) * (products + transform * (problem.GroupInputs + problem.GroupOutputs))), 0.8);
     }
 
     private protected static PackedMatrix PackGroups(ConvProblem problem, float* weights, GemmMicroKernel entry)
@@ -75,8 +76,7 @@ public static class ConvCatalog
     {
         public override string Name => "conv_f32_pointwise";
 
-        public override bool Supports(ConvProblem problem) =>
-            problem.Axes.All(axis => axis.PassesThrough);
+        public override bool Supports(ConvProblem problem) => problem.IsPointwise;
 
         public override double PredictCost(ConvProblem problem) => Multiplying(problem.Work, 0.8 * TileUse(problem));
 
@@ -129,18 +129,13 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => problem.Axes.Length == 2 && problem.Axes.All(axis => axis is { Kernel: 3, Dilation: 1 } && axis.Stride == TTransform.Stride);
 
-        public override double PredictCost(ConvProblem problem)
-        {
-            int tiles = GemmCatalog.Best.PaddedColumns(checked((int)(Tiles(problem.Axes[0].Output) * Tiles(problem.Axes[1].Output))));
-            return PredictTransformed(problem, TTransform.Tile * TTransform.Tile, tiles, TTransform.Cost);
-        }
+        public override double PredictCost(ConvProblem problem) =>
+            PredictTransformed(problem, TTransform.Tile * TTransform.Tile, PlaneTiling.CountOf(problem, TTransform.Results), TTransform.Cost);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(default(PlaneFilters<TTransform>), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             WinogradConv.Create<TTransform>(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
-
-        private static long Tiles(long results) => (results + TTransform.Results - 1) / TTransform.Results;
     }
 
     private sealed unsafe class WinogradSignal : ConvAlgorithm
@@ -154,7 +149,7 @@ public static class ConvCatalog
         public override bool Supports(ConvProblem problem) => SignalTransform.AxisOf(problem) >= 0;
 
         public override double PredictCost(ConvProblem problem) =>
-            PredictTransformed(problem, SignalTransform.Tile, GemmCatalog.Best.PaddedColumns(SignalTiling.LanesOf(problem)), SignalTransform.Cost);
+            PredictTransformed(problem, SignalTransform.Tile, SignalTiling.LanesOf(problem), SignalTransform.Cost);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(new SignalFilters(problem.Taps), problem, weights, entry);
 

@@ -48,15 +48,11 @@ public sealed record ConvProblem(int Batch, int Groups, int InputChannels, int O
     /// <summary>Multiply-adds.</summary>
     public long Work => (long)Batch * OutputChannels * OutputPlane * Depth;
 
-    /// <summary>The axes with leading trivial ones up to rank 3; the rank is at most 3. Trivial axes among them come first as well: rows along x are as long as they can be.</summary>
-    internal WindowAxis[] ThreeAxes
-    {
-        get
-        {
-            WindowAxis[] extended = [.. Axes.Where(axis => !axis.IsTrivial)];
-            return [.. Enumerable.Repeat(WindowAxis.Trivial, 3 - extended.Length), .. extended];
-        }
-    }
+    /// <summary>Whether each result sees the elements in its place alone: a product of matrices.</summary>
+    internal bool IsPointwise => Array.TrueForAll(Axes, axis => axis.PassesThrough);
+
+    /// <inheritdoc cref="SpatialAxes.ToThree"/>
+    internal WindowAxis[] ThreeAxes => SpatialAxes.ToThree(Axes, WindowAxis.Trivial, axis => axis.IsTrivial);
 
     /// <summary>
     /// The problem that computes some of the output channels, whole groups where there are several, or some of the rows of each, and leaves the others as they are. Rows are places

@@ -33,15 +33,8 @@ public sealed record ConvTransposeProblem(int Batch, int Groups, int InputChanne
 
     public int OutputPlane => Product(axis => axis.Output);
 
-    /// <summary>The axes with trivial ones in front up to rank 3; trivial axes among them come first as well: rows along x are as long as they can be.</summary>
-    internal TransposeAxis[] ThreeAxes
-    {
-        get
-        {
-            TransposeAxis[] extended = [.. Axes.Where(axis => axis != TransposeAxis.Trivial)];
-            return [.. Enumerable.Repeat(TransposeAxis.Trivial, 3 - extended.Length), .. extended];
-        }
-    }
+    /// <inheritdoc cref="SpatialAxes.ToThree"/>
+    internal TransposeAxis[] ThreeAxes => SpatialAxes.ToThree(Axes, TransposeAxis.Trivial, axis => axis == TransposeAxis.Trivial);
 
     internal void Check()
     {

@@ -10,6 +10,13 @@ internal interface IVectorOperator<T> : IBinaryOperator<T, T> where T : unmanage
     static abstract Vector<T> Invoke(Vector<T> x, Vector<T> y);
 }
 
+/// <summary>One whose operands may be taken together in any order, but for rounding.</summary>
+internal interface IFoldingOperator<T> : IVectorOperator<T> where T : unmanaged, INumber<T>
+{
+    /// <summary>What changes no other operand.</summary>
+    static abstract T Identity { get; }
+}
+
 /// <summary>
 /// Rows of two operands, either of which may be one element. In place of TensorPrimitives, whose functions run unoptimized until they are found hot: in the first runs of a process they take five times as long.
 /// </summary>
@@ -37,8 +44,10 @@ internal static class VectorRow
         for (; i < z.Length; i++) Unsafe.Add(ref to, i) = TOp.Invoke(hasX ? Unsafe.Add(ref left, i) : firstX, hasY ? Unsafe.Add(ref right, i) : firstY);
     }
 
-    internal readonly struct Sum<T> : IVectorOperator<T> where T : unmanaged, INumber<T>
+    internal readonly struct Sum<T> : IFoldingOperator<T> where T : unmanaged, INumber<T>
     {
+        public static T Identity => T.Zero;
+
         public static T Invoke(T x, T y) => unchecked(x + y);
 
         public static Vector<T> Invoke(Vector<T> x, Vector<T> y) => x + y;
@@ -51,8 +60,10 @@ internal static class VectorRow
         public static Vector<T> Invoke(Vector<T> x, Vector<T> y) => x - y;
     }
 
-    internal readonly struct Product<T> : IVectorOperator<T> where T : unmanaged, INumber<T>
+    internal readonly struct Product<T> : IFoldingOperator<T> where T : unmanaged, INumber<T>
     {
+        public static T Identity => T.One;
+
         public static T Invoke(T x, T y) => unchecked(x * y);
 
         public static Vector<T> Invoke(Vector<T> x, Vector<T> y) => x * y;
@@ -67,16 +78,20 @@ internal static class VectorRow
     }
 
     /// <summary>NaN where either is.</summary>
-    internal readonly struct Larger<T> : IVectorOperator<T> where T : unmanaged, INumber<T>
+    internal readonly struct Larger<T> : IFoldingOperator<T> where T : unmanaged, INumber<T>
     {
+        public static T Identity => T.CreateSaturating(double.NegativeInfinity);
+
         public static T Invoke(T x, T y) => T.Max(x, y);
 
         public static Vector<T> Invoke(Vector<T> x, Vector<T> y) => Vector.Max(x, y);
     }
 
     /// <summary>NaN where either is.</summary>
-    internal readonly struct Smaller<T> : IVectorOperator<T> where T : unmanaged, INumber<T>
+    internal readonly struct Smaller<T> : IFoldingOperator<T> where T : unmanaged, INumber<T>
     {
+        public static T Identity => T.CreateSaturating(double.PositiveInfinity);
+
         public static T Invoke(T x, T y) => T.Min(x, y);
 
         public static Vector<T> Invoke(Vector<T> x, Vector<T> y) => Vector.Min(x, y);

@@ -29,7 +29,7 @@ internal sealed unsafe class QuantizedConv : Kernel
         depth = problem.Depth;
         this.weights = weights?.AddReference(entry, isLeft: true, problem.GroupOutputs, depth, problem.Groups);
         engine = new IntegerEngine(entry, types, problem.GroupOutputs, problem.OutputPlane, depth, (long)problem.Batch * problem.Groups, weights is not null, rightIsPacked: false, biasPerColumn: false);
-        if (problem.Axes.All(axis => axis is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 } && axis.Input == axis.Output)) return;
+        if (problem.IsPointwise) return;
         axes = problem.ThreeAxes;
         padded = PaddedInput.For(axes);
         channelElements = padded.ChannelElements(padded.Rows);

@@ -24,19 +24,19 @@ internal interface IFoldStep<T> where T : unmanaged, INumber<T>
 /// </summary>
 internal static class VectorFold
 {
-    internal static T Sum<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, SumStep<T>>(run, T.Zero);
+    internal static T Sum<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, Step<T, VectorRow.Sum<T>>>(run, T.Zero);
 
     internal static T SumOfSquares<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, SquareStep<T>>(run, T.Zero);
 
     internal static T SumOfMagnitudes<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, MagnitudeStep<T>>(run, T.Zero);
 
-    internal static T Product<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, ProductStep<T>>(run, T.Zero);
+    internal static T Product<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, Step<T, VectorRow.Product<T>>>(run, T.Zero);
 
     /// <summary>NaN where any element is; of a run that is not empty.</summary>
-    internal static T Largest<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, LargestStep<T>>(run, T.Zero);
+    internal static T Largest<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, Step<T, VectorRow.Larger<T>>>(run, T.Zero);
 
     /// <summary>NaN where any element is; of a run that is not empty.</summary>
-    internal static T Smallest<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, SmallestStep<T>>(run, T.Zero);
+    internal static T Smallest<T>(ReadOnlySpan<T> run) where T : unmanaged, INumber<T> => Run<T, Step<T, VectorRow.Smaller<T>>>(run, T.Zero);
 
     /// <summary>Sum of (x - center)².</summary>
     internal static T SumOfSquaredDifferences<T>(ReadOnlySpan<T> run, T center) where T : unmanaged, INumber<T> => Run<T, DeviationStep<T>>(run, center);
@@ -54,7 +54,7 @@ internal static class VectorFold
                 even += new Vector<T>(a[i..]) * new Vector<T>(b[i..]);
                 odd += new Vector<T>(a[(i + Vector<T>.Count)..]) * new Vector<T>(b[(i + Vector<T>.Count)..]);
             }
-            sum = Across<T, SumStep<T>>(even + odd);
+            sum = Across<T, Step<T, VectorRow.Sum<T>>>(even + odd);
         }
         for (; i < a.Length; i++) sum += a[i] * b[i];
         return sum;
@@ -98,13 +98,14 @@ internal static class VectorFold
         return folded;
     }
 
-    private readonly struct SumStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
+    /// <summary>Takes elements as they are.</summary>
+    private readonly struct Step<T, TOp> : IFoldStep<T> where T : unmanaged, INumber<T> where TOp : struct, IFoldingOperator<T>
     {
-        public static T Identity => T.Zero;
-        public static T Take(T accumulator, T element, T parameter) => unchecked(accumulator + element);
-        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => accumulator + element;
-        public static T Combine(T a, T b) => unchecked(a + b);
-        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a + b;
+        public static T Identity => TOp.Identity;
+        public static T Take(T accumulator, T element, T parameter) => TOp.Invoke(accumulator, element);
+        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => TOp.Invoke(accumulator, element);
+        public static T Combine(T a, T b) => TOp.Invoke(a, b);
+        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => TOp.Invoke(a, b);
     }
 
     private readonly struct SquareStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
@@ -125,15 +126,6 @@ internal static class VectorFold
         public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a + b;
     }
 
-    private readonly struct ProductStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
-    {
-        public static T Identity => T.One;
-        public static T Take(T accumulator, T element, T parameter) => unchecked(accumulator * element);
-        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => accumulator * element;
-        public static T Combine(T a, T b) => unchecked(a * b);
-        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a * b;
-    }
-
     private readonly struct DeviationStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
     {
         public static T Identity => T.Zero;
@@ -141,23 +133,5 @@ internal static class VectorFold
         public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => accumulator + (element - parameter) * (element - parameter);
         public static T Combine(T a, T b) => a + b;
         public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a + b;
-    }
-
-    private readonly struct LargestStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
-    {
-        public static T Identity => T.CreateSaturating(double.NegativeInfinity);
-        public static T Take(T accumulator, T element, T parameter) => T.Max(accumulator, element);
-        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => Vector.Max(accumulator, element);
-        public static T Combine(T a, T b) => T.Max(a, b);
-        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => Vector.Max(a, b);
-    }
-
-    private readonly struct SmallestStep<T> : IFoldStep<T> where T : unmanaged, INumber<T>
-    {
-        public static T Identity => T.CreateSaturating(double.PositiveInfinity);
-        public static T Take(T accumulator, T element, T parameter) => T.Min(accumulator, element);
-        public static Vector<T> Take(Vector<T> accumulator, Vector<T> element, Vector<T> parameter) => Vector.Min(accumulator, element);
-        public static T Combine(T a, T b) => T.Min(a, b);
-        public static Vector<T> Combine(Vector<T> a, Vector<T> b) => Vector.Min(a, b);
     }
 }

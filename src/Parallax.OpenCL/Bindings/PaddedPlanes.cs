@@ -55,7 +55,7 @@ internal readonly record struct PaddedPlanes(WindowAxis Height, WindowAxis Width
     internal long Places => Results == 0 ? 0 : (Height.Output - 1) * RowLength + Width.Output;
 
     /// <summary>Whether the input already lies so, and no place lies between results.</summary>
-    internal bool AreAsGiven => IsAsGiven(Height) && IsAsGiven(Width);
+    internal bool AreAsGiven => Height.PassesThrough && Width.PassesThrough;
 
     /// <summary>For each input channel and tap, the place that the first result sees.</summary>
     internal int[] TapOffsets(long channels)
@@ -72,8 +72,6 @@ internal readonly record struct PaddedPlanes(WindowAxis Height, WindowAxis Width
                 }
         return offsets;
     }
-
-    private static bool IsAsGiven(WindowAxis axis) => axis is { Kernel: 1, Stride: 1, PadBegin: 0, PadEnd: 0 };
 
     private static long ReachOf(WindowAxis axis) => axis.Kernel == 0 ? 0 : (axis.Kernel - 1) * axis.Dilation / axis.Stride;
 

@@ -29,7 +29,7 @@ internal sealed unsafe class PlaneInput : WinogradInput
         panelLanes = entry.NR;
         next = tiling.Results * tiling.Lanes + Slack;
         rowStride = (stride + 1) * next;
-        ScratchElements = (stride == 1 ? (width + 15L) / 16 * 16 : (long)tiling.Tile * rowStride) + (long)tiling.Tile * rowStride;
+        ScratchElements = (stride == 1 ? Vec.WholeLineElements(width) : (long)tiling.Tile * rowStride) + (long)tiling.Tile * rowStride;
         fetchesAhead = tiling.SharesInput && (long)problem.Batch * problem.Groups * tiling.Blocks * BlockElements > MostCached;
     }
 

@@ -15,7 +15,7 @@ internal sealed unsafe class PlaneTiling : WinogradTiling
     /// <param name="tile">Elements along a side of an input tile.</param>
     /// <param name="filters">Elements along a side of a transformed filter that differ.</param>
     internal PlaneTiling(ConvProblem problem, GemmMicroKernel entry, int results, int tile, int filters)
-        : base(problem, entry, tile * tile, Tiles(problem.Axes[0], results) * Tiles(problem.Axes[1], results))
+        : base(problem, entry, tile * tile, CountOf(problem, results))
     {
         (Results, Tile, this.filters) = (results, tile, filters);
         (Height, Width) = ((int)problem.Axes[0].Output, (int)problem.Axes[1].Output);
@@ -39,6 +39,9 @@ internal sealed unsafe class PlaneTiling : WinogradTiling
         (int i, int j) = Math.DivRem(element, Tile);
         return Math.Min(i, filters - 1) * filters + Math.Min(j, filters - 1);
     }
+
+    /// <summary>Tiles of an image.</summary>
+    internal static int CountOf(ConvProblem problem, int results) => checked(Tiles(problem.Axes[0], results) * Tiles(problem.Axes[1], results));
 
     /// <summary>Writes the runs of a block, at most one per tile; returns how many there are.</summary>
     internal int FindRuns(int block, TileRun* runs)

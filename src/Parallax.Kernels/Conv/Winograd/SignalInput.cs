@@ -31,12 +31,13 @@ internal sealed unsafe class SignalInput : WinogradInput
 
     internal override void Transform(float* source, int block, int first, int end, float* transformed, float* scratch)
     {
-        int lanes = tiling.TilesOf(block), padded = (lanes + panelLanes - 1) / panelLanes * panelLanes;
+        int firstLane = block * tiling.Lanes, lanes = tiling.TilesOf(block), padded = (lanes + panelLanes - 1) / panelLanes * panelLanes;
+        int staged = Math.Min(lanes + tiling.Reach, tiling.TileCount - firstLane);
         // Lanes without a tile read what no signal has.
         new Span<float>(scratch, (int)ScratchElements).Clear();
         for (int channel = first; channel < end; channel++)
         {
-            Stage(source + (nint)channel * channelStride, block * tiling.Lanes, lanes + tiling.Reach, scratch);
+            Stage(source + (nint)channel * channelStride, firstLane, staged, scratch);
             transform(this, scratch, padded, transformed + (nint)channel * panelLanes);
         }
     }
@@ -50,7 +51,6 @@ internal sealed unsafe class SignalInput : WinogradInput
             (int signal, int first) = Math.DivRem(firstLane + lane, tiling.SignalLanes);
             int count = Math.Min(tiling.SignalLanes - first, lanes - lane);
             float* from = plane + (nint)signal * length;
-            if ((signal + 1) * tiling.SignalLanes > tiling.TileCount) return;
             // Lanes whose elements all exist.
             int begin = Math.Clamp((padding + m - 1) / m - first, 0, count), end = Math.Clamp((length + padding) / m - first, begin, count);
             for (int i = 0; i < begin; i++) StageEdge(from, m * (first + i) - padding, staged + lane + i);
