@@ -12,6 +12,9 @@ public sealed class FloatMathTests
     public void ExpIsAccurate() => Check<ExpOp>(Math.Exp, 2);
 
     [Fact]
+    public void LogIsAccurate() => Check<LogOfMagnitudeOp>(x => Math.Log(Math.Abs(x)), 2);
+
+    [Fact]
     public void TanhIsAccurate() => Check<TanhOp>(Math.Tanh, 3);
 
     [Fact]
@@ -27,6 +30,14 @@ public sealed class FloatMathTests
         Assert.Equal(float.PositiveInfinity, Eval<ExpOp>(float.PositiveInfinity));
         Assert.Equal(float.PositiveInfinity, Eval<ExpOp>(88.8f));
         Assert.Equal(float.Epsilon, Eval<ExpOp>(-103.2f));
+        Assert.Equal(float.NegativeInfinity, Eval<LogOp>(0f));
+        Assert.Equal(float.NegativeInfinity, Eval<LogOp>(-0f));
+        Assert.Equal(float.PositiveInfinity, Eval<LogOp>(float.PositiveInfinity));
+        Assert.Equal(-103.278929f, Eval<LogOp>(float.Epsilon));
+        Assert.Equal(0f, Eval<LogOp>(1f));
+        Assert.True(float.IsNaN(Eval<LogOp>(-1e-40f)));
+        Assert.True(float.IsNaN(Eval<LogOp>(float.NegativeInfinity)));
+        Assert.True(float.IsNaN(Eval<LogOp>(float.NaN)));
         Assert.Equal(1f, Eval<TanhOp>(float.PositiveInfinity));
         Assert.Equal(-1f, Eval<TanhOp>(float.NegativeInfinity));
         Assert.Equal(0f, Eval<SigmoidOp>(float.NegativeInfinity));
@@ -73,18 +84,11 @@ public sealed class FloatMathTests
             }
     }
 
-    private readonly struct ExpOp : IActivationOp<ExpOp>
+    private readonly struct LogOfMagnitudeOp : IActivationOp<LogOfMagnitudeOp>
     {
-        public static ExpOp Create(Activation activation) => default;
+        public static LogOfMagnitudeOp Create(Activation activation) => default;
 
-        public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Exp(x);
-    }
-
-    private readonly struct ErfOp : IActivationOp<ErfOp>
-    {
-        public static ErfOp Create(Activation activation) => default;
-
-        public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Erf(x);
+        public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Log(Vec.Abs(x));
     }
 
     private static float[] MakePoints()

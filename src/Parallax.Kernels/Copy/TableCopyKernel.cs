@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -53,6 +54,7 @@ public sealed unsafe class TableCopyKernel : UnitKernel
         return new TableCopyKernel(name, elementBytes, fillInput, fillValue, [.. axes], start, itemBytes);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void RunUnits(long first, long end, in KernelArgs args)
     {
         byte* source = args.Input<byte>(0) + start, target = args.Output<byte>(0) + first * rowBytes;
@@ -73,6 +75,7 @@ public sealed unsafe class TableCopyKernel : UnitKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private long Offset(long row)
     {
         long offset = 0;
@@ -88,6 +91,7 @@ public sealed unsafe class TableCopyKernel : UnitKernel
 
     private void Fill(byte* value, byte* target, long items) => ElementMoves.Fill(elementBytes, value, target, items * (itemBytes / elementBytes));
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void CopyRuns(byte* source, byte* fill, byte* target)
     {
         foreach (Run run in runs)
@@ -110,6 +114,7 @@ public sealed unsafe class TableCopyKernel : UnitKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void GatherOf<T>(byte* source, byte* fill, byte* target) where T : unmanaged
     {
         for (int i = 0; i < columns.Length; i++)
@@ -121,6 +126,7 @@ public sealed unsafe class TableCopyKernel : UnitKernel
     }
 
     /// <summary>Writes each element two times: the rows of a twofold enlargement.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Twice(uint* source, ulong* target, long count)
     {
         long i = 0;

@@ -46,6 +46,40 @@ public static class FloatMath
         return V.Select(V.Less(x, limit), default, ExpWithin(V.Max(limit, x)));
     }
 
+    /// <summary>The natural logarithm: NaN below zero, -infinity of zero.</summary>
+    [MethodImpl(Inline)]
+    public static V Log<V>(V x) where V : struct, IVec<V>
+    {
+        // Subnormal numbers are made normal: 2^24 of them.
+        V isSmall = V.Less(x, V.Create(1.17549435e-38f)), scaled = V.Select(isSmall, x * V.Create(16777216f), x);
+        // x = 2^n (1 + r), 1 + r between the square roots of a half and of two.
+        V root = V.Create(0.70710678f), n = V.ShiftRightBits(V.SubtractBits(scaled, root), 23);
+        V r = V.SubtractBits(scaled, V.ShiftLeftBits(n, 23)) - V.Create(1f);
+        V magic = V.Create(Magic), exponent = V.AddBits(n, magic) - magic - V.And(isSmall, V.Create(24f));
+        // ln 2 in two parts, of which multiples of the first are exact.
+        V log = V.MultiplyAdd(exponent, V.Create(-2.12194440e-4f), LogOnePlusRest(r));
+        log = V.MultiplyAdd(exponent, V.Create(0.693359375f), r + log);
+        // What is not between zero and infinity stays infinite or NaN, or becomes it.
+        V isPositive = V.Less(default, x), rest = V.Select(isPositive, x, V.Select(V.Less(x, default), V.Create(float.NaN), x + V.Create(float.NegativeInfinity)));
+        return V.Select(V.And(isPositive, V.Less(x, V.Create(float.PositiveInfinity))), log, rest);
+    }
+
+    /// <summary>log(1 + r) - r of r in [-0.3, 0.42], by the polynomial of Cephes' logf.</summary>
+    [MethodImpl(Inline)]
+    internal static V LogOnePlusRest<V>(V r) where V : struct, IVec<V>
+    {
+        V square = r * r, p = V.Create(7.0376836292e-2f);
+        p = V.MultiplyAdd(p, r, V.Create(-1.1514610310e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(1.1676998740e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(-1.2420140846e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(1.4249322787e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(-1.6668057665e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(2.0000714765e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(-2.4999993993e-1f));
+        p = V.MultiplyAdd(p, r, V.Create(3.3333331174e-1f));
+        return V.MultiplyAdd(p, r * square, square * V.Create(-0.5f));
+    }
+
     /// <summary>1 / (1 + e^-x), accurate in both tails.</summary>
     [MethodImpl(Inline)]
     public static V Sigmoid<V>(V x) where V : struct, IVec<V>

@@ -11,6 +11,48 @@ public readonly struct ExpOp : IActivationOp<ExpOp>
     public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Exp(x);
 }
 
+/// <summary>The natural logarithm.</summary>
+public readonly struct LogOp : IActivationOp<LogOp>
+{
+    public static LogOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Log(x);
+}
+
+public readonly struct SqrtOp : IActivationOp<SqrtOp>
+{
+    public static SqrtOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => V.Sqrt(x);
+}
+
+/// <summary>1 / x</summary>
+public readonly struct ReciprocalOp : IActivationOp<ReciprocalOp>
+{
+    public static ReciprocalOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => V.Create(1f) / x;
+}
+
+public readonly struct AbsOp : IActivationOp<AbsOp>
+{
+    public static AbsOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => Vec.Abs(x);
+}
+
+public readonly struct NegateOp : IActivationOp<NegateOp>
+{
+    public static NegateOp Create(Activation activation) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public V Apply<V>(V x) where V : struct, IVec<V> => Vec.Negate(x);
+}
+
 public readonly struct ErfOp : IActivationOp<ErfOp>
 {
     public static ErfOp Create(Activation activation) => default;
@@ -46,23 +88,13 @@ public readonly struct SoftplusOp : IActivationOp<SoftplusOp>
     public V Apply<V>(V x) where V : struct, IVec<V> =>
         V.Select(V.Less(x, default), default, x) + LogOnePlus(FloatMath.Exp(Vec.Negate(Vec.Abs(x))));
 
-    /// <summary>log(1 + u) of u in [0, 1], by the polynomial of Cephes' logf, whose argument is kept exact near zero.</summary>
+    /// <summary>log(1 + u) of u in [0, 1], whose argument is kept exact near zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V LogOnePlus<V>(V u) where V : struct, IVec<V>
     {
         V one = V.Create(1f), upper = V.Less(V.Create(0.41421356f), u);
         V x = V.Select(upper, (u - one) * V.Create(0.5f), u);
-        V z = x * x;
-        V p = V.Create(7.0376836292e-2f);
-        p = V.MultiplyAdd(p, x, V.Create(-1.1514610310e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(1.1676998740e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(-1.2420140846e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(1.4249322787e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(-1.6668057665e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(2.0000714765e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(-2.4999993993e-1f));
-        p = V.MultiplyAdd(p, x, V.Create(3.3333331174e-1f));
-        V log = V.MultiplyAdd(p, x * z, V.MultiplyAdd(z, V.Create(-0.5f), x));
+        V log = x + FloatMath.LogOnePlusRest(x);
         return log + V.And(upper, V.Create(0.69314718f));
     }
 }

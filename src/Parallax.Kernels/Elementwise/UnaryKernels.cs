@@ -26,7 +26,12 @@ public static class UnaryKernels
     {
         UnaryRow<float, float>? row = function switch
         {
+            UnaryFunction.Abs => FloatRow.Of(new AbsOp()),
+            UnaryFunction.Neg => FloatRow.Of(new NegateOp()),
+            UnaryFunction.Sqrt => FloatRow.Of(new SqrtOp()),
+            UnaryFunction.Reciprocal => FloatRow.Of(new ReciprocalOp()),
             UnaryFunction.Exp => FloatRow.Of(new ExpOp()),
+            UnaryFunction.Log => FloatRow.Of(new LogOp()),
             UnaryFunction.Erf => FloatRow.Of(new ErfOp()),
             UnaryFunction.Relu => FloatRow.Of(new ReluOp()),
             UnaryFunction.LeakyRelu => FloatRow.Of(new LeakyReluOp(alpha)),

@@ -62,6 +62,7 @@ internal sealed unsafe class ReduceKernel<T, TReduction> : Kernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunUnit(long unit, long begin, long end, T* input, T* output, in KernelArgs args, bool finish)
     {
         if (layout.InnerReduced)
@@ -150,6 +151,7 @@ internal sealed unsafe class LogSumExpKernel<T> : Kernel where T : unmanaged, IN
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private double Compute(T* start)
     {
         long run = layout.InnerReduced ? layout.Inner : 1;

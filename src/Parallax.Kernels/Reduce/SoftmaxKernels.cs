@@ -61,8 +61,7 @@ public static class SoftmaxKernels
 
 internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged, IFloatingPointIeee754<T> where TRun : struct, ISoftmaxRun<T>
 {
-    // Narrow inner runs are gathered and scattered; wide ones are computed side by side.
-    private const int ColumnCount = 256, NarrowInner = 16;
+    private const int ColumnCount = 256;
 
     private readonly SoftmaxKind function;
     private readonly long outer, inner, chunks, unitsPerBlock;
@@ -72,7 +71,7 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
     internal SoftmaxKernel(SoftmaxKind function, long outer, long count, long inner)
     {
         (this.function, this.outer, this.count, this.inner) = (function, outer, checked((int)count), inner);
-        across = inner >= NarrowInner && function != SoftmaxKind.Hardmax;
+        across = TRun.Lanes > 1 && inner >= TRun.Lanes && function != SoftmaxKind.Hardmax;
         chunks = across ? (inner + ColumnCount - 1) / ColumnCount : inner;
         unitsPerBlock = Math.Max(1, 8192 / Math.Max(1, count * (across ? Math.Min(inner, ColumnCount) : 1)));
     }
@@ -81,7 +80,7 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
 
     public override int BlockCount(int phase) => count == 0 ? 0 : (int)((outer * chunks + unitsPerBlock - 1) / unitsPerBlock);
 
-    public override long WorkerScratchBytes => across ? 3 * ColumnCount * sizeof(T) : inner > 1 ? (long)count * sizeof(T) : 0;
+    public override long WorkerScratchBytes => inner > 1 ? (long)count * sizeof(T) : 0;
 
     // In place: a strided or whole run is read before it is written, and belongs to one unit.
     public override bool CanRunInPlace(int input) => input == 0;
@@ -98,39 +97,25 @@ internal sealed unsafe class SoftmaxKernel<T, TRun> : Kernel where T : unmanaged
             long start = o * count * inner + chunk * (across ? ColumnCount : 1);
             T* x = args.Input<T>(0) + start, y = args.Output<T>(0) + start;
             if (inner == 1) TRun.Run(function, x, y, count);
-            else if (across) Across(x, y, (int)Math.Min(ColumnCount, inner - chunk * ColumnCount), (T*)args.WorkerScratch);
+            else if (across) Columns(x, y, (int)Math.Min(ColumnCount, inner - chunk * ColumnCount), (T*)args.WorkerScratch);
             else Strided(x, y, (T*)args.WorkerScratch);
         }
     }
 
+    /// <summary>Neighbouring runs side by side, the last, which fill no vector, one by one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Columns(T* x, T* y, int width, T* run)
+    {
+        int column = 0;
+        for (; column <= width - TRun.Lanes; column += TRun.Lanes) TRun.RunLanes(function, x + column, y + column, count, (nint)inner);
+        for (; column < width; column++) Strided(x + column, y + column, run);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Strided(T* x, T* y, T* run)
     {
         for (int i = 0; i < count; i++) run[i] = x[i * inner];
         TRun.Run(function, run, run, count);
         for (int i = 0; i < count; i++) y[i * inner] = run[i];
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Across(T* x, T* y, int width, T* scratch)
-    {
-        Span<T> largest = new(scratch, width), sum = new(scratch + ColumnCount, width), temp = new(scratch + 2 * ColumnCount, width);
-        new ReadOnlySpan<T>(x, width).CopyTo(largest);
-        for (long i = 1; i < count; i++) TensorPrimitives.Max(largest, new ReadOnlySpan<T>(x + i * inner, width), largest);
-        sum.Clear();
-        for (long i = 0; i < count; i++)
-        {
-            Span<T> row = new(y + i * inner, width), exponentials = function == SoftmaxKind.Softmax ? row : temp;
-            TensorPrimitives.Subtract(new ReadOnlySpan<T>(x + i * inner, width), largest, row);
-            TensorPrimitives.Exp(row, exponentials);
-            TensorPrimitives.Add(sum, exponentials, sum);
-        }
-        if (function == SoftmaxKind.LogSoftmax) TensorPrimitives.Log<T>(sum, sum);
-        else TensorPrimitives.Reciprocal<T>(sum, sum);
-        for (long i = 0; i < count; i++)
-        {
-            Span<T> row = new(y + i * inner, width);
-            if (function == SoftmaxKind.LogSoftmax) TensorPrimitives.Subtract(row, sum, row);
-            else TensorPrimitives.Multiply(row, sum, row);
-        }
     }
 }
