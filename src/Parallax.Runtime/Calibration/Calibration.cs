@@ -11,10 +11,10 @@ public sealed record CalibrationOptions
     public int Workers { get; init; } = Processor.PhysicalCores;
 
     /// <summary>About how long the measurements may take in all.</summary>
-    public double Seconds { get; init; } = 180;
+    public double Seconds { get; init; } = 240;
 
     /// <summary>Rounds of the sequence of problems: each has every kind of operator.</summary>
-    public int Rounds { get; init; } = 60;
+    public int Rounds { get; init; } = 80;
 
     /// <summary>Of the problems and of the training.</summary>
     public int Seed { get; init; } = 1;

@@ -49,6 +49,8 @@ internal sealed record CalibrationProblem(Op Op, int DataInputs, params long[][]
 
     internal static SpatialWindow Window(long kernel, long stride, long pad) => new([kernel, kernel], [stride, stride], [], [pad, pad, pad, pad]);
 
+    internal static SpatialWindow SignalWindow(long kernel, long stride, long pad) => new([kernel], [stride], [], [pad, pad]);
+
     /// <summary>By class, the problems that speak for it.</summary>
     /// <param name="scale">Enlarges each, so that many workers find work.</param>
     internal static IEnumerable<(OpClass Class, CalibrationProblem Problem)> All(long scale) =>

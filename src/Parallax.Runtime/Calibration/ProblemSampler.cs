@@ -17,7 +17,7 @@ internal static class ProblemSampler
     private static readonly Func<Draw, CalibrationProblem>[] Round =
     [
         Linear, OneTap, SeveralTaps, Depthwise, Batched, Elementwise, Linear, FewRows, SeveralTaps, AttentionHeads, Concatenation, Linear, Transcendental, SeveralTaps,
-        OneTap, SoftmaxRows, Norm, FewRows, Depthwise, Transposed, Pooling, SeveralTaps, Reduction, Interpolation, Cut, Elementwise, Batched, Rows,
+        OneTap, SoftmaxRows, Norm, FewRows, Depthwise, Transposed, Pooling, SeveralTaps, Reduction, Interpolation, Cut, Elementwise, Batched, Rows, Signal, OneTap, SeveralTaps, Linear,
     ];
 
     /// <summary>Problems of a round of the sequence.</summary>
@@ -52,7 +52,7 @@ internal static class ProblemSampler
         return problem.Op switch
         {
             MatMul or Gemm => (double)Shape.Count(a) * problem.Inputs[1][^1],
-            Conv conv => (double)a[0] * a[2] * a[3] / conv.Window.Stride(0) / conv.Window.Stride(1) * Shape.Count(problem.Inputs[1]),
+            Conv conv => a[2..].Select((extent, axis) => (double)extent / conv.Window.Stride(axis)).Aggregate((double)a[0] * Shape.Count(problem.Inputs[1]), (product, extent) => product * extent),
             Attention => 2.0 * Shape.Count(a) * problem.Inputs[1][^2],
             _ => 0,
         };
@@ -85,6 +85,14 @@ internal static class ProblemSampler
         long inputs = draw.Extent(3, 768), extent = draw.Extent(4, 224);
         return new(new Conv(CalibrationProblem.Window(kernel, draw.OneOf(1, 1, 1, 2), kernel / 2)) { Activation = draw.Activation() }, 1,
             [1, inputs, extent, extent], [draw.Extent(8, 768), inputs, kernel, kernel]);
+    }
+
+    /// <summary>A convolution along one axis.</summary>
+    private static CalibrationProblem Signal(Draw draw)
+    {
+        long inputs = draw.Extent(8, 768), kernel = draw.OneOf(3, 3, 5, 7);
+        return new(new Conv(CalibrationProblem.SignalWindow(kernel, draw.OneOf(1, 1, 2), kernel / 2)) { Activation = draw.Activation() }, 1,
+            [1, inputs, draw.Extent(64, 4096)], [draw.Extent(8, 768), inputs, kernel]);
     }
 
     private static CalibrationProblem Depthwise(Draw draw)
