@@ -11,10 +11,10 @@ namespace Parallax.Kernels;
 public sealed unsafe class IntegerMicroKernel
 {
     private readonly int[] heights;
-    private readonly delegate*<nint, byte*, byte*, int*, void>[] tiles;
+    private readonly delegate*<nint, byte*, byte*, int, int*, nint, void>[] tiles;
 
     internal IntegerMicroKernel(
-        string name, VecWidth width, bool isSupported, int group, int[] heights, delegate*<nint, byte*, byte*, int*, void>[] tiles)
+        string name, VecWidth width, bool isSupported, int group, int[] heights, delegate*<nint, byte*, byte*, int, int*, nint, void>[] tiles)
     {
         Name = name;
         Width = width;
@@ -48,7 +48,7 @@ public sealed unsafe class IntegerMicroKernel
     /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
     internal int HeightFor(int rows) => heights[IndexFor(rows)];
 
-    internal delegate*<nint, byte*, byte*, int*, void> TileFor(int rows) => tiles[IndexFor(rows)];
+    internal delegate*<nint, byte*, byte*, int, int*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
 
     /// <summary>Lanes that panels take for this many rows or columns, padding of the last panel included.</summary>
     internal int PaddedLanes(int lanes, bool isLeft)
@@ -79,12 +79,12 @@ public static unsafe class IntegerCatalog
 {
     public static IReadOnlyList<IntegerMicroKernel> Entries { get; } =
     [
-        new("gemm_i8_4x16_v256vnni", VecWidth.V256, Vec256.IsSupported && AvxVnni.IsSupported, 4, [1, 4],
-            [&IntegerTiles.Rows1<Quads256>, &IntegerTiles.Rows4<Quads256>]),
+        new("gemm_i8_6x16_v256vnni", VecWidth.V256, Vec256.IsSupported && AvxVnni.IsSupported, 4, [1, 2, 4, 6],
+            [&IntegerTiles.Rows1<Quads256>, &IntegerTiles.Rows2<Quads256>, &IntegerTiles.Rows4<Quads256>, &IntegerTiles.Rows6<Quads256>]),
         new("gemm_i8_8x32_v512pairs", VecWidth.V512, Vec512.IsSupported && Avx512BW.IsSupported, 2, [1, 4, 8],
             [&IntegerTiles.Rows1<Pairs512>, &IntegerTiles.Rows4<Pairs512>, &IntegerTiles.Rows8<Pairs512>]),
-        new("gemm_i8_4x16_v256pairs", VecWidth.V256, Vec256.IsSupported, 2, [1, 4],
-            [&IntegerTiles.Rows1<Pairs256>, &IntegerTiles.Rows4<Pairs256>]),
+        new("gemm_i8_6x16_v256pairs", VecWidth.V256, Vec256.IsSupported, 2, [1, 2, 4, 6],
+            [&IntegerTiles.Rows1<Pairs256>, &IntegerTiles.Rows2<Pairs256>, &IntegerTiles.Rows4<Pairs256>, &IntegerTiles.Rows6<Pairs256>]),
         new("gemm_i8_8x8_v128dot", VecWidth.V128, Vec128.IsSupported && Dp.IsSupported, 4, [1, 4, 8],
             [&IntegerTiles.Rows1<Quads128>, &IntegerTiles.Rows4<Quads128>, &IntegerTiles.Rows8<Quads128>]) { RightIsSigned = true },
         new("gemm_i8_4x8_v128pairs", VecWidth.V128, Vec128.IsSupported, 2, [1, 4],

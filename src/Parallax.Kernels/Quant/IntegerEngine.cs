@@ -31,17 +31,23 @@ internal unsafe struct IntegerOperands
 }
 
 /// <summary>
-/// One exact product of 8-bit matrices, cut into blocks. A block packs what is not packed and visits every tile; what zero points add to the sums of
-/// factors, <c>(a - za)(b - zb) = ab - zb sum(a) - za (sum(b) - K zb)</c> summed over the depth, is put right tile by tile, before the tile is requantized.
+/// One exact product of 8-bit matrices, cut into blocks. A block takes strips of columns, packs what is not packed of them, and visits every tile; what zero points add to the sums of
+/// factors, <c>(a - za)(b - zb) = ab - zb sum(a) - za (sum(b) - K zb)</c> summed over the depth, is put right as soon as the tiles above one another in a strip are summed, before they are requantized.
 /// </summary>
 internal sealed unsafe class IntegerEngine
 {
     private const long MinBlockWork = 1 << 20;
-    private const int WantedBlocks = 24, MinBlockRows = 64;
+    private const int WantedBlocks = 24, MinBlockRows = 64, MinBlockColumns = 128;
+
+    /// <summary>Bytes of the panels of a strip, which all rows of a block come by: they stay in the first-level cache or near it.</summary>
+    private const int StripBytes = 1 << 15;
+
+    /// <summary>Tiles of a strip.</summary>
+    private const int MinStripTiles = 2, MaxStripTiles = 16;
 
     private readonly IntegerMicroKernel entry;
     private readonly QuantizedTypes types;
-    private readonly int m, n, k, groups, mBlock, nBlock;
+    private readonly int m, n, k, groups, mBlock, nBlock, stripColumns;
     private readonly int aFlip, bFlip;
     private readonly bool packsLeft, packsRight, columnsDiffer;
 
@@ -58,6 +64,8 @@ internal sealed unsafe class IntegerEngine
         packsLeft = !leftIsPacked;
         packsRight = !rightIsPacked;
         (mBlock, nBlock) = Cut(products);
+        int strip = Math.Clamp(StripBytes / Math.Max(1, PanelBytes), MinStripTiles, MaxStripTiles);
+        stripColumns = Math.Min(strip, Panels(Math.Max(1, nBlock), entry.NR)) * entry.NR;
         MBlocks = (m + mBlock - 1) / mBlock;
         NBlocks = (n + nBlock - 1) / nBlock;
     }
@@ -67,6 +75,9 @@ internal sealed unsafe class IntegerEngine
     internal int NBlocks { get; }
 
     internal long WorkerScratchBytes => Scratch.Bytes(this);
+
+    /// <summary>Of one panel of right factors.</summary>
+    private int PanelBytes => 4 * groups * entry.NR;
 
     internal void RunBlock<TRows>(int block, in IntegerOperands operands, TRows source, in KernelArgs args) where TRows : struct, IByteRows
     {
@@ -78,16 +89,16 @@ internal sealed unsafe class IntegerEngine
         bool anyLeftZero = FindRowTerms(operands, scratch, row, rows, leftSums, args);
         if (anyLeftZero && packsRight) FillOnes(scratch.Ones);
         Requantizer requantizer = types.Requantizes ? types.Requantizer(args) : default;
-        for (int j = 0; j < columns; j += entry.NR)
+        for (int j = 0; j < columns; j += stripColumns)
         {
-            int valid = Math.Min(entry.NR, columns - j);
+            int valid = Math.Min(stripColumns, columns - j);
             byte* right = Right(operands, scratch, source, column + j, valid);
             FindColumnTerms(operands, scratch, right, column + j, valid, anyLeftZero, args);
             for (int i = 0; i < rows; i += entry.MR)
             {
                 int height = Math.Min(entry.MR, rows - i);
                 byte* left = operands.PackedA is { } packed ? packed.Panel(operands.PackedAIndex, row + i) : scratch.Left + (nint)i * groups * 4;
-                entry.TileFor(height)(groups, left, right, scratch.Sums);
+                entry.TileFor(height)(groups, left, right, Panels(valid, entry.NR), scratch.Sums, stripColumns);
                 Finish(operands, scratch, requantizer, leftSums + i, i, height, row + i, column + j, valid, anyLeftZero, args);
             }
         }
@@ -104,24 +115,31 @@ internal sealed unsafe class IntegerEngine
         }
     }
 
+    /// <summary>The panels of a strip.</summary>
     private byte* Right<TRows>(in IntegerOperands operands, in Scratch scratch, TRows source, int column, int columns) where TRows : struct, IByteRows
     {
         if (operands.PackedB is { } packed) return packed.Panel(0, column);
+        byte* panel = scratch.Right;
+        for (int j = 0; j < columns; j += entry.NR, panel += PanelBytes) PackRight(panel, scratch, source, column + j, Math.Min(entry.NR, columns - j));
+        return scratch.Right;
+    }
+
+    private void PackRight<TRows>(byte* panel, in Scratch scratch, TRows source, int column, int columns) where TRows : struct, IByteRows
+    {
         source.Begin(column, columns);
         if (source.StrideFor(columns) is var stride and not 0)
         {
-            IntegerPanels.Interleave(entry, scratch.Right, source.Row(0, column, columns, scratch.Rows), stride, k, bFlip);
-            return scratch.Right;
+            IntegerPanels.Interleave(entry, panel, source.Row(0, column, columns, scratch.Rows), stride, k, bFlip);
+            return;
         }
         byte** rows = stackalloc byte*[4];
-        for (int g = 0; g < groups; g++)
+        for (int g = 0; g < groups; g++, panel += 4 * entry.NR)
         {
             for (int i = 0; i < entry.Group; i++)
                 // Left factors behind the last depth are zero: any row will do.
                 rows[i] = source.Row(Math.Min(g * entry.Group + i, k - 1), column, columns, scratch.Rows + i * entry.NR);
-            IntegerPanels.Interleave(entry, scratch.Right + (nint)g * entry.NR * 4, rows, bFlip);
+            IntegerPanels.Interleave(entry, panel, rows, bFlip);
         }
-        return scratch.Right;
     }
 
     /// <summary>What is added to each row, and how it is scaled. Whether a row's zero point is not 0.</summary>
@@ -129,21 +147,16 @@ internal sealed unsafe class IntegerEngine
     {
         QuantizedInputs inputs = types.Inputs;
         int parameter = operands.ParameterRow + row, bZero = types.BZeroPerColumn ? 0 : Zero(args, inputs.BZero, isLeft: false, bFlip, 0);
+        int zero = Zero(args, inputs.AZero, isLeft: true, aFlip, 0);
         bool any = false;
         for (int i = 0; i < rows; i++)
         {
-            int zero = Zero(args, inputs.AZero, isLeft: true, aFlip, types.AZeroPerRow ? parameter + i : 0);
+            if (types.AZeroPerRow) zero = Zero(args, inputs.AZero, isLeft: true, aFlip, parameter + i);
             any |= zero != 0;
             scratch.LeftZeros[i] = zero;
             scratch.RowAddends[i] = -bZero * leftSums[i];
         }
-        if (!types.Requantizes || columnsDiffer) return any;
-        double yScale = types.YScale(args);
-        for (int i = 0; i < rows; i++)
-        {
-            double scale = types.ProductScale(args, parameter + i, 0);
-            scratch.RowScales[i] = new RowScale(scratch.RowAddends[i], scale / yScale, types.Bias(args, parameter + i, scale) / yScale);
-        }
+        if (types.Requantizes && !columnsDiffer) types.FindRowScales(args, parameter, rows, scratch.RowAddends, scratch.RowScales);
         return any;
     }
 
@@ -154,7 +167,7 @@ internal sealed unsafe class IntegerEngine
         if (columnsDiffer && !types.AScalePerRow) FindColumnFactors(scratch, 0, column, columns, args);
         if (!anyLeftZero && !types.BZeroPerColumn) return;
         int* sums = operands.PackedB is { } packed ? packed.Sums(0, column) : scratch.RightSums;
-        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, right, scratch.RightSums);
+        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, right, Panels(columns, entry.NR), scratch.RightSums, stripColumns);
         for (int j = 0; j < columns; j++)
         {
             int zero = Zero(args, inputs.BZero, isLeft: false, bFlip, types.BZeroPerColumn ? column + j : 0);
@@ -167,7 +180,7 @@ internal sealed unsafe class IntegerEngine
         in IntegerOperands operands, in Scratch scratch, in Requantizer requantizer, int* leftSums, int inBlock, int rows, int row, int column, int columns, bool anyLeftZero, in KernelArgs args)
     {
         int* sums = scratch.Sums;
-        nint stride = entry.NR, at = row * operands.YRowStride + column;
+        nint stride = stripColumns, at = row * operands.YRowStride + column;
         for (int i = 0; i < rows && (anyLeftZero || types.BZeroPerColumn); i++)
         {
             if (anyLeftZero) AddMultiple(sums + i * stride, scratch.RightTerms, -scratch.LeftZeros[inBlock + i], columns);
@@ -220,16 +233,18 @@ internal sealed unsafe class IntegerEngine
             else ((short*)ones)[i] = 1;
     }
 
-    /// <summary>Whole rows reuse a packed panel best; blocks are halved until there is work for many workers or they would be too small.</summary>
+    /// <summary>
+    /// Whole rows reuse a packed panel best, and whole strips what is computed once for a row of a block; blocks are halved, first down to strips and some rows, until there is work for many workers or they would be too small.
+    /// </summary>
     private (int M, int N) Cut(long products)
     {
         int rows = Math.Max(1, Panels(packsLeft ? Math.Min(m, 4 * MinBlockRows) : m, entry.MR)), columns = Math.Max(1, Panels(Math.Min(n, 1024), entry.NR));
         while (products * Panels(m, rows * entry.MR) * Panels(n, columns * entry.NR) < WantedBlocks)
         {
             long work = Math.Max((long)Math.Min(m, rows * entry.MR), 16) * Math.Min(n, columns * entry.NR) * k;
-            bool canHalveRows = rows * entry.MR > MinBlockRows;
+            bool canHalveRows = rows * entry.MR > MinBlockRows, isWide = columns * entry.NR > MinBlockColumns;
             if (work < 2 * MinBlockWork || (columns <= 1 && !canHalveRows)) break;
-            if (columns > 1) columns = (columns + 1) / 2;
+            if (isWide || !canHalveRows) columns = (columns + 1) / 2;
             else rows = (rows + 1) / 2;
         }
         return (rows * entry.MR, columns * entry.NR);
@@ -250,8 +265,8 @@ internal sealed unsafe class IntegerEngine
         {
             byte* next = start;
             IntegerMicroKernel entry = engine.entry;
-            int rows = engine.mBlock, columns = entry.NR;
-            Sums = (int*)Take(ref next, 4L * entry.MR * columns);
+            int rows = engine.mBlock, columns = engine.stripColumns;
+            Sums = (int*)Take(ref next, 4L * (entry.MR * columns + Vec.LineElements));
             LeftSums = (int*)Take(ref next, 4L * rows);
             LeftZeros = (int*)Take(ref next, 4L * rows);
             RowAddends = (int*)Take(ref next, 4L * rows);
@@ -261,9 +276,9 @@ internal sealed unsafe class IntegerEngine
             RightTerms = (int*)Take(ref next, 4L * columns);
             ColumnFactors = (double*)Take(ref next, 8L * columns);
             ColumnBiases = (double*)Take(ref next, 8L * columns);
-            Rows = Take(ref next, 4L * columns);
+            Rows = Take(ref next, 4L * entry.NR);
             Ones = Take(ref next, 4L * engine.groups);
-            Right = Take(ref next, engine.packsRight ? 4L * engine.groups * columns : 0);
+            Right = Take(ref next, engine.packsRight ? (long)engine.PanelBytes * (columns / entry.NR) : 0);
             Left = Take(ref next, engine.packsLeft ? 4L * engine.groups * entry.PaddedLanes(Math.Min(rows, engine.m), isLeft: true) : 0);
             end = next;
         }

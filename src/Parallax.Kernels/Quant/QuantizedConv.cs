@@ -16,7 +16,7 @@ internal sealed unsafe class QuantizedConv : Kernel
     private readonly IntegerMicroKernel entry;
     private readonly IntegerEngine engine;
     private readonly PaddedInput? padded;
-    private readonly int channelElements, channelsPerBlock, depth;
+    private readonly int channelElements, channelsPerBlock, depth, inputPlane, outputPlane;
     private readonly int[] offsets = [];
     private readonly WindowAxis[] axes = [];
 
@@ -26,9 +26,9 @@ internal sealed unsafe class QuantizedConv : Kernel
         this.problem = problem;
         this.types = types;
         this.entry = entry;
-        depth = problem.Depth;
+        (depth, inputPlane, outputPlane) = (problem.Depth, problem.InputPlane, problem.OutputPlane);
         this.weights = weights?.AddReference(entry, isLeft: true, problem.GroupOutputs, depth, problem.Groups);
-        engine = new IntegerEngine(entry, types, problem.GroupOutputs, problem.OutputPlane, depth, (long)problem.Batch * problem.Groups, weights is not null, rightIsPacked: false, biasPerColumn: false);
+        engine = new IntegerEngine(entry, types, problem.GroupOutputs, outputPlane, depth, (long)problem.Batch * problem.Groups, weights is not null, rightIsPacked: false, biasPerColumn: false);
         if (problem.IsPointwise) return;
         axes = problem.ThreeAxes;
         padded = PaddedInput.For(axes);
@@ -76,7 +76,7 @@ internal sealed unsafe class QuantizedConv : Kernel
         var rows = new ByteRows(types.Inputs.BZero < 0 ? (byte)0 : *args.Input<byte>(types.Inputs.BZero));
         int end = Math.Min(Channels, (block + 1) * channelsPerBlock);
         for (int channel = block * channelsPerBlock; channel < end; channel++)
-            form.Copy(input + (nint)channel * problem.InputPlane, args.Scratch + (nint)channel * channelElements, 0, form.Rows, rows);
+            form.Copy(input + (nint)channel * inputPlane, args.Scratch + (nint)channel * channelElements, 0, form.Rows, rows);
     }
 
     private void Multiply(int block, in KernelArgs args)
@@ -91,14 +91,14 @@ internal sealed unsafe class QuantizedConv : Kernel
             AColumnStride = 1,
             PackedA = weights,
             PackedAIndex = group,
-            Y = args.Output<byte>(0) + ((nint)image * problem.OutputChannels + group * problem.GroupOutputs) * problem.OutputPlane * (types.Requantizes ? 1 : sizeof(int)),
-            YRowStride = problem.OutputPlane,
+            Y = args.Output<byte>(0) + ((nint)image * problem.OutputChannels + group * problem.GroupOutputs) * outputPlane * (types.Requantizes ? 1 : sizeof(int)),
+            YRowStride = outputPlane,
             ParameterRow = group * problem.GroupOutputs,
         };
         var engineArgs = new KernelArgs(args, args.WorkerScratch + RunBytes);
         if (padded is null)
         {
-            engine.RunBlock(part, operands, new StridedRows(args.Input<byte>(types.Inputs.B) + channel * problem.InputPlane, problem.InputPlane, 1, entry.NR), engineArgs);
+            engine.RunBlock(part, operands, new StridedRows(args.Input<byte>(types.Inputs.B) + channel * inputPlane, inputPlane, 1, entry.NR), engineArgs);
             return;
         }
         fixed (int* taps = offsets)

@@ -9,19 +9,29 @@ namespace Parallax.Kernels;
 /// </summary>
 internal sealed unsafe class QuantizedDepthwise : Kernel
 {
-    private const int TileElements = 1 << 13, MaxTaps = (1 << 24) / (255 * 255);
+    private const int TileElements = 1 << 13, MaxTaps = (1 << 24) / (255 * 255), RowsAtOnce = 4;
 
     private readonly ConvProblem problem;
     private readonly QuantizedTypes types;
     private readonly DepthwiseTiling tiling;
+    private readonly int inputPlane, outputPlane;
+    private readonly long filterBytes, paddedBytes;
+    private readonly int[] order, offsets;
+    private readonly TapChain[] chains;
     private readonly delegate*<float*, int*, float*, int, int*, int, void> slide;
-    private readonly delegate*<float*, nint, int, int*, float*, int, in Requantizer, in RowScale, byte*, int, ulong> finishRows;
+    private readonly delegate*<float*, nint, int, TapChain*, int, float*, in Requantizer, in RowScale, byte*, int, byte*, ulong> finishRows;
 
     internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth width)
     {
         this.problem = problem;
         this.types = types;
         tiling = new DepthwiseTiling(problem, TileElements);
+        (inputPlane, outputPlane) = (problem.InputPlane, problem.OutputPlane);
+        filterBytes = Vec.WholeLines(sizeof(float) * tiling.TapOffsets.Length);
+        // With space for whole vectors behind the last result's place, and for the rows that fill up the last group.
+        paddedBytes = Vec.WholeLines(sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + (RowsAtOnce - 1) * (long)tiling.Padded.RowStride + 4 * PaddedInput.Slack));
+        (order, chains) = ChainsOf(tiling.TapOffsets, tiling.Padded.RowStride);
+        offsets = [.. order.Select(tap => tiling.TapOffsets[tap])];
         Name = width == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)width}";
         slide = width switch
         {
@@ -44,35 +54,31 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => FilterBytes + PaddedBytes + sizeof(int) * (tiling.RowLength + 64L);
-
-    private long FilterBytes => Vec.WholeLines(sizeof(float) * tiling.TapOffsets.Length);
-
-    /// <summary>With space for whole vectors behind the last result's place.</summary>
-    private long PaddedBytes => Vec.WholeLines(sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + 4 * PaddedInput.Slack));
+    public override long WorkerScratchBytes => filterBytes + paddedBytes + sizeof(int) * (tiling.RowLength + 64L);
 
     public override int BlockCount(int phase) => tiling.BlockCount;
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
         (int first, int end, int firstRow) = tiling.Block(block);
-        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, args);
+        Requantizer requantizer = types.Requantizer(args);
+        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, requantizer, args);
     }
 
-    private void RunTile(int channel, int firstRow, in KernelArgs args)
+    private void RunTile(int channel, int firstRow, in Requantizer requantizer, in KernelArgs args)
     {
         QuantizedInputs inputs = types.Inputs;
         (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
         nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
-        float* filter = (float*)args.WorkerScratch, copy = (float*)(args.WorkerScratch + FilterBytes);
-        int* sums = (int*)(args.WorkerScratch + FilterBytes + PaddedBytes);
+        float* filter = (float*)args.WorkerScratch, copy = (float*)(args.WorkerScratch + filterBytes);
+        int* sums = (int*)(args.WorkerScratch + filterBytes + paddedBytes);
         ReadFilter(output, filter, args);
-        tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * problem.InputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
+        tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * inputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
         int rows = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow);
-        byte* y = args.Output<byte>(0) + (nint)channel * problem.OutputPlane + firstRow * tiling.RowLength;
-        double scale = types.ProductScale(args, output, 0), yScale = types.YScale(args);
-        var rowScale = new RowScale(0, scale / yScale, types.Bias(args, output, scale) / yScale);
-        Requantizer requantizer = types.Requantizer(args);
+        byte* y = args.Output<byte>(0) + (nint)channel * outputPlane + firstRow * tiling.RowLength;
+        int nothing = 0;
+        RowScale rowScale;
+        types.FindRowScales(args, output, 1, &nothing, &rowScale);
         for (int plane = 0; plane < tiling.Planes; plane++)
             FinishPlane(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile), rows, filter, requantizer, rowScale, sums, y + (nint)plane * tiling.Rows * tiling.RowLength);
     }
@@ -81,16 +87,17 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FinishPlane(float* data, int rows, float* filter, in Requantizer requantizer, in RowScale scale, int* sums, byte* y)
     {
-        int rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength, taps = tiling.TapOffsets.Length;
+        int rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength;
         ulong again = 0;
-        fixed (int* offsets = tiling.TapOffsets)
+        fixed (int* places = offsets)
+        fixed (TapChain* all = chains)
         {
             for (int row = 0; row < rows; row++, again >>= 1, data += rowStride, y += rowLength)
             {
                 if (row % Requantizer.MostRows == 0)
-                    again = finishRows == null ? ulong.MaxValue : finishRows(data, rowStride, Math.Min(Requantizer.MostRows, rows - row), offsets, filter, taps, requantizer, scale, y, rowLength);
+                    again = finishRows == null ? ulong.MaxValue : finishRows(data, rowStride, Math.Min(Requantizer.MostRows, rows - row), all, chains.Length, filter, requantizer, scale, y, rowLength, (byte*)sums);
                 if ((again & 1) == 0) continue;
-                slide(data, offsets, filter, taps, sums, rowLength);
+                slide(data, places, filter, offsets.Length, sums, rowLength);
                 requantizer.ExactRow(sums, scale, y, rowLength);
             }
         }
@@ -98,54 +105,75 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     private void ReadFilter(int output, float* filter, in KernelArgs args)
     {
-        byte* weights = args.Input<byte>(types.Inputs.A) + (nint)output * tiling.TapOffsets.Length;
+        byte* weights = args.Input<byte>(types.Inputs.A) + (nint)output * order.Length;
         int flip = types.ASigned ? 0x80 : 0, zero = types.Inputs.AZero < 0 ? flip : args.Input<byte>(types.Inputs.AZero)[types.AZeroPerRow ? output : 0] ^ flip;
-        for (int tap = 0; tap < tiling.TapOffsets.Length; tap++) filter[tap] = (weights[tap] ^ flip) - zero;
+        for (int i = 0; i < order.Length; i++) filter[i] = (weights[order[i]] ^ flip) - zero;
     }
 
     private static int Zero(in KernelArgs args, int input, int lane) => input < 0 ? 0 : args.Input<byte>(input)[lane];
 
     /// <summary>
-    /// Results of rows of a vector or more, four rows at once; the last vector of a row overlaps the one before it, the last rows are computed again where they are fewer. Returns a bit for each row
-    /// that <see cref="Requantizer.ExactRow"/> is needed for.
+    /// Taps below one another, as far as a row of results from each other: what one tap reads for a row the one above it reads for the next row. The order that puts the taps of a chain one behind
+    /// the other, chain by chain, and the chains.
+    /// </summary>
+    private static (int[] Order, TapChain[] Chains) ChainsOf(int[] tapOffsets, int rowStride)
+    {
+        var order = new List<int>(tapOffsets.Length);
+        var chains = new List<TapChain>();
+        foreach (int first in Enumerable.Range(0, tapOffsets.Length).OrderBy(tap => tapOffsets[tap]))
+        {
+            if (order.Contains(first)) continue;
+            int begin = order.Count;
+            for (int tap = first; tap >= 0; tap = Array.IndexOf(tapOffsets, tapOffsets[tap] + rowStride)) order.Add(tap);
+            chains.Add(new TapChain(tapOffsets[first], order.Count - begin));
+        }
+        return ([.. order], [.. chains]);
+    }
+
+    /// <summary>
+    /// Results of rows of a vector or more, four rows at once; the last vector of a row overlaps the one before it. Rows that fill up the last four are computed as well, and written to
+    /// <paramref name="spare"/>. Returns a bit for each row that <see cref="Requantizer.ExactRow"/> is needed for.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ulong FinishRows<V>(
-        float* data, nint rowStride, int rows, int* offsets, float* filter, int taps, in Requantizer requantizer, in RowScale scale, byte* y, int rowLength) where V : struct, IVec<V>
+        float* data, nint rowStride, int rows, TapChain* chains, int chainCount, float* filter, in Requantizer requantizer, in RowScale scale, byte* y, int rowLength, byte* spare) where V : struct, IVec<V>
     {
         ulong again = 0;
         requantizer.Limits(out V low, out V high, out V rounding, out V shift);
         V factor = V.Create(scale.RoughFactor), addend = V.Create(scale.RoughAddend), safe = V.Create(scale.Safe);
-        for (int row = 0; row < rows; row += 4)
+        for (int row = 0; row < rows; row += RowsAtOnce, data += RowsAtOnce * rowStride, y += RowsAtOnce * (nint)rowLength)
         {
-            int row1 = Math.Min(row + 1, rows - 1), row2 = Math.Min(row + 2, rows - 1), row3 = Math.Min(row + 3, rows - 1);
+            byte* y1 = row + 1 < rows ? y + rowLength : spare, y2 = row + 2 < rows ? y + 2 * (nint)rowLength : spare, y3 = row + 3 < rows ? y + 3 * (nint)rowLength : spare;
             V farthest0 = default, farthest1 = default, farthest2 = default, farthest3 = default;
             for (int i = 0; i < rowLength; i += V.Count)
             {
                 int at = Math.Min(i, rowLength - V.Count);
-                float* from = data + at;
+                float* weight = filter;
                 V s0 = default, s1 = default, s2 = default, s3 = default;
-                for (int tap = 0; tap < taps; tap++)
+                for (TapChain* chain = chains; chain < chains + chainCount; chain++)
                 {
-                    float* first = from + offsets[tap];
-                    V weight = V.Create(filter[tap]);
-                    s0 = V.MultiplyAdd(weight, V.Load(first + row * rowStride), s0);
-                    s1 = V.MultiplyAdd(weight, V.Load(first + row1 * rowStride), s1);
-                    s2 = V.MultiplyAdd(weight, V.Load(first + row2 * rowStride), s2);
-                    s3 = V.MultiplyAdd(weight, V.Load(first + row3 * rowStride), s3);
+                    float* from = data + at + chain->Offset;
+                    V x0 = V.Load(from), x1 = V.Load(from + rowStride), x2 = V.Load(from + 2 * rowStride);
+                    from += 3 * rowStride;
+                    for (float* end = weight + chain->Taps; weight < end; weight++, from += rowStride)
+                    {
+                        V w = V.Create(*weight), x3 = V.Load(from);
+                        s0 = V.MultiplyAdd(w, x0, s0);
+                        s1 = V.MultiplyAdd(w, x1, s1);
+                        s2 = V.MultiplyAdd(w, x2, s2);
+                        s3 = V.MultiplyAdd(w, x3, s3);
+                        (x0, x1, x2) = (x1, x2, x3);
+                    }
                 }
-                byte* to = y + at;
-                Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, to + row * (nint)rowLength, ref farthest0);
-                Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, to + row1 * (nint)rowLength, ref farthest1);
-                Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, to + row2 * (nint)rowLength, ref farthest2);
-                Requantizer.Rough(s3, factor, addend, low, high, rounding, shift, to + row3 * (nint)rowLength, ref farthest3);
+                Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, y + at, ref farthest0);
+                Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, y1 + at, ref farthest1);
+                Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, y2 + at, ref farthest2);
+                Requantizer.Rough(s3, factor, addend, low, high, rounding, shift, y3 + at, ref farthest3);
             }
-            if (!V.AllLess(farthest0, safe)) again |= 1ul << row;
-            if (!V.AllLess(farthest1, safe)) again |= 1ul << row1;
-            if (!V.AllLess(farthest2, safe)) again |= 1ul << row2;
-            if (!V.AllLess(farthest3, safe)) again |= 1ul << row3;
+            ulong apart = (V.AllLess(farthest0, safe) ? 0u : 1u) | (V.AllLess(farthest1, safe) ? 0u : 2u) | (V.AllLess(farthest2, safe) ? 0u : 4u) | (V.AllLess(farthest3, safe) ? 0u : 8u);
+            again |= apart << row;
         }
-        return again;
+        return rows == 64 ? again : again & ((1ul << rows) - 1);
     }
 
     /// <summary>Sums at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>
@@ -170,6 +198,10 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             V.Store((float*)sums + 3 * V.Count, ByteLanes.ToInts(s3));
         }
     }
+
+    /// <param name="Offset">Of the first tap, in the copy of a tile.</param>
+    /// <param name="Taps">How many.</param>
+    private readonly record struct TapChain(int Offset, int Taps);
 
     /// <summary>Rows of bytes as floats whose zero point is subtracted; padding is 0.</summary>
     private readonly struct FactorRows(int zero, bool isSigned) : IRowCopy<byte, float>

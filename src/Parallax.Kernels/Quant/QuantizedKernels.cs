@@ -16,8 +16,9 @@ public static unsafe class QuantizedKernels
     public static Kernel CreateConv(ConvProblem problem, QuantizedTypes types, PackedIntegers? weights = null, IntegerMicroKernel? entry = null)
     {
         problem.Check();
-        entry ??= IntegerCatalog.Best;
-        return UsesPackedWeights(problem, types) ? new QuantizedConv(problem, types, weights, entry) : new QuantizedDepthwise(problem, types, entry.Width);
+        return UsesPackedWeights(problem, types)
+            ? new QuantizedConv(problem, types, weights, entry ?? IntegerCatalog.Best)
+            : new QuantizedDepthwise(problem, types, entry?.Width ?? Vec.Widest);
     }
 
     /// <summary>Whether a convolution's constant weights are to be packed; otherwise they are read where they are.</summary>

@@ -79,6 +79,24 @@ public sealed record QuantizedTypes(QuantizedInputs Inputs)
         return args.Input<int>(Inputs.Bias)[lane] * (Inputs.BiasScale < 0 ? productScale : args.Input<float>(Inputs.BiasScale)[BiasScalePerLane ? lane : 0]);
     }
 
+    /// <summary>How the sums of rows become results, which have one scale for all columns and a bias for each row.</summary>
+    /// <param name="row">The first row's place among the parameters that there is one of per row.</param>
+    /// <param name="addends">What is added to the sums of each row.</param>
+    internal unsafe void FindRowScales(in KernelArgs args, int row, int rows, int* addends, RowScale* scales)
+    {
+        float* aScale = args.Input<float>(Inputs.AScale) + (AScalePerRow ? row : 0);
+        double bScale = *args.Input<float>(Inputs.BScale), yScale = YScale(args);
+        void* bias = Inputs.Bias < 0 ? null : args.Input<int>(Inputs.Bias) + row;
+        float* biasScale = Inputs.BiasScale < 0 ? null : args.Input<float>(Inputs.BiasScale) + (BiasScalePerLane ? row : 0);
+        int aStep = AScalePerRow ? 1 : 0, biasStep = BiasScalePerLane ? 1 : 0;
+        for (int i = 0; i < rows; i++)
+        {
+            double scale = aScale[i * aStep] * bScale;
+            double addend = bias == null ? 0 : BiasIsFloat ? ((float*)bias)[i] : ((int*)bias)[i] * (biasScale == null ? scale : biasScale[i * biasStep]);
+            scales[i] = new RowScale(addends[i], scale / yScale, addend / yScale);
+        }
+    }
+
     internal unsafe double YScale(in KernelArgs args) => *args.Input<float>(Inputs.YScale);
 
     internal Requantizer Requantizer(in KernelArgs args) => new QuantizedResult(Inputs.YScale, Inputs.YZero, YSigned, Low, High).Requantizer(args);
