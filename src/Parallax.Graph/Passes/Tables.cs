@@ -17,7 +17,6 @@ public sealed class OneHotToGather : IPass
         // Of a table that something else reads there would be two.
         if (graph.Constant(node.Inputs[1]) is not { DType: DType.Float32, Dims.Length: 2 } weights || !graph.HasSingleUse(node.Inputs[1])) return null;
         if (!graph.HasSingleUse(node.Inputs[0]) || graph.Producer(node.Inputs[0]) is not { } rows || weights.Dims[0] == 0) return null;
-        if (!TensorPrimitives.IsFiniteAll<float>(weights.Span<float>())) return null; // 0 times what is not finite is no zero
         var patch = new Patch(graph);
         return rows.Op switch
         {
@@ -46,8 +45,10 @@ public sealed class OneHotToGather : IPass
         return Replace(patch, node, flat, weights, copies: 1);
     }
 
-    private static Patch Replace(Patch patch, Node node, ValueId indices, Tensor weights, int copies)
+    private static Patch? Replace(Patch patch, Node node, ValueId indices, Tensor weights, int copies)
     {
+        // 0 times what is not finite is no zero. Asked last: it reads all weights.
+        if (!TensorPrimitives.IsFiniteAll<float>(weights.Span<float>())) return null;
         DType type = ((TensorFact)patch.Fact(indices)).Type;
         long length = weights.Dims[0], columns = weights.Dims[1], before = (copies - 1) * length;
         Tensor table = Tensor.Zeros(DType.Float32, [copies * length + 2, columns]);

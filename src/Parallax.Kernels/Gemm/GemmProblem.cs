@@ -83,7 +83,7 @@ public sealed record GemmProblem(int M, int N, int K)
         int m = checked((int)a[^2]), k = checked((int)a[^1]), n = checked((int)b[^1]);
         if (b[^2] != k)
             throw new InvalidModelException($"MatMul: inputs {Shape.ToString(aDims)} and {Shape.ToString(bDims)} must agree in the inner dim");
-        if (b.AsSpan(0, b.Length - 2).IndexOfAnyExcept(1L) < 0)
+        if (Shape.Count(b.AsSpan(0, b.Length - 2)) == 1)
             return new GemmProblem(checked((int)(Shape.Count(a.AsSpan(0, a.Length - 2)) * m)), n, k);
         long[] batch = Broadcast(a.AsSpan(0, a.Length - 2), b.AsSpan(0, b.Length - 2));
         return new GemmProblem(m, n, k)

@@ -160,7 +160,8 @@ public sealed unsafe class PackedMatrix : IDisposable
         ForPanels((_, values, elements) =>
         {
             var span = new ReadOnlySpan<float>(values, elements);
-            (isRound, largest) = (!mustBeExact || ShortFloats.AreRound(span), Math.Max(largest, Math.Abs(TensorPrimitives.MaxMagnitude(span))));
+            isRound = !mustBeExact || ShortFloats.AreRound(span);
+            if (isRound) largest = Math.Max(largest, Math.Abs(TensorPrimitives.MaxMagnitude(span)));
         });
         if (!isRound || ShortFloats.Scale(largest) is var scale && float.IsNaN(scale)) return null;
         var packed = new PackedMatrix(entry, isLeft: false, lanes, depth, count, scale);

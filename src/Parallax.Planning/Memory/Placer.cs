@@ -131,7 +131,7 @@ internal sealed class Placer(Lifetimes lifetimes, Conflicts conflicts, long lowe
             gapStarts[count] = offsets[neighbour];
             gapEnds[count++] = offsets[neighbour] + lifetimes.Bytes[neighbour];
         }
-        Array.Sort(gapStarts, gapEnds, 0, count);
+        SortGaps(count);
         long bytes = lifetimes.Bytes[buffer], offset = 0, best = -1, bestGap = long.MaxValue;
         for (int i = 0; i < count; i++)
         {
@@ -145,5 +145,23 @@ internal sealed class Placer(Lifetimes lifetimes, Conflicts conflicts, long lowe
             offset = Math.Max(offset, gapEnds[i]);
         }
         return best >= 0 ? best : offset;
+    }
+
+    /// <summary>Few as a rule: sorted as they come, without the library's generic code, which every process would have to compile.</summary>
+    private void SortGaps(int count)
+    {
+        const int Few = 64;
+        if (count > Few)
+        {
+            Array.Sort(gapStarts, gapEnds, 0, count);
+            return;
+        }
+        for (int i = 1; i < count; i++)
+        {
+            (long start, long end) = (gapStarts[i], gapEnds[i]);
+            int at = i;
+            for (; at > 0 && gapStarts[at - 1] > start; at--) (gapStarts[at], gapEnds[at]) = (gapStarts[at - 1], gapEnds[at - 1]);
+            (gapStarts[at], gapEnds[at]) = (start, end);
+        }
     }
 }

@@ -10,7 +10,7 @@ namespace Parallax.Runtime.Calibration;
 internal static class ProblemSampler
 {
     /// <summary>More work takes too long, here and in a network.</summary>
-    private const long MaxMacs = 1L << 29;
+    private const long MaxMacs = 1L << 30;
 
     private const long MaxElements = 1L << 23;
 
