@@ -8,6 +8,8 @@ internal sealed unsafe class OffsetKernel(Kernel kernel, PartOffsets offsets, in
 
     public override string Name => kernel.Name;
 
+    public override (int Rows, int Columns) ResultTile => kernel.ResultTile;
+
     public override int PhaseCount => kernel.PhaseCount;
 
     public override long ScratchBytes => kernel.ScratchBytes;

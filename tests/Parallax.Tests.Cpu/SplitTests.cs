@@ -31,6 +31,31 @@ public sealed class SplitTests
         [RowsOfImages] = new Problem(Model, seed => SplitNetwork.Image(seed: seed), OutputAxis.Rows, SplitNetwork.Layers.Count - 1), // the head has two rows
     };
 
+    [Fact]
+    public void What_is_told_of_a_layers_kernel_before_it_is_prepared_holds_for_it_and_for_its_parts()
+    {
+        foreach (byte[] model in (byte[][])[Model, SplitNetwork.BuildProducts()])
+        {
+            using var session = new InferenceSession(model, new SessionOptions { Threads = 1 });
+            Graphs.Graph graph = session.PlanFor(new() { [session.Inputs[0].Name] = model == Model ? Image : SplitNetwork.Left() }).Partition.Graph;
+            Graphs.Node[] layers = [.. graph.Nodes.Where(n => Runtime.Cpu.CpuKernels.FactsOf(graph, n, strict: false) is not null)];
+            Assert.NotEmpty(layers);
+            foreach (Graphs.Node node in layers)
+            {
+                KernelFacts told = Runtime.Cpu.CpuKernels.FactsOf(graph, node, strict: false)!.Value;
+                OutputPart[] parts = [.. OutputAxes.Of(graph, node).Select(axis => (Axis: axis, Granule: Runtime.Cpu.CpuParts.GranuleOf(graph, node, axis)))
+                    .Where(p => p.Granule < OutputAxes.ExtentOf(graph, node, p.Axis)).Select(p => new OutputPart(0, p.Granule, p.Axis))];
+                foreach (OutputPart? part in (OutputPart?[])[null, .. parts.Select(p => (OutputPart?)p)])
+                {
+                    using var weights = new Runtime.Cpu.WeightCache(Precision.Standard);
+                    using Kernels.Kernel kernel = Runtime.Cpu.CpuBindings.Find(node.Op.GetType())!.Prepare!(node.Op,
+                        new Runtime.Cpu.PrepareContext([.. node.Inputs.Select(graph.TensorFact)], [.. node.Outputs.Select(graph.TensorFact)], weights) { Part = part });
+                    Assert.Equal((told.Implementation, told.TileRows, told.TileColumns), (kernel.Name, kernel.ResultTile.Rows, kernel.ResultTile.Columns));
+                }
+            }
+        }
+    }
+
     private static SessionOptions With(CpuDevice device, double share = 0.5, string layers = LayerSplit.All, OutputAxis? axis = null) =>
         new() { Threads = 2, Mode = ScheduleMode.Parallel, Backends = [device], Splits = [new LayerSplit(layers, share) { Axis = axis }] };
 

@@ -262,6 +262,30 @@ public sealed unsafe class ConvTests
     }
 
     [Fact]
+    public unsafe void WhatIsToldOfAKernelBeforehandHolds()
+    {
+        int told = 0;
+        foreach (ConvProblem problem in (ConvProblem[])[ConvReference.Problem(1, 1, 16, 24, [20, 28], [3, 3], 1, 1, 1), ConvReference.Problem(1, 1, 16, 24, [20, 28], [3, 3], 2, 1, 1),
+            ConvReference.Problem(1, 1, 16, 24, [20, 28], [1, 1]), ConvReference.Problem(1, 1, 16, 24, [300], [5], 1, 2, 2), ConvReference.Problem(1, 1, 64, 64, [4], [3], 2, 1, 1), ConvReference.Problem(1, 8, 8, 8, [9, 9], [3, 3], 1, 1, 1)])
+            foreach (ConvAlgorithm algorithm in ConvCatalog.Entries.Where(algorithm => algorithm.Supports(problem)))
+            {
+                var weights = new float[problem.OutputChannels * problem.GroupInputs * problem.Taps];
+                fixed (float* data = weights)
+                {
+                    using PackedMatrix packed = algorithm.Pack(problem, data, GemmCatalog.Best);
+                    using Kernel kernel = algorithm.Create(problem, packed, GemmCatalog.Best);
+                    if (algorithm.Describe(problem) is var (name, rows, columns))
+                    {
+                        Assert.Equal((name, (rows, columns)), (kernel.Name, kernel.ResultTile));
+                        told++;
+                    }
+                    else Assert.Equal((0, 0), kernel.ResultTile);
+                }
+            }
+        Assert.True(told > 6, $"{told} kernels were described");
+    }
+
+    [Fact]
     public void ChannelsMustDivide() =>
         Assert.Throws<InvalidModelException>(() => ConvKernels.Create(ConvReference.Problem(1, 2, 3, 4, [5, 5], [3, 3])));
 

@@ -10,6 +10,16 @@ public abstract unsafe class ConvAlgorithm
     /// <summary>Whether results are sums of products; otherwise they may be less accurate, by up to 5e-5 of the largest result.</summary>
     public virtual bool IsPrecise => true;
 
+    /// <summary>What kernels for the best entry of the products are called, and their <see cref="Kernel.ResultTile"/>, without preparing one; null where they compute no tiles.</summary>
+    public (string Kernel, int Rows, int Columns)? Describe(ConvProblem problem) =>
+        TileOf(problem, GemmCatalog.Best) is var (rows, columns) && rows > 0 ? (KernelName(Name, GemmCatalog.Best), rows, columns) : null;
+
+    /// <summary>The tile of a kernel for a problem.</summary>
+    internal virtual (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => default;
+
+    /// <summary>What a kernel is called that multiplies by an entry of the products.</summary>
+    internal static string KernelName(string algorithm, GemmMicroKernel entry) => entry.Name.Replace("gemm_f32", algorithm, StringComparison.Ordinal);
+
     /// <summary>Whether the weights must be known when the kernel is prepared.</summary>
     public virtual bool NeedsConstantWeights => false;
 
@@ -102,6 +112,8 @@ public static class ConvCatalog
             };
             return new ConvAsGemm(Name, new GemmKernel(product, weights, null, entry, swapped: true));
         }
+
+        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR, entry.MR);
     }
 
     private sealed unsafe class Depthwise : ConvAlgorithm
@@ -135,7 +147,9 @@ public static class ConvCatalog
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(default(PlaneFilters<TTransform>), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            WinogradConv.Create<TTransform>(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
+            WinogradConv.Create<TTransform>(Name, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), TileOf(problem, entry));
+
+        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR * TTransform.Results * TTransform.Results, entry.MR);
     }
 
     private sealed unsafe class WinogradSignal : ConvAlgorithm
@@ -154,7 +168,9 @@ public static class ConvCatalog
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(new SignalFilters(problem.Taps), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            WinogradConv.CreateSignal(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
+            WinogradConv.CreateSignal(Name, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), TileOf(problem, entry));
+
+        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR * SignalTransform.ResultsOf(problem.Taps), entry.MR);
     }
 
     private sealed unsafe class Implicit : ConvAlgorithm
@@ -169,7 +185,9 @@ public static class ConvCatalog
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
 
-        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(problem, weights, entry);
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(Name, problem, weights, entry, TileOf(problem, entry));
+
+        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR, entry.MR);
     }
 
     private sealed unsafe class Narrow : ConvAlgorithm
@@ -191,7 +209,9 @@ public static class ConvCatalog
             PackedMatrix.Pack(entry, isLeft: false, weights, problem.OutputChannels, problem.Depth, problem.Depth, 1);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            new NarrowConv(problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry);
+            new NarrowConv(Name, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry, TileOf(problem, entry));
+
+        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.MR, entry.NR);
     }
 
     private sealed unsafe class Direct : ConvAlgorithm
@@ -211,6 +231,8 @@ public static class ConvCatalog
     private sealed class ConvAsGemm(string name, Kernel product) : Kernel
     {
         public override string Name => product.Name.Replace("gemm_f32", name, StringComparison.Ordinal);
+
+        public override (int Rows, int Columns) ResultTile => (product.ResultTile.Columns, product.ResultTile.Rows);
 
         public override int BlockCount(int phase) => product.BlockCount(phase);
 

@@ -20,7 +20,7 @@ internal sealed unsafe class ImplicitConv : Kernel
     private readonly PaddedInput padded;
     private readonly int rowLength, bandRows, channelElements, channelsPerBlock, depth;
 
-    internal ImplicitConv(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry)
+    internal ImplicitConv(string name, ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry, (int Rows, int Columns) tile)
     {
         this.problem = problem;
         this.weights = weights?.AddReference();
@@ -37,10 +37,12 @@ internal sealed unsafe class ImplicitConv : Kernel
         if (bandRows > 0) engine = Engine(Patches(entry, bandRows));
         channelElements = padded.ChannelElements(bandRows > 0 ? bandRows : padded.Rows);
         channelsPerBlock = Math.Max(1, PadBlockElements / Math.Max(1, channelElements));
-        Name = entry.Name.Replace("gemm_f32", "conv_f32_implicit", StringComparison.Ordinal);
+        (Name, ResultTile) = (ConvAlgorithm.KernelName(name, entry), tile);
     }
 
     public override string Name { get; }
+
+    public override (int Rows, int Columns) ResultTile { get; }
 
     public override int PhaseCount => bandRows > 0 ? 1 : 2;
 

@@ -14,7 +14,7 @@ internal sealed unsafe class NarrowConv : Kernel
     private readonly GemmKernel product;
     private readonly int rows, depth;
 
-    internal NarrowConv(ConvProblem problem, PackedMatrix weights, GemmMicroKernel entry)
+    internal NarrowConv(string name, ConvProblem problem, PackedMatrix weights, GemmMicroKernel entry, (int Rows, int Columns) tile)
     {
         this.problem = problem;
         axes = problem.ThreeAxes;
@@ -22,13 +22,15 @@ internal sealed unsafe class NarrowConv : Kernel
         depth = problem.Depth;
         product = new GemmKernel(
             new GemmProblem(rows, problem.OutputChannels, depth) { Bias = problem.HasBias ? new MatrixLayout(0, 1) : null, Activation = problem.Activation }, null, weights, entry, swapped: false);
-        Name = product.Name.Replace("gemm_f32", "conv_f32_narrow", StringComparison.Ordinal);
+        (Name, ResultTile) = (ConvAlgorithm.KernelName(name, entry), tile);
     }
 
     internal static bool Supports(ConvProblem problem) =>
         problem is { Groups: 1, HasResidual: false, Axes.Length: <= 3, InputChannels: > 0, OutputChannels: > 0 } && RowsOf(problem) is > 0 and <= MostRows;
 
     public override string Name { get; }
+
+    public override (int Rows, int Columns) ResultTile { get; }
 
     public override int PhaseCount => product.PhaseCount + 2;
 

@@ -8,6 +8,8 @@ internal sealed class DeferredGemm(GemmKernel packed, GemmKernel direct, PackedM
 {
     public override string Name => packed.Name;
 
+    public override (int Rows, int Columns) ResultTile => packed.ResultTile;
+
     public override int PhaseCount => packed.PhaseCount;
 
     public override long ScratchBytes => Math.Max(packed.ScratchBytes, direct.ScratchBytes);

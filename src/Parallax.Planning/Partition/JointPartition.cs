@@ -40,7 +40,7 @@ internal sealed class JointPartition
     {
         (this.nodes, this.backend, this.supported, this.options) = (nodes, backend, supported, options);
         sync = backend.Model.Sync ?? throw new ArgumentException($"nobody measured what it costs to synchronize with {backend.Name}");
-        graph = new JointGraph(nodes, backend, sync, supported, options.Cpu, Math.Max(1, options.Workers));
+        graph = new JointGraph(nodes, backend, sync, supported, options);
     }
 
     /// <summary>Regions and split nodes, and how long the whole is predicted to take.</summary>
@@ -184,7 +184,7 @@ internal sealed class JointPartition
             else if (op >= 0)
             {
                 ImmutableArray<double> cpuUs = graph.Problem.Operators[op].CpuUs;
-                for (int w = 0; w < workers; w++) us[branch][w] += region?.Split?.Us(options.Cpu, w + 1, nodes.Graph, nodes.Nodes[i]) ?? cpuUs[w];
+                for (int w = 0; w < workers; w++) us[branch][w] += region?.Split?.Us(options.Cpu, w + 1, nodes.Graph, nodes.Nodes[i], graph.CpuKernelOf(op)) ?? cpuUs[w];
                 if (cpuUs[0] > longest[branch]) (longest[branch], workersOf[branch]) = (cpuUs[0], choices[op].Workers);
             }
         }

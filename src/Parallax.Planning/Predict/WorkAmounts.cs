@@ -11,7 +11,7 @@ internal static class WorkAmounts
     /// <summary>What a core's own caches usually hold.</summary>
     private const long CacheBytes = 1 << 20;
 
-    /// <summary>Tiles of results as kernels usually have them; smaller results fill them badly.</summary>
+    /// <summary>Tiles of results as kernels usually have them, where theirs are not known; smaller results fill them badly.</summary>
     private const long TileRows = 8, TileColumns = 32;
 
     /// <summary>Taps of the window of 3 x 3 that, without strides, kernels may compute by fewer multiplications of transformed tiles.</summary>
@@ -25,7 +25,7 @@ internal static class WorkAmounts
         double results = (double)e.Batch * e.Rows * e.Columns, left = (double)e.Batch * e.Rows * e.Depth * e.Groups;
         bool isTransformable = e.Taps == TransformableTaps && e.Stride == 1 && e.Groups == 1, isKnown = kernel.Implementation is not null;
         amounts[0] = work.Units;
-        amounts[1] = isTransformable && !isKnown ? 0 : (double)e.Batch * Padded(e.Rows, TileRows) * Padded(e.Columns, TileColumns) * e.Depth;
+        amounts[1] = isTransformable && !isKnown ? 0 : (double)e.Batch * Padded(e.Rows, kernel.TileRows > 0 ? kernel.TileRows : TileRows) * Padded(e.Columns, kernel.TileColumns > 0 ? kernel.TileColumns : TileColumns) * e.Depth;
         amounts[2] = isTransformable ? results + left / TransformableTaps : 0;
         amounts[3] = work.ColdBytes;
         amounts[4] = work.Bytes - work.ColdBytes;

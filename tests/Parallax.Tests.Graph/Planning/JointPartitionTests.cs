@@ -113,6 +113,22 @@ public class JointPartitionTests(ITestOutputHelper output)
         Assert.InRange(ScheduledUs(partition), 0, partition.Joint.PredictedUs * 1.03);
     }
 
+    /// <summary>A product of so many rows, and 512 columns of depth 512.</summary>
+    private static StepWork Work(long rows) => new(OpClass.Dense, rows * 512 * 512, 4 * (rows * 1024 + 512 * 512), 4 * 512 * 512, 0, new WorkShape(1, rows, 512, 512));
+
+    [Fact]
+    public void Times_of_the_CPU_are_those_of_the_kernels_that_it_would_take()
+    {
+        // Over the same shapes one kernel takes ten times as long as the other.
+        LatencySample[] samples = [.. Enumerable.Range(1, 80).Select(i => (Work: Work(16 * i), IsSlow: i % 2 == 0)).Select(s => new LatencySample("cpu", $"{s.Work.Extents}", s.Work, 1,
+            new KernelFacts(s.IsSlow ? "slow" : "fast", 0), s.Work.Macs / 1e5 * (s.IsSlow ? 10 : 1)))];
+        CostModel cpu = CostModel.Default with { Predictors = [PredictorTrainer.TrainKind(samples, 0, s => 1, new TreeOptions())] };
+        Graph graph = Products(4, 512, 512);
+        PartitionOptions options = Options(new Device(2, Cheap, granule: _ => 16)) with { Cpu = cpu };
+        double Of(string kernel) => Partitioner.Partition(graph, options with { CpuKernelOf = (_, node) => node.Op is MatMul ? new KernelFacts(kernel, 0) : null }).Joint!.CpuUs;
+        Assert.InRange(Of("slow") / Of("fast"), 5, 20);
+    }
+
     [Theory]
     [InlineData(0.05, 0.2, true)]
     [InlineData(0.05, 0.9, true)]
@@ -128,8 +144,6 @@ public class JointPartitionTests(ITestOutputHelper output)
         Assert.True(joint.EachForItselfUs < 0.97 * Math.Min(joint.CpuUs, joint.DeviceUs)); // what is predicted of splits is the same whatever the error
         Assert.Equal(isTaken, partition.Regions.Any(r => r.Split is not null));
         if (!isTaken) Assert.Equal(Math.Min(joint.CpuUs, joint.DeviceUs), joint.PredictedUs);
-
-        static StepWork Work(long rows) => new(OpClass.Dense, rows * 512 * 512, 4 * (rows * 1024 + 512 * 512), 4 * 512 * 512, 0, new WorkShape(1, rows, 512, 512));
     }
 
     [Theory]

@@ -18,9 +18,9 @@ internal sealed unsafe class WinogradConv : Kernel
     private readonly TransformedProduct product;
     private readonly int rowChunks, channelChunks;
 
-    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, string name)
+    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, string name, (int Rows, int Columns) tile)
     {
-        (this.tiling, this.input, this.output, Name) = (tiling, input, output, name);
+        (this.tiling, this.input, this.output, Name, ResultTile) = (tiling, input, output, ConvAlgorithm.KernelName(name, weights.Entry), tile);
         this.problem = problem;
         this.weights = weights.AddReference();
         product = new TransformedProduct(weights, problem.GroupInputs);
@@ -28,22 +28,24 @@ internal sealed unsafe class WinogradConv : Kernel
         channelChunks = (problem.GroupInputs + ChannelsPerChunk - 1) / ChannelsPerChunk;
     }
 
-    internal static WinogradConv Create<TTransform>(ConvProblem problem, PackedMatrix weights) where TTransform : struct, IWinogradTransform
+    internal static WinogradConv Create<TTransform>(string name, ConvProblem problem, PackedMatrix weights, (int Rows, int Columns) tile) where TTransform : struct, IWinogradTransform
     {
         GemmMicroKernel entry = weights.Entry;
         var tiling = new PlaneTiling(problem, entry, TTransform.Results, TTransform.Tile, TTransform.Filters);
-        return new WinogradConv(problem, weights, tiling, PlaneInput.Create<TTransform>(problem, tiling, entry), PlaneOutput.Create<TTransform>(problem, tiling, entry), NameOf(TTransform.Name, entry));
+        return new WinogradConv(problem, weights, tiling, PlaneInput.Create<TTransform>(problem, tiling, entry), PlaneOutput.Create<TTransform>(problem, tiling, entry), name, tile);
     }
 
     /// <summary>Taps along one axis, <see cref="SignalTransform"/>.</summary>
-    internal static WinogradConv CreateSignal(ConvProblem problem, PackedMatrix weights)
+    internal static WinogradConv CreateSignal(string name, ConvProblem problem, PackedMatrix weights, (int Rows, int Columns) tile)
     {
         GemmMicroKernel entry = weights.Entry;
         var tiling = new SignalTiling(problem, entry);
-        return new WinogradConv(problem, weights, tiling, SignalInput.Create(problem, tiling, entry), SignalOutput.Create(problem, tiling, entry), NameOf(SignalTransform.Name, entry));
+        return new WinogradConv(problem, weights, tiling, SignalInput.Create(problem, tiling, entry), SignalOutput.Create(problem, tiling, entry), name, tile);
     }
 
     public override string Name { get; }
+
+    public override (int Rows, int Columns) ResultTile { get; }
 
     public override int PhaseCount => tiling.SharesInput ? 2 : 1;
 
@@ -106,6 +108,4 @@ internal sealed unsafe class WinogradConv : Kernel
         var finished = new WinogradChunk { Block = block, Image = image, Channel = group * problem.GroupOutputs + row, Rows = rows };
         output.Finish(scratch, finished, args, scratch + output.ProductElements);
     }
-
-    private static string NameOf(string transform, GemmMicroKernel entry) => entry.Name.Replace("gemm_f32", $"conv_f32_{transform}", StringComparison.Ordinal);
 }

@@ -18,11 +18,12 @@ internal sealed class JointGraph
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
     private readonly CostModel cpu;
+    private readonly KernelFacts?[] cpuKernels;
 
     /// <param name="supported">By position, whether the accelerator can run the node.</param>
-    internal JointGraph(NodeTable nodes, IRegionBackend backend, SyncCosts sync, bool[] supported, CostModel cpu, int workers)
+    internal JointGraph(NodeTable nodes, IRegionBackend backend, SyncCosts sync, bool[] supported, PartitionOptions options)
     {
-        (this.nodes, this.backend, this.cpu) = (nodes, backend, cpu);
+        (this.nodes, this.backend, cpu) = (nodes, backend, options.Cpu);
         OperatorOf = new int[nodes.Nodes.Length];
         var positions = new List<int>();
         for (int i = 0; i < OperatorOf.Length; i++)
@@ -31,10 +32,15 @@ internal sealed class JointGraph
             if (OperatorOf[i] >= 0) positions.Add(i);
         }
         PositionOf = [.. positions];
+        cpuKernels = [.. PositionOf.Select(p => options.CpuKernelOf?.Invoke(nodes.Graph, nodes.Nodes[p]))];
+        int workers = Math.Max(1, options.Workers);
         Problem = new JointProblem(new Dag(PositionOf.Length, Edges()), [.. PositionOf.Select(p => Operator(p, supported[p], workers))], sync);
     }
 
     internal JointProblem Problem { get; }
+
+    /// <summary>The CPU's kernel for an operator; null where it is not known.</summary>
+    internal KernelFacts? CpuKernelOf(int op) => cpuKernels[op];
 
     /// <summary>By position of a node; -1 for views.</summary>
     internal int[] OperatorOf { get; }
@@ -119,7 +125,7 @@ internal sealed class JointGraph
     {
         Node node = nodes.Nodes[position];
         StepWork work = nodes.Work[position];
-        ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => cpu.PredictUs(work, w))];
+        ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => cpu.PredictUs(work, w, cpuKernels[OperatorOf[position]]))];
         long bytes = node.Outputs.Sum(o => o.IsNone ? 0 : nodes.BytesOf(o));
         if (!isSupported) return new JointOperator(node.Name, cpuUs, double.PositiveInfinity, [], bytes);
         KernelFacts kernel = backend.KernelOf(nodes.Graph, node);
@@ -141,8 +147,9 @@ internal sealed class JointGraph
     {
         if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || !work.Has(extent, axis)) return null;
         if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
+        KernelFacts? kernel = CpuKernelOf(OperatorOf[nodes.PositionOf[node.Id.Index]]);
         return new SplitAxis(axis, extent, granule, workers,
-            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count),
+            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count, kernel),
             part => DeviceUs(work.Part(part, extent, axis), backend.KernelOf(nodes.Graph, node, new OutputPart(extent - part, part, axis))));
     }
 }

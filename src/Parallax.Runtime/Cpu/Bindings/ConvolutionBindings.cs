@@ -15,10 +15,7 @@ internal static class ConvolutionBindings
 
     private static Kernel PrepareConv(Conv op, PrepareContext x)
     {
-        long[] dims = x.Dims(0), weights = x.Dims(1);
-        var problem = new ConvProblem(
-            checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0]),
-            Windows.Over(op.WindowOver(x.Inputs[1]!.Shape!.Value), dims))
+        ConvProblem problem = ProblemOf(op, x.Dims(0), x.Inputs[1]!.Shape!.Value) with
         {
             HasBias = x.Has(2),
             HasResidual = x.Has(IFusible.ResidualInput),
@@ -27,6 +24,10 @@ internal static class ConvolutionBindings
         };
         return x.Type(0) == DType.Float32 ? CreateFloat(problem, x) : TypeDispatch.ForNumber(x.Type(0), new DirectFactory(problem, x.Part));
     }
+
+    /// <summary>The problem of a convolution of known shapes, without what its epilogue does.</summary>
+    internal static ConvProblem ProblemOf(Conv op, long[] dims, Shape weights) =>
+        new(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0].Value), Windows.Over(op.WindowOver(weights), dims));
 
     private static unsafe Kernel CreateFloat(ConvProblem problem, PrepareContext x)
     {
