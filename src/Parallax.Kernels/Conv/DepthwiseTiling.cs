@@ -8,6 +8,9 @@ internal sealed class DepthwiseTiling
     /// <summary>Multiply-accumulates, and about as much for the rest, that are worth a block.</summary>
     private const long BlockWork = 1 << 18;
 
+    /// <summary>What it takes to set up a channel, as long as that many multiply-accumulates: most of the time of a small plane.</summary>
+    private const long ChannelWork = 1 << 12;
+
     private readonly ConvProblem problem;
     private readonly int tilesPerChannel, channelsPerBlock;
 
@@ -23,7 +26,7 @@ internal sealed class DepthwiseTiling
         PaddedRowsPerTile = RowsPerTile + halo;
         tilesPerChannel = (Rows + RowsPerTile - 1) / RowsPerTile;
         TapOffsets = Padded.TapOffsets(axes, PaddedRowsPerTile);
-        long work = Math.Max(1, (long)problem.OutputPlane * (TapOffsets.Length + 8));
+        long work = ChannelWork + (long)problem.OutputPlane * (TapOffsets.Length + 8);
         channelsPerBlock = tilesPerChannel > 1 ? 1 : (int)Math.Clamp(BlockWork / work, 1, Math.Max(1, problem.OutputChannels));
     }
 
