@@ -124,7 +124,8 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         {
             if (order.Contains(first)) continue;
             int begin = order.Count;
-            for (int tap = first; tap >= 0; tap = Array.IndexOf(tapOffsets, tapOffsets[tap] + rowStride)) order.Add(tap);
+            // Rows without an element are no distance apart.
+            for (int tap = first; tap >= 0; tap = rowStride == 0 ? -1 : Array.IndexOf(tapOffsets, tapOffsets[tap] + rowStride)) order.Add(tap);
             chains.Add(new TapChain(tapOffsets[first], order.Count - begin));
         }
         return ([.. order], [.. chains]);

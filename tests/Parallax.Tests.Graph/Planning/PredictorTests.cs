@@ -127,9 +127,15 @@ public class PredictorTests
         StepWork work = Work(128, 256, 256), tiny = Work(1, 16, 16);
         KernelFacts kernel = Kernel(work);
         Assert.True(Predictor.PredictUs(tiny, Units, Kernel(tiny)) > 20);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++) Predictor.PredictUs(work, Units, kernel);
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        // What the runtime allocates once, when it loads or compiles something, is in the first turns.
+        Assert.Equal(0, Enumerable.Range(0, 5).Min(_ => Allocated()));
+
+        long Allocated()
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 100; i++) Predictor.PredictUs(work, Units, kernel);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
     }
 
     [Fact]
