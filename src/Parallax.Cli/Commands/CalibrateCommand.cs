@@ -11,10 +11,10 @@ namespace Parallax.Cli.Commands;
 /// <summary><c>calibrate</c>: measures the constants that the planner predicts with, trains its predictors, and keeps them in a file.</summary>
 internal static class CalibrateCommand
 {
-    private const double DefaultSeconds = 240, QuickSeconds = 40;
+    private const double QuickSeconds = 40;
 
     /// <summary>Rounds of the sequence of problems.</summary>
-    private const int DefaultRounds = 80, QuickRounds = 10;
+    private const int QuickRounds = 10;
 
     /// <summary>Dense products share well: where several workers do not reach this, they had no cores to themselves.</summary>
     private const double BusySpeedup = 1.3;
@@ -23,7 +23,7 @@ internal static class CalibrateCommand
 
     private static readonly Argument<string[]> Models = new("MODEL") { Description = "With --verify: the models to compare on (default: three of the zoo).", Arity = ArgumentArity.ZeroOrMore };
     private static readonly Option<string[]> Sampled = CommonOptions.Many("--model", "FILE|zoo:NAME", "A model whose operators are measured first; may be repeated.");
-    private static readonly Option<string> Seconds = CommonOptions.Text("--seconds", "N", "About how long the measurements may take (default: 240, with --quick 40).");
+    private static readonly Option<string> Seconds = CommonOptions.Text("--seconds", "N", $"About how long the measurements may take (default: {CalibrationOptions.DefaultSeconds}, with --quick {QuickSeconds}).");
     private static readonly Option<string> Output = CommonOptions.Text("--output", "FILE", "Where the profile is written (default: where sessions look for it).");
     private static readonly Option<bool> Quick = new("--quick") { Description = "Fewer problems, in less than a minute; a later call without it adds the others." };
     private static readonly Option<bool> Fresh = new("--fresh") { Description = "Forgets what earlier calls measured." };
@@ -42,14 +42,14 @@ internal static class CalibrateCommand
     {
         using CommonSettings settings = CommonOptions.Read(parsed);
         bool verify = parsed.GetValue(Verify), quick = parsed.GetValue(Quick);
-        double seconds = CommonOptions.Value(parsed, Seconds) is { } s ? CommonOptions.Real("--seconds", s, 0.01, 36000) : quick ? QuickSeconds : DefaultSeconds;
+        double seconds = CommonOptions.Value(parsed, Seconds) is { } s ? CommonOptions.Real("--seconds", s, 0.01, 36000) : quick ? QuickSeconds : CalibrationOptions.DefaultSeconds;
         string[] models = parsed.GetValue(Models) ?? [];
         if (models.Length > 0 && !verify) throw new InvalidInputException($"{models[0]}: calibrate takes models with --verify only; --model measures the operators of one");
         string path = CommonOptions.Value(parsed, Output) ?? DeviceProfiles.DefaultPath
             ?? throw new InvalidInputException("there is no place for the profile by default: name one with --output FILE");
         if (Directory.Exists(path)) throw new InvalidInputException($"{path}: is a folder, not a device profile");
         using var progress = new Progress(parsed.InvocationConfiguration.Error);
-        var options = new CalibrationOptions { Seconds = seconds, Rounds = quick ? QuickRounds : DefaultRounds, Seed = settings.Seed, Backends = settings.Devices.Backends };
+        var options = new CalibrationOptions { Seconds = seconds, Rounds = quick ? QuickRounds : CalibrationOptions.DefaultRounds, Seed = settings.Seed, Backends = settings.Devices.Backends };
         if (settings.Threads > 0) options = options with { Workers = settings.Threads };
         CalibrationResult result = Measure(options, CommonOptions.Values(parsed, Sampled), settings, path, parsed.GetValue(Fresh), progress, cancellation);
         DeviceProfile profile = result.Profile;

@@ -12,13 +12,10 @@ public abstract unsafe class ConvAlgorithm
 
     /// <summary>What kernels for the best entry of the products are called, and their <see cref="Kernel.ResultTile"/>, without preparing one; null where they compute no tiles.</summary>
     public (string Kernel, int Rows, int Columns)? Describe(ConvProblem problem) =>
-        TileOf(problem, GemmCatalog.Best) is var (rows, columns) && rows > 0 ? (KernelName(Name, GemmCatalog.Best), rows, columns) : null;
+        TileOf(problem, GemmCatalog.Best) is var (rows, columns) && rows > 0 ? (GemmCatalog.Best.NameOf(Name), rows, columns) : null;
 
     /// <summary>The tile of a kernel for a problem.</summary>
     internal virtual (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => default;
-
-    /// <summary>What a kernel is called that multiplies by an entry of the products.</summary>
-    internal static string KernelName(string algorithm, GemmMicroKernel entry) => entry.Name.Replace("gemm_f32", algorithm, StringComparison.Ordinal);
 
     /// <summary>Whether the weights must be known when the kernel is prepared.</summary>
     public virtual bool NeedsConstantWeights => false;
@@ -147,7 +144,7 @@ public static class ConvCatalog
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(default(PlaneFilters<TTransform>), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            WinogradConv.Create<TTransform>(Name, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), TileOf(problem, entry));
+            WinogradConv.Create<TTransform>(this, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
 
         internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR * TTransform.Results * TTransform.Results, entry.MR);
     }
@@ -168,7 +165,7 @@ public static class ConvCatalog
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(new SignalFilters(problem.Taps), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            WinogradConv.CreateSignal(Name, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), TileOf(problem, entry));
+            WinogradConv.CreateSignal(this, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
 
         internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR * SignalTransform.ResultsOf(problem.Taps), entry.MR);
     }
@@ -185,7 +182,7 @@ public static class ConvCatalog
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
 
-        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(Name, problem, weights, entry, TileOf(problem, entry));
+        public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(this, problem, weights, entry);
 
         internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR, entry.MR);
     }
@@ -209,7 +206,7 @@ public static class ConvCatalog
             PackedMatrix.Pack(entry, isLeft: false, weights, problem.OutputChannels, problem.Depth, problem.Depth, 1);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
-            new NarrowConv(Name, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry, TileOf(problem, entry));
+            new NarrowConv(this, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry);
 
         internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.MR, entry.NR);
     }

@@ -35,7 +35,7 @@ internal sealed unsafe class ConvTranspose : Kernel
         channelElements = padded.ChannelElements(padded.Rows);
         sortedStart = Vec.WholeLineElements((long)problem.Batch * problem.InputChannels * channelElements + PaddedInput.Slack);
         combs = MakeCombs([.. reach.Select(r => r.Low)], weights);
-        Name = entry.Name.Replace("gemm_f32", "convtranspose_f32_gather", StringComparison.Ordinal);
+        Name = entry.NameOf("convtranspose_f32_gather");
     }
 
     public override string Name { get; }

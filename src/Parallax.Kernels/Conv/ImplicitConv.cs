@@ -20,7 +20,7 @@ internal sealed unsafe class ImplicitConv : Kernel
     private readonly PaddedInput padded;
     private readonly int rowLength, bandRows, channelElements, channelsPerBlock, depth;
 
-    internal ImplicitConv(string name, ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry, (int Rows, int Columns) tile)
+    internal ImplicitConv(ConvAlgorithm algorithm, ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry)
     {
         this.problem = problem;
         this.weights = weights?.AddReference();
@@ -37,7 +37,7 @@ internal sealed unsafe class ImplicitConv : Kernel
         if (bandRows > 0) engine = Engine(Patches(entry, bandRows));
         channelElements = padded.ChannelElements(bandRows > 0 ? bandRows : padded.Rows);
         channelsPerBlock = Math.Max(1, PadBlockElements / Math.Max(1, channelElements));
-        (Name, ResultTile) = (ConvAlgorithm.KernelName(name, entry), tile);
+        (Name, ResultTile) = (entry.NameOf(algorithm.Name), algorithm.TileOf(problem, entry));
     }
 
     public override string Name { get; }

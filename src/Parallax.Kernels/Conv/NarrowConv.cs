@@ -14,7 +14,7 @@ internal sealed unsafe class NarrowConv : Kernel
     private readonly GemmKernel product;
     private readonly int rows, depth;
 
-    internal NarrowConv(string name, ConvProblem problem, PackedMatrix weights, GemmMicroKernel entry, (int Rows, int Columns) tile)
+    internal NarrowConv(ConvAlgorithm algorithm, ConvProblem problem, PackedMatrix weights, GemmMicroKernel entry)
     {
         this.problem = problem;
         axes = problem.ThreeAxes;
@@ -22,7 +22,7 @@ internal sealed unsafe class NarrowConv : Kernel
         depth = problem.Depth;
         product = new GemmKernel(
             new GemmProblem(rows, problem.OutputChannels, depth) { Bias = problem.HasBias ? new MatrixLayout(0, 1) : null, Activation = problem.Activation }, null, weights, entry, swapped: false);
-        (Name, ResultTile) = (ConvAlgorithm.KernelName(name, entry), tile);
+        (Name, ResultTile) = (entry.NameOf(algorithm.Name), algorithm.TileOf(problem, entry));
     }
 
     internal static bool Supports(ConvProblem problem) =>

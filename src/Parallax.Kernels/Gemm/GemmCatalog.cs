@@ -34,6 +34,9 @@ public sealed unsafe class GemmMicroKernel
 
     public string Name { get; }
 
+    /// <summary>What a kernel of another family is called that multiplies by this entry.</summary>
+    internal string NameOf(string kernel) => Name.Replace("gemm_f32", kernel, StringComparison.Ordinal);
+
     public VecWidth Width { get; }
 
     /// <summary>Whether this machine runs the entry with its own instructions.</summary>

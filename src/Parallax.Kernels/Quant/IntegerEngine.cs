@@ -156,7 +156,13 @@ internal sealed unsafe class IntegerEngine
             scratch.LeftZeros[i] = zero;
             scratch.RowAddends[i] = -bZero * leftSums[i];
         }
-        if (types.Requantizes && !columnsDiffer) types.FindRowScales(args, parameter, rows, scratch.RowAddends, scratch.RowScales);
+        if (!types.Requantizes || columnsDiffer) return any;
+        var scales = new ResultScales(types, args);
+        for (int i = 0; i < rows; i++)
+        {
+            (double factor, double addend) = scales.At(parameter + i, 0, parameter + i);
+            scratch.RowScales[i] = new RowScale(scratch.RowAddends[i], factor, addend);
+        }
         return any;
     }
 
@@ -206,13 +212,8 @@ internal sealed unsafe class IntegerEngine
 
     private void FindColumnFactors(in Scratch scratch, int row, int column, int columns, in KernelArgs args)
     {
-        double yScale = types.YScale(args);
-        for (int j = 0; j < columns; j++)
-        {
-            double scale = types.ProductScale(args, row, column + j);
-            scratch.ColumnFactors[j] = scale / yScale;
-            scratch.ColumnBiases[j] = types.Bias(args, column + j, scale) / yScale;
-        }
+        var scales = new ResultScales(types, args);
+        for (int j = 0; j < columns; j++) (scratch.ColumnFactors[j], scratch.ColumnBiases[j]) = scales.At(row, column + j, column + j);
     }
 
     /// <summary>A zero point in the form of a side's factors; an absent one is 0.</summary>

@@ -62,10 +62,11 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     {
         (int first, int end, int firstRow) = tiling.Block(block);
         Requantizer requantizer = types.Requantizer(args);
-        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, requantizer, args);
+        var scales = new ResultScales(types, args);
+        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, requantizer, scales, args);
     }
 
-    private void RunTile(int channel, int firstRow, in Requantizer requantizer, in KernelArgs args)
+    private void RunTile(int channel, int firstRow, in Requantizer requantizer, in ResultScales scales, in KernelArgs args)
     {
         QuantizedInputs inputs = types.Inputs;
         (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
@@ -76,9 +77,8 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * inputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
         int rows = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow);
         byte* y = args.Output<byte>(0) + (nint)channel * outputPlane + firstRow * tiling.RowLength;
-        int nothing = 0;
-        RowScale rowScale;
-        types.FindRowScales(args, output, 1, &nothing, &rowScale);
+        (double factor, double addend) = scales.At(output, 0, output);
+        var rowScale = new RowScale(0, factor, addend);
         for (int plane = 0; plane < tiling.Planes; plane++)
             FinishPlane(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile), rows, filter, requantizer, rowScale, sums, y + (nint)plane * tiling.Rows * tiling.RowLength);
     }
@@ -133,7 +133,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     /// <summary>
     /// Results of rows of a vector or more, four rows at once; the last vector of a row overlaps the one before it. Rows that fill up the last four are computed as well, and written to
-    /// <paramref name="spare"/>. Returns a bit for each row that <see cref="Requantizer.ExactRow"/> is needed for.
+    /// <paramref name="spare"/>. Returns a bit for each row that <see cref="Requantizer.ExactRow"/> is needed for; bits behind the last row mean nothing.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ulong FinishRows<V>(
@@ -174,7 +174,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             ulong apart = (V.AllLess(farthest0, safe) ? 0u : 1u) | (V.AllLess(farthest1, safe) ? 0u : 2u) | (V.AllLess(farthest2, safe) ? 0u : 4u) | (V.AllLess(farthest3, safe) ? 0u : 8u);
             again |= apart << row;
         }
-        return rows == 64 ? again : again & ((1ul << rows) - 1);
+        return again;
     }
 
     /// <summary>Sums at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Parallax.Kernels;
 
 /// <summary>Where the parts of a quantized product lie among a node's inputs; -1 where one is absent. Absent zero points are 0.</summary>
@@ -67,37 +69,36 @@ public sealed record QuantizedTypes(QuantizedInputs Inputs)
 
     internal bool Requantizes => Inputs.YScale >= 0;
 
-    /// <summary>What a sum is worth.</summary>
-    internal unsafe double ProductScale(in KernelArgs args, int row, int column) =>
-        (double)args.Input<float>(Inputs.AScale)[AScalePerRow ? row : 0] * args.Input<float>(Inputs.BScale)[BScalePerColumn ? column : 0];
-
-    /// <summary>An element of the bias as a real number.</summary>
-    internal unsafe double Bias(in KernelArgs args, int lane, double productScale)
-    {
-        if (Inputs.Bias < 0) return 0;
-        if (BiasIsFloat) return args.Input<float>(Inputs.Bias)[lane];
-        return args.Input<int>(Inputs.Bias)[lane] * (Inputs.BiasScale < 0 ? productScale : args.Input<float>(Inputs.BiasScale)[BiasScalePerLane ? lane : 0]);
-    }
-
-    /// <summary>How the sums of rows become results, which have one scale for all columns and a bias for each row.</summary>
-    /// <param name="row">The first row's place among the parameters that there is one of per row.</param>
-    /// <param name="addends">What is added to the sums of each row.</param>
-    internal unsafe void FindRowScales(in KernelArgs args, int row, int rows, int* addends, RowScale* scales)
-    {
-        float* aScale = args.Input<float>(Inputs.AScale) + (AScalePerRow ? row : 0);
-        double bScale = *args.Input<float>(Inputs.BScale), yScale = YScale(args);
-        void* bias = Inputs.Bias < 0 ? null : args.Input<int>(Inputs.Bias) + row;
-        float* biasScale = Inputs.BiasScale < 0 ? null : args.Input<float>(Inputs.BiasScale) + (BiasScalePerLane ? row : 0);
-        int aStep = AScalePerRow ? 1 : 0, biasStep = BiasScalePerLane ? 1 : 0;
-        for (int i = 0; i < rows; i++)
-        {
-            double scale = aScale[i * aStep] * bScale;
-            double addend = bias == null ? 0 : BiasIsFloat ? ((float*)bias)[i] : ((int*)bias)[i] * (biasScale == null ? scale : biasScale[i * biasStep]);
-            scales[i] = new RowScale(addends[i], scale / yScale, addend / yScale);
-        }
-    }
-
-    internal unsafe double YScale(in KernelArgs args) => *args.Input<float>(Inputs.YScale);
-
     internal Requantizer Requantizer(in KernelArgs args) => new QuantizedResult(Inputs.YScale, Inputs.YZero, YSigned, Low, High).Requantizer(args);
+}
+
+/// <summary>How sums become results, <c>y = sum * Factor + Addend</c> in units of the result's scale: where the parameters lie, looked up once for a run.</summary>
+internal readonly unsafe struct ResultScales
+{
+    private readonly float* aScale, bScale, biasScale;
+    private readonly void* bias;
+    private readonly double yScale;
+    private readonly int aStep, bStep, biasScaleStep;
+    private readonly bool biasIsFloat;
+
+    internal ResultScales(QuantizedTypes types, in KernelArgs args)
+    {
+        QuantizedInputs inputs = types.Inputs;
+        aScale = args.Input<float>(inputs.AScale);
+        bScale = args.Input<float>(inputs.BScale);
+        biasScale = inputs.BiasScale < 0 ? null : args.Input<float>(inputs.BiasScale);
+        bias = inputs.Bias < 0 ? null : args.Input<byte>(inputs.Bias);
+        yScale = *args.Input<float>(inputs.YScale);
+        (aStep, bStep, biasScaleStep) = (types.AScalePerRow ? 1 : 0, types.BScalePerColumn ? 1 : 0, types.BiasScalePerLane ? 1 : 0);
+        biasIsFloat = types.BiasIsFloat;
+    }
+
+    /// <param name="lane">The element of the bias.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal (double Factor, double Addend) At(int row, int column, int lane)
+    {
+        double scale = (double)aScale[row * aStep] * bScale[column * bStep];
+        double addend = bias == null ? 0 : biasIsFloat ? ((float*)bias)[lane] : ((int*)bias)[lane] * (biasScale == null ? scale : biasScale[lane * biasScaleStep]);
+        return (scale / yScale, addend / yScale);
+    }
 }

@@ -7,14 +7,18 @@ namespace Parallax.Runtime.Calibration;
 /// <summary>What is calibrated, and for how long.</summary>
 public sealed record CalibrationOptions
 {
+    public const double DefaultSeconds = 240;
+
+    public const int DefaultRounds = 80;
+
     /// <summary>The most workers that are measured.</summary>
     public int Workers { get; init; } = Processor.PhysicalCores;
 
     /// <summary>About how long the measurements may take in all.</summary>
-    public double Seconds { get; init; } = 240;
+    public double Seconds { get; init; } = DefaultSeconds;
 
     /// <summary>Rounds of the sequence of problems: each has every kind of operator.</summary>
-    public int Rounds { get; init; } = 80;
+    public int Rounds { get; init; } = DefaultRounds;
 
     /// <summary>Of the problems and of the training.</summary>
     public int Seed { get; init; } = 1;

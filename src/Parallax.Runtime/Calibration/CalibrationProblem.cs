@@ -47,9 +47,8 @@ internal sealed record CalibrationProblem(Op Op, int DataInputs, params long[][]
 
     private static ValueId Ints(GraphBuilder builder, string name, long value) => builder.Constant(name, Tensor.From([value], [1]));
 
-    internal static SpatialWindow Window(long kernel, long stride, long pad) => new([kernel, kernel], [stride, stride], [], [pad, pad, pad, pad]);
-
-    internal static SpatialWindow SignalWindow(long kernel, long stride, long pad) => new([kernel], [stride], [], [pad, pad]);
+    internal static SpatialWindow Window(long kernel, long stride, long pad, int axes = 2) =>
+        new([.. Enumerable.Repeat(kernel, axes)], [.. Enumerable.Repeat(stride, axes)], [], [.. Enumerable.Repeat(pad, 2 * axes)]);
 
     /// <summary>By class, the problems that speak for it.</summary>
     /// <param name="scale">Enlarges each, so that many workers find work.</param>

@@ -91,7 +91,7 @@ internal static class ProblemSampler
     private static CalibrationProblem Signal(Draw draw)
     {
         long inputs = draw.Extent(8, 768), kernel = draw.OneOf(3, 3, 5, 7);
-        return new(new Conv(CalibrationProblem.SignalWindow(kernel, draw.OneOf(1, 1, 2), kernel / 2)) { Activation = draw.Activation() }, 1,
+        return new(new Conv(CalibrationProblem.Window(kernel, draw.OneOf(1, 1, 2), kernel / 2, axes: 1)) { Activation = draw.Activation() }, 1,
             [1, inputs, draw.Extent(64, 4096)], [draw.Extent(8, 768), inputs, kernel]);
     }
 

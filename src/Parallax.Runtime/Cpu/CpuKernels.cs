@@ -15,16 +15,15 @@ internal static class CpuKernels
     {
         switch (node.Op)
         {
-            case Conv conv when DimsOf(graph, node, 0) is { Length: > 2 } dims && DimsOf(graph, node, 1) is { Length: > 2 } weights:
-                ConvProblem problem = ConvolutionBindings.ProblemOf(conv, dims, Shape.Of(weights));
+            case Conv conv when ShapeOf(graph, node, 0) is { Rank: > 2 } data && ShapeOf(graph, node, 1) is { Rank: > 2 } weights:
+                ConvProblem problem = ConvolutionBindings.ProblemOf(conv, data.ToArray(), weights);
                 return ConvCatalog.Select(problem, graph.Constant(node.Inputs[1]) is not null, strict).Describe(problem) is var (name, rows, columns) ? new KernelFacts(name, 0, TileRows: rows, TileColumns: columns) : null;
-            case MatMul or Gemm when DimsOf(graph, node, 0) is not null && graph.Constant(node.Inputs[1]) is { DType: DType.Float32 }:
+            case MatMul or Gemm when ShapeOf(graph, node, 0) is not null && graph.Constant(node.Inputs[1]) is { DType: DType.Float32 }:
                 return new KernelFacts(GemmCatalog.Best.Name, 0, TileRows: GemmCatalog.Best.MR, TileColumns: GemmCatalog.Best.NR);
             default:
                 return null;
         }
     }
 
-    private static long[]? DimsOf(Graph graph, Node node, int input) =>
-        graph.TensorFact(node.Inputs[input]) is { Type: DType.Float32, Shape: { IsKnown: true } shape } ? shape.ToArray() : null;
+    private static Shape? ShapeOf(Graph graph, Node node, int input) => graph.TensorFact(node.Inputs[input]) is { Type: DType.Float32, IsStatic: true } fact ? fact.Shape : null;
 }

@@ -18,9 +18,10 @@ internal sealed unsafe class WinogradConv : Kernel
     private readonly TransformedProduct product;
     private readonly int rowChunks, channelChunks;
 
-    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, string name, (int Rows, int Columns) tile)
+    private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, ConvAlgorithm algorithm)
     {
-        (this.tiling, this.input, this.output, Name, ResultTile) = (tiling, input, output, ConvAlgorithm.KernelName(name, weights.Entry), tile);
+        (this.tiling, this.input, this.output) = (tiling, input, output);
+        (Name, ResultTile) = (weights.Entry.NameOf(algorithm.Name), algorithm.TileOf(problem, weights.Entry));
         this.problem = problem;
         this.weights = weights.AddReference();
         product = new TransformedProduct(weights, problem.GroupInputs);
@@ -28,19 +29,19 @@ internal sealed unsafe class WinogradConv : Kernel
         channelChunks = (problem.GroupInputs + ChannelsPerChunk - 1) / ChannelsPerChunk;
     }
 
-    internal static WinogradConv Create<TTransform>(string name, ConvProblem problem, PackedMatrix weights, (int Rows, int Columns) tile) where TTransform : struct, IWinogradTransform
+    internal static WinogradConv Create<TTransform>(ConvAlgorithm algorithm, ConvProblem problem, PackedMatrix weights) where TTransform : struct, IWinogradTransform
     {
         GemmMicroKernel entry = weights.Entry;
         var tiling = new PlaneTiling(problem, entry, TTransform.Results, TTransform.Tile, TTransform.Filters);
-        return new WinogradConv(problem, weights, tiling, PlaneInput.Create<TTransform>(problem, tiling, entry), PlaneOutput.Create<TTransform>(problem, tiling, entry), name, tile);
+        return new WinogradConv(problem, weights, tiling, PlaneInput.Create<TTransform>(problem, tiling, entry), PlaneOutput.Create<TTransform>(problem, tiling, entry), algorithm);
     }
 
     /// <summary>Taps along one axis, <see cref="SignalTransform"/>.</summary>
-    internal static WinogradConv CreateSignal(string name, ConvProblem problem, PackedMatrix weights, (int Rows, int Columns) tile)
+    internal static WinogradConv CreateSignal(ConvAlgorithm algorithm, ConvProblem problem, PackedMatrix weights)
     {
         GemmMicroKernel entry = weights.Entry;
         var tiling = new SignalTiling(problem, entry);
-        return new WinogradConv(problem, weights, tiling, SignalInput.Create(problem, tiling, entry), SignalOutput.Create(problem, tiling, entry), name, tile);
+        return new WinogradConv(problem, weights, tiling, SignalInput.Create(problem, tiling, entry), SignalOutput.Create(problem, tiling, entry), algorithm);
     }
 
     public override string Name { get; }

@@ -125,11 +125,12 @@ internal sealed class JointGraph
     {
         Node node = nodes.Nodes[position];
         StepWork work = nodes.Work[position];
-        ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => cpu.PredictUs(work, w, cpuKernels[OperatorOf[position]]))];
+        KernelFacts? cpuKernel = cpuKernels[OperatorOf[position]];
+        ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => cpu.PredictUs(work, w, cpuKernel))];
         long bytes = node.Outputs.Sum(o => o.IsNone ? 0 : nodes.BytesOf(o));
         if (!isSupported) return new JointOperator(node.Name, cpuUs, double.PositiveInfinity, [], bytes);
         KernelFacts kernel = backend.KernelOf(nodes.Graph, node);
-        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, workers), bytes);
+        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, cpuKernel, workers), bytes);
     }
 
     /// <summary>Where nothing was learned of an operator, the accelerator is taken to be as much faster or slower at it than one worker as it is at products.</summary>
@@ -140,16 +141,15 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, int workers) =>
-        [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, workers)).OfType<SplitAxis>()];
+    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts? cpuKernel, int workers) =>
+        [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, cpuKernel, workers)).OfType<SplitAxis>()];
 
-    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, int workers)
+    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, KernelFacts? cpuKernel, int workers)
     {
         if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || !work.Has(extent, axis)) return null;
         if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
-        KernelFacts? kernel = CpuKernelOf(OperatorOf[nodes.PositionOf[node.Id.Index]]);
         return new SplitAxis(axis, extent, granule, workers,
-            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count, kernel),
+            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count, cpuKernel),
             part => DeviceUs(work.Part(part, extent, axis), backend.KernelOf(nodes.Graph, node, new OutputPart(extent - part, part, axis))));
     }
 }
