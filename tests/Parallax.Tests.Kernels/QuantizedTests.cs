@@ -78,6 +78,9 @@ public sealed unsafe class QuantizedTests
             ConvReference.Problem(1, 3, 3, 6, [130, 90], [3, 3], 1, 1, 1),
             ConvReference.Problem(1, 2, 2, 2, [30, 37], [3, 3], 1, 2, 2, 2),
             ConvReference.Problem(1, 2, 2, 2, [23, 51], [5, 5], 2, 2, 2),
+            ConvReference.Problem(2, 20, 20, 20, [37, 41], [3, 3], 1, 1, 1),
+            ConvReference.Problem(1, 17, 17, 17, [3, 700], [3, 3], 2, 1, 1),
+            ConvReference.Problem(1, 1, 1, 40, [3000], [9], 1, 1, 3),
             ConvReference.Problem(1, 3, 3, 3, [4, 0], [1, 1]),
             ConvReference.Problem(1, 2, 2, 2, [5, 6, 7], [3, 2, 3], 1, 1, 1),
             ConvReference.Problem(1, 1, 2, 3, [4, 6, 40], [2, 3, 3], 2, 1, 1)])

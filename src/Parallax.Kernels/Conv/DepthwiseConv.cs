@@ -8,7 +8,6 @@ namespace Parallax.Kernels;
 /// </summary>
 internal sealed unsafe class DepthwiseConv : Kernel
 {
-    private const int TileElements = 1 << 15;
 
     private readonly ConvProblem problem;
     private readonly PackedMatrix? weights;
@@ -22,7 +21,7 @@ internal sealed unsafe class DepthwiseConv : Kernel
         this.problem = problem;
         this.weights = weights?.AddReference();
         epilogue = problem.EpilogueFor(width);
-        tiling = new DepthwiseTiling(problem, TileElements);
+        tiling = new DepthwiseTiling(problem);
         taps = tiling.TapOffsets.Length;
         Name = width == VecWidth.Scalar ? "conv_f32_depthwise_scalar" : $"conv_f32_depthwise_v{32 * (int)width}";
         slide = (VecWidth)Math.Min((int)width, tiling.RowLength >= 16 ? 16 : tiling.RowLength >= 8 ? 8 : tiling.RowLength >= 4 ? 4 : 1) switch

@@ -11,18 +11,20 @@ internal sealed class DepthwiseTiling
     /// <summary>What it takes to set up a channel, as long as that many multiply-accumulates: most of the time of a small plane.</summary>
     private const long ChannelWork = 1 << 12;
 
+    /// <summary>About as many elements has the padded copy of a tile.</summary>
+    private const int TileElements = 1 << 15;
+
     private readonly ConvProblem problem;
     private readonly int tilesPerChannel, channelsPerBlock;
 
-    /// <param name="tileElements">About as many elements has the padded copy of a tile.</param>
-    internal DepthwiseTiling(ConvProblem problem, int tileElements)
+    internal DepthwiseTiling(ConvProblem problem)
     {
         this.problem = problem;
         WindowAxis[] axes = problem.ThreeAxes;
         Padded = PaddedInput.For(axes);
         (Planes, Rows, RowLength) = ((int)axes[0].Output, (int)axes[1].Output, (int)axes[2].Output);
         int halo = Padded.Rows - Rows;
-        RowsPerTile = Planes > 1 ? Math.Max(1, Rows) : Math.Clamp(tileElements / Math.Max(1, Padded.ChannelElements(1)) - halo, 1, Math.Max(1, Rows));
+        RowsPerTile = Planes > 1 ? Math.Max(1, Rows) : Math.Clamp(TileElements / Math.Max(1, Padded.ChannelElements(1)) - halo, 1, Math.Max(1, Rows));
         PaddedRowsPerTile = RowsPerTile + halo;
         tilesPerChannel = (Rows + RowsPerTile - 1) / RowsPerTile;
         TapOffsets = Padded.TapOffsets(axes, PaddedRowsPerTile);

@@ -7,7 +7,7 @@ namespace Parallax.Kernels.Copy;
 
 /// <summary>
 /// Transposes a matrix: <c>target[row][column] = source[column][row]</c>, rows of both sides contiguous. Square tiles go through
-/// registers (8x8 and 4x4 of 4 bytes, 4x4 and 2x2 of 8 bytes); the rest of the edges and other sizes go element by element.
+/// registers (8x8 of single bytes, 8x8 and 4x4 of 4 bytes, 4x4 of 8 bytes); the rest of the edges and other sizes go element by element.
 /// </summary>
 internal static unsafe class TileTranspose
 {
@@ -17,6 +17,7 @@ internal static unsafe class TileTranspose
     {
         switch (elementBytes)
         {
+            case 1 when HasZip: Tiles<byte, Tile8x8>(source, sourceStride, target, targetStride, rows, columns); break;
             case 1: Tiles<byte, NoTile<byte>>(source, sourceStride, target, targetStride, rows, columns); break;
             case 2: Tiles<ushort, NoTile<ushort>>(source, sourceStride, target, targetStride, rows, columns); break;
             case 4 when Avx.IsSupported: Tiles<uint, Tile8x32>(source, sourceStride, target, targetStride, rows, columns); break;
@@ -29,7 +30,7 @@ internal static unsafe class TileTranspose
         }
     }
 
-    private static bool HasZip => Sse.IsSupported || AdvSimd.Arm64.IsSupported;
+    private static bool HasZip => Sse2.IsSupported || AdvSimd.Arm64.IsSupported;
 
     private interface ITile
     {
@@ -53,7 +54,7 @@ internal static unsafe class TileTranspose
                 TTile.Run(from + row * sizeof(T), sourceStride, to + row * targetStride, targetStride);
             Elements<T>(from + row * sizeof(T), sourceStride, to + row * targetStride, targetStride, rows - row, size);
         }
-        Elements<T>(source + column * sourceStride, sourceStride, target + column * sizeof(T), targetStride, rows, columns - column);
+        if (column < columns) Elements<T>(source + column * sourceStride, sourceStride, target + column * sizeof(T), targetStride, rows, columns - column);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -75,6 +76,50 @@ internal static unsafe class TileTranspose
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride) =>
             Elements<T>(source, sourceStride, target, targetStride, 16, 16);
+    }
+
+    private readonly struct Tile8x8 : ITile
+    {
+        public static int Size => 8;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Run(byte* source, long sourceStride, byte* target, long targetStride)
+        {
+            byte* half = source + 4 * sourceStride;
+            // Pairs, fours and eights of one row of the result one behind another.
+            Vector128<ushort> ab = Pair(source, sourceStride), cd = Pair(source + 2 * sourceStride, sourceStride), ef = Pair(half, sourceStride), gh = Pair(half + 2 * sourceStride, sourceStride);
+            Vector128<uint> abcd0 = ZipLow(ab, cd).AsUInt32(), abcd4 = ZipHigh(ab, cd).AsUInt32(), efgh0 = ZipLow(ef, gh).AsUInt32(), efgh4 = ZipHigh(ef, gh).AsUInt32();
+            Store(target, targetStride, ZipLow(abcd0, efgh0));
+            Store(target + 2 * targetStride, targetStride, ZipHigh(abcd0, efgh0));
+            Store(target + 4 * targetStride, targetStride, ZipLow(abcd4, efgh4));
+            Store(target + 6 * targetStride, targetStride, ZipHigh(abcd4, efgh4));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<ushort> Pair(byte* source, long stride)
+        {
+            Vector128<byte> a = Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte(), b = Vector128.CreateScalarUnsafe(*(ulong*)(source + stride)).AsByte();
+            return (Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b)).AsUInt16();
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Store(byte* at, long stride, Vector128<uint> rows)
+        {
+            *(ulong*)at = rows.AsUInt64()[0];
+            *(ulong*)(at + stride) = rows.AsUInt64()[1];
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<ushort> ZipLow(Vector128<ushort> a, Vector128<ushort> b) => Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<ushort> ZipHigh(Vector128<ushort> a, Vector128<ushort> b) => Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<uint> ZipLow(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<uint> ZipHigh(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
     }
 
     private readonly struct Tile4x32 : ITile

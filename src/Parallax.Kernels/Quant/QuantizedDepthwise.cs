@@ -1,52 +1,59 @@
 using System.Runtime.CompilerServices;
+using Parallax.Kernels.Copy;
 
 namespace Parallax.Kernels;
 
 /// <summary>
 /// Convolution of groups with one input channel each, requantized. Sums of so few products are integers below 2^24, which float32 holds exactly: factors are
-/// floats whose zero point is subtracted, and the sums are exact in any order. A block pads some rows of one channel into its worker's scratch and slides the
-/// taps over them, some rows at once. Sums become results where they are; rows with a sum next to a tie, and short rows, are requantized apart.
+/// floats whose zero point is subtracted, and the sums are exact in any order. Channels are lanes: a tile of <see cref="Lanes"/> channels is transposed into places of so many
+/// floats, padded, so that planes of any size fill vectors and strides are distances. Sums become results where they are; those next to a tie are computed and requantized again.
 /// </summary>
 internal sealed unsafe class QuantizedDepthwise : Kernel
 {
-    private const int TileElements = 1 << 13, MaxTaps = (1 << 24) / (255 * 255), RowsAtOnce = 4;
+    private const int Lanes = 16, MaxTaps = (1 << 24) / (255 * 255), PlacesAtOnce = 8;
+
+    /// <summary>About as many places has the padded copy of a tile: 64 KB.</summary>
+    private const int TilePlaces = 1 << 10;
+
+    /// <summary>Multiply-accumulates of all lanes, and about as much for the rest, that are worth a block; what the rest is for a result; and for the parameters of a channel.</summary>
+    private const long BlockWork = 1 << 17, ResultWork = 8, ChannelWork = 1 << 8;
 
     private readonly ConvProblem problem;
     private readonly QuantizedTypes types;
-    private readonly DepthwiseTiling tiling;
-    private readonly int inputPlane, outputPlane;
-    private readonly long filterBytes, paddedBytes;
-    private readonly int[] order, offsets;
-    private readonly TapChain[] chains;
-    private readonly delegate*<float*, int*, float*, int, int*, int, void> slide;
-    private readonly delegate*<float*, nint, int, TapChain*, int, float*, in Requantizer, in RowScale, byte*, int, byte*, ulong> finishRows;
+    private readonly WindowAxis depth, height, width;
+    private readonly int inputPlane, outputPlane, taps, groupsPerImage, tileRows, tileColumns, tilesDown, tilesAcross, tilesPerBlock, paddedRows, paddedColumns;
+    private readonly int[] offsets;
+    private readonly VecWidth vectors;
 
-    internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth width)
+    internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth vectors)
     {
         this.problem = problem;
+        this.vectors = vectors;
         this.types = types;
-        tiling = new DepthwiseTiling(problem, TileElements);
-        (inputPlane, outputPlane) = (problem.InputPlane, problem.OutputPlane);
-        filterBytes = Vec.WholeLines(sizeof(float) * tiling.TapOffsets.Length);
-        // With space for whole vectors behind the last result's place, and for the rows that fill up the last group.
-        paddedBytes = Vec.WholeLines(sizeof(float) * ((long)tiling.Padded.ChannelElements(tiling.PaddedRowsPerTile) + (RowsAtOnce - 1) * (long)tiling.Padded.RowStride + 4 * PaddedInput.Slack));
-        (order, chains) = ChainsOf(tiling.TapOffsets, tiling.Padded.RowStride);
-        offsets = [.. order.Select(tap => tiling.TapOffsets[tap])];
-        Name = width == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)width}";
-        slide = width switch
-        {
-            VecWidth.V512 => &Slide<Vec512>,
-            VecWidth.V256 => &Slide<Vec256>,
-            VecWidth.V128 => &Slide<Vec128>,
-            _ => &Slide<Vec1>,
-        };
-        finishRows = Math.Min((int)width, tiling.RowLength) switch
-        {
-            >= (int)VecWidth.V512 => &FinishRows<Vec512>,
-            >= (int)VecWidth.V256 => &FinishRows<Vec256>,
-            >= (int)VecWidth.V128 => &FinishRows<Vec128>,
-            _ => null,
-        };
+        WindowAxis[] axes = problem.ThreeAxes;
+        (depth, height, width) = (axes[0], axes[1], axes[2]);
+        (inputPlane, outputPlane, taps) = (problem.InputPlane, problem.OutputPlane, problem.Taps);
+        groupsPerImage = (problem.OutputChannels + Lanes - 1) / Lanes;
+
+        int columns = (int)Math.Max(1, width.Output), rows = (int)Math.Max(1, height.Output);
+        while (columns > Lanes && Places(1, columns) > TilePlaces) columns = (columns + 1) / 2;
+        int most = 1;
+        while (most < rows && Places(most + 1, columns) <= TilePlaces) most++;
+        tileColumns = columns;
+        tilesAcross = (int)((width.Output + columns - 1) / columns);
+        tilesDown = (rows + most - 1) / most;
+        tileRows = (rows + tilesDown - 1) / tilesDown;
+        (paddedRows, paddedColumns) = (Reach(height, tileRows), Reach(width, tileColumns));
+        tilesPerBlock = (int)Math.Clamp(BlockWork / (Lanes * (ChannelWork + (long)tileRows * tileColumns * (taps + ResultWork))), 1, Math.Max(1, Tiles));
+
+        offsets = new int[taps];
+        int tap = 0;
+        for (int z = 0; z < depth.Kernel; z++)
+            for (int y = 0; y < height.Kernel; y++)
+                for (int x = 0; x < width.Kernel; x++)
+                    offsets[tap++] = checked((int)(((z * paddedRows) + y * height.Dilation) * paddedColumns + x * width.Dilation) * Lanes);
+
+        Name = vectors == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)vectors}";
     }
 
     internal static bool Supports(ConvProblem problem, QuantizedTypes types) =>
@@ -54,192 +61,266 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => filterBytes + paddedBytes + sizeof(int) * (tiling.RowLength + 64L);
+    public override long WorkerScratchBytes => new Scratch(this, null).Bytes;
 
-    public override int BlockCount(int phase) => tiling.BlockCount;
+    public override int BlockCount(int phase) => outputPlane == 0 ? 0 : (Tiles + tilesPerBlock - 1) / tilesPerBlock;
+
+    private int TilesPerGroup => (int)depth.Output * tilesDown * tilesAcross;
+
+    private int Tiles => checked(problem.Batch * groupsPerImage * TilesPerGroup);
 
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
-        (int first, int end, int firstRow) = tiling.Block(block);
+        switch (vectors)
+        {
+            case VecWidth.V512: Run<Vec512>(block, args); break;
+            case VecWidth.V256: Run<Vec256>(block, args); break;
+            case VecWidth.V128: Run<Vec128>(block, args); break;
+            default: Run<Vec1>(block, args); break;
+        }
+    }
+
+    private void Run<V>(int block, in KernelArgs args) where V : struct, IVec<V>
+    {
         Requantizer requantizer = types.Requantizer(args);
         var scales = new ResultScales(types, args);
-        for (int channel = first; channel < end; channel++) RunTile(channel, firstRow, requantizer, scales, args);
+        var scratch = new Scratch(this, args.WorkerScratch);
+        int prepared = -1;
+        for (int index = block * tilesPerBlock, end = Math.Min(Tiles, index + tilesPerBlock); index < end; index++)
+        {
+            (int group, int tile) = Math.DivRem(index, TilesPerGroup);
+            (int image, int channel) = (group / groupsPerImage, group % groupsPerImage * Lanes);
+            int lanes = Math.Min(Lanes, problem.OutputChannels - channel);
+            if (group != prepared) PrepareLanes<V>(channel, lanes, scales, scratch, args);
+            prepared = group;
+            RunTile<V>(image, channel, lanes, tile, requantizer, scratch, args);
+        }
     }
 
-    private void RunTile(int channel, int firstRow, in Requantizer requantizer, in ResultScales scales, in KernelArgs args)
+    /// <summary>Elements of an axis that so many results see.</summary>
+    private static int Reach(WindowAxis axis, int results) => checked((int)((results - 1) * axis.Stride + (axis.Kernel - 1) * axis.Dilation + 1));
+
+    private long Places(int rows, int columns) => (long)depth.Kernel * Reach(height, rows) * Reach(width, columns);
+
+    /// <summary>Filters and scales of the channels from one on; those that lanes are left without are filters of zeros.</summary>
+    private void PrepareLanes<V>(int channel, int lanes, in ResultScales scales, in Scratch to, in KernelArgs args) where V : struct, IVec<V>
     {
-        QuantizedInputs inputs = types.Inputs;
-        (int image, int output) = Math.DivRem(channel, problem.OutputChannels);
-        nint input = (nint)image * problem.InputChannels + output / problem.GroupOutputs;
-        float* filter = (float*)args.WorkerScratch, copy = (float*)(args.WorkerScratch + filterBytes);
-        int* sums = (int*)(args.WorkerScratch + filterBytes + paddedBytes);
-        ReadFilter(output, filter, args);
-        tiling.Padded.Copy(args.Input<byte>(inputs.B) + input * inputPlane, copy, firstRow, tiling.PaddedRowsPerTile, new FactorRows(Zero(args, inputs.BZero, 0), types.BSigned));
-        int rows = Math.Min(tiling.RowsPerTile, tiling.Rows - firstRow);
-        byte* y = args.Output<byte>(0) + (nint)channel * outputPlane + firstRow * tiling.RowLength;
-        (double factor, double addend) = scales.At(output, 0, output);
-        var rowScale = new RowScale(0, factor, addend);
-        for (int plane = 0; plane < tiling.Planes; plane++)
-            FinishPlane(copy + plane * tiling.Padded.PlaneStride(tiling.PaddedRowsPerTile), rows, filter, requantizer, rowScale, sums, y + (nint)plane * tiling.Rows * tiling.RowLength);
+        new Span<byte>(to.Bytes16, taps * Lanes).Clear();
+        TileTranspose.Run(1, args.Input<byte>(types.Inputs.A) + (nint)channel * taps, taps, to.Bytes16, Lanes, taps, lanes);
+        int flip = types.ASigned ? 0x80 : 0;
+        Widen<V>(to.Bytes16, to.Filter, 1, taps * Lanes, 0, flip, 0);
+        byte* zeros = types.Inputs.AZero < 0 ? null : args.Input<byte>(types.Inputs.AZero);
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            bool isThere = lane < lanes;
+            int zero = !isThere || zeros == null ? flip : zeros[types.AZeroPerRow ? channel + lane : 0] ^ flip;
+            (double factor, double addend) = isThere ? scales.At(channel + lane, 0, channel + lane) : default;
+            var scale = new RowScale(0, factor, addend);
+            (to.Factors[lane], to.Addends[lane]) = (factor, addend);
+            (to.RoughFactors[lane], to.RoughAddends[lane], to.Safe[lane]) = (scale.RoughFactor, scale.RoughAddend, isThere ? scale.Safe : float.PositiveInfinity);
+            if (zero != 0)
+                for (int tap = 0; tap < taps; tap++) to.Filter[tap * Lanes + lane] -= zero;
+        }
     }
 
-    /// <summary>Results of rows that lie one behind another; <paramref name="sums"/> is space for those of one row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FinishPlane(float* data, int rows, float* filter, in Requantizer requantizer, in RowScale scale, int* sums, byte* y)
+    private void RunTile<V>(int image, int channel, int lanes, int index, in Requantizer requantizer, in Scratch scratch, in KernelArgs args) where V : struct, IVec<V>
     {
-        int rowStride = tiling.Padded.RowStride, rowLength = tiling.RowLength;
-        ulong again = 0;
+        (int z, int of) = Math.DivRem(index, tilesDown * tilesAcross);
+        int row = of / tilesAcross * tileRows, column = of % tilesAcross * tileColumns;
+        int rows = Math.Min(tileRows, (int)height.Output - row), columns = Math.Min(tileColumns, (int)width.Output - column);
+        for (int tap = 0; tap < depth.Kernel; tap++)
+            Bring<V>(image, channel, lanes, z * depth.Stride - depth.PadBegin + tap * depth.Dilation, row, rows, column, columns, scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes16, args);
         fixed (int* places = offsets)
-        fixed (TapChain* all = chains)
         {
-            for (int row = 0; row < rows; row++, again >>= 1, data += rowStride, y += rowLength)
+            var tile = new Tile
             {
-                if (row % Requantizer.MostRows == 0)
-                    again = finishRows == null ? ulong.MaxValue : finishRows(data, rowStride, Math.Min(Requantizer.MostRows, rows - row), all, chains.Length, filter, requantizer, scale, y, rowLength, (byte*)sums);
-                if ((again & 1) == 0) continue;
-                slide(data, places, filter, offsets.Length, sums, rowLength);
-                requantizer.ExactRow(sums, scale, y, rowLength);
-            }
+                Copy = scratch.Copy, Filter = scratch.Filter, Offsets = places, Taps = taps, Results = scratch.Results, Again = scratch.Again, Scratch = scratch,
+                Step = (int)width.Stride * Lanes, RowStep = (nint)height.Stride * paddedColumns * Lanes, Rows = rows, Columns = columns,
+            };
+            int again = Finish<V>(tile, requantizer);
+            if (again > 0) FinishAgain<V>(tile, requantizer, again);
         }
+        byte* y = args.Output<byte>(0) + ((nint)image * problem.OutputChannels + channel) * outputPlane + ((nint)z * height.Output + row) * (nint)width.Output + column;
+        if (columns == width.Output) TileTranspose.Run(1, scratch.Results, Lanes, y, outputPlane, lanes, (long)rows * columns);
+        else
+            for (int i = 0; i < rows; i++) TileTranspose.Run(1, scratch.Results + (nint)i * columns * Lanes, Lanes, y + (nint)i * (nint)width.Output, outputPlane, lanes, columns);
     }
 
-    private void ReadFilter(int output, float* filter, in KernelArgs args)
+    /// <summary>What the results of a tile see of one plane of the input, as places of <see cref="Lanes"/> floats; padding is 0.</summary>
+    private void Bring<V>(int image, int channel, int lanes, long plane, int row, int rows, int column, int columns, float* to, byte* bytes, in KernelArgs args)
+        where V : struct, IVec<V>
     {
-        byte* weights = args.Input<byte>(types.Inputs.A) + (nint)output * order.Length;
-        int flip = types.ASigned ? 0x80 : 0, zero = types.Inputs.AZero < 0 ? flip : args.Input<byte>(types.Inputs.AZero)[types.AZeroPerRow ? output : 0] ^ flip;
-        for (int i = 0; i < order.Length; i++) filter[i] = (weights[order[i]] ^ flip) - zero;
-    }
-
-    private static int Zero(in KernelArgs args, int input, int lane) => input < 0 ? 0 : args.Input<byte>(input)[lane];
-
-    /// <summary>
-    /// Taps below one another, as far as a row of results from each other: what one tap reads for a row the one above it reads for the next row. The order that puts the taps of a chain one behind
-    /// the other, chain by chain, and the chains.
-    /// </summary>
-    private static (int[] Order, TapChain[] Chains) ChainsOf(int[] tapOffsets, int rowStride)
-    {
-        var order = new List<int>(tapOffsets.Length);
-        var chains = new List<TapChain>();
-        foreach (int first in Enumerable.Range(0, tapOffsets.Length).OrderBy(tap => tapOffsets[tap]))
+        (int seenRows, int seenColumns) = (Reach(height, rows), Reach(width, columns));
+        (long firstRow, long firstColumn) = (height.Start(row), width.Start(column));
+        int above = (int)Math.Clamp(-firstRow, 0, seenRows), below = (int)Math.Clamp(height.Input - firstRow, above, seenRows);
+        int before = (int)Math.Clamp(-firstColumn, 0, seenColumns), behind = (int)Math.Clamp(width.Input - firstColumn, before, seenColumns);
+        if (plane < 0 || plane >= depth.Input || below == above || behind == before)
         {
-            if (order.Contains(first)) continue;
-            int begin = order.Count;
-            // Rows without an element are no distance apart.
-            for (int tap = first; tap >= 0; tap = rowStride == 0 ? -1 : Array.IndexOf(tapOffsets, tapOffsets[tap] + rowStride)) order.Add(tap);
-            chains.Add(new TapChain(tapOffsets[first], order.Count - begin));
+            Clear(to, seenRows * paddedColumns);
+            return;
         }
-        return ([.. order], [.. chains]);
+        int insideRows = below - above, inside = behind - before;
+        nint rowStep = (nint)paddedColumns * Lanes;
+        Clear(to, above * paddedColumns);
+        Clear(to + below * rowStep, (seenRows - below) * paddedColumns);
+        for (int i = above; i < below; i++)
+        {
+            Clear(to + i * rowStep, before);
+            Clear(to + i * rowStep + behind * Lanes, seenColumns - behind);
+        }
+
+        byte* from = args.Input<byte>(types.Inputs.B) + (nint)image * problem.InputChannels * inputPlane + (nint)((plane * height.Input + firstRow + above) * width.Input + firstColumn + before);
+        // Channels of one input lie one behind another; several filters for one input read it each for itself.
+        int runs = problem.GroupOutputs == 1 ? 1 : lanes, ofRun = lanes / runs;
+        for (int run = 0; run < runs; run++)
+        {
+            byte* source = from + (nint)((channel + run) / problem.GroupOutputs) * inputPlane;
+            if (inside == width.Input) TileTranspose.Run(1, source, inputPlane, bytes + run, Lanes, (long)insideRows * inside, ofRun);
+            else
+                for (int i = 0; i < insideRows; i++) TileTranspose.Run(1, source + i * (nint)width.Input, inputPlane, bytes + run + (nint)i * inside * Lanes, Lanes, inside, ofRun);
+        }
+        int flip = types.BSigned ? 0x80 : 0, zero = types.Inputs.BZero < 0 ? 0 : *args.Input<byte>(types.Inputs.BZero);
+        Widen<V>(bytes, to + above * rowStep + before * Lanes, insideRows, inside * Lanes, rowStep, flip, zero ^ flip);
+    }
+
+    private static void Clear(float* places, int count)
+    {
+        if (count > 0) new Span<float>(places, count * Lanes).Clear();
+    }
+
+    /// <summary>Rows of bytes one behind another as floats, <c>(byte xor flip) - shift</c>; so many elements, a multiple of <see cref="Lanes"/>, to a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Widen<V>(byte* from, float* to, int rows, int elements, nint toStep, int flip, int shift) where V : struct, IVec<V>
+    {
+        V flips = V.CreateBits(flip), shifts = V.CreateBits(shift);
+        for (int row = 0; row < rows; row++, from += elements, to += toStep)
+            for (int i = 0; i < elements; i += V.Count)
+                V.Store(to + i, ByteLanes.FromInts(V.SubtractBits(V.Xor(ByteLanes.Load<V>(from + i), flips), shifts)));
     }
 
     /// <summary>
-    /// Results of rows of a vector or more, four rows at once; the last vector of a row overlaps the one before it. Rows that fill up the last four are computed as well, and written to
-    /// <paramref name="spare"/>. Returns a bit for each row that <see cref="Requantizer.ExactRow"/> is needed for; bits behind the last row mean nothing.
+    /// Results of a tile, <see cref="PlacesAtOnce"/> neighbours at a time, the last of which overlap those before them; where a row has fewer, some behind it are written, of the next row or behind the last.
+    /// Places of which a sum is too near to a tie are listed; returns how many.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static ulong FinishRows<V>(
-        float* data, nint rowStride, int rows, TapChain* chains, int chainCount, float* filter, in Requantizer requantizer, in RowScale scale, byte* y, int rowLength, byte* spare) where V : struct, IVec<V>
+    private static int Finish<V>(in Tile given, in Requantizer requantizer) where V : struct, IVec<V>
     {
-        ulong again = 0;
+        Tile tile = given;
         requantizer.Limits(out V low, out V high, out V rounding, out V shift);
-        V factor = V.Create(scale.RoughFactor), addend = V.Create(scale.RoughAddend), safe = V.Create(scale.Safe);
-        for (int row = 0; row < rows; row += RowsAtOnce, data += RowsAtOnce * rowStride, y += RowsAtOnce * (nint)rowLength)
+        nint step = tile.Step;
+        int again = 0;
+        for (int lane = 0; lane < Lanes; lane += V.Count)
         {
-            byte* y1 = row + 1 < rows ? y + rowLength : spare, y2 = row + 2 < rows ? y + 2 * (nint)rowLength : spare, y3 = row + 3 < rows ? y + 3 * (nint)rowLength : spare;
-            V farthest0 = default, farthest1 = default, farthest2 = default, farthest3 = default;
-            for (int i = 0; i < rowLength; i += V.Count)
+            V factor = V.Load(tile.Scratch.RoughFactors + lane), addend = V.Load(tile.Scratch.RoughAddends + lane), safe = V.Load(tile.Scratch.Safe + lane);
+            for (int row = 0; row < tile.Rows; row++)
             {
-                int at = Math.Min(i, rowLength - V.Count);
-                float* weight = filter;
-                V s0 = default, s1 = default, s2 = default, s3 = default;
-                for (TapChain* chain = chains; chain < chains + chainCount; chain++)
+                float* data = tile.Copy + row * tile.RowStep + lane;
+                for (int i = 0; i < tile.Columns; i += PlacesAtOnce)
                 {
-                    float* from = data + at + chain->Offset;
-                    V x0 = V.Load(from), x1 = V.Load(from + rowStride), x2 = V.Load(from + 2 * rowStride);
-                    from += 3 * rowStride;
-                    for (float* end = weight + chain->Taps; weight < end; weight++, from += rowStride)
+                    int at = Math.Max(0, Math.Min(i, tile.Columns - PlacesAtOnce));
+                    float* from = data + at * step, weight = tile.Filter + lane;
+                    V s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default, farthest = default;
+                    for (int* offset = tile.Offsets, end = offset + tile.Taps; offset < end; offset++, weight += Lanes)
                     {
-                        V w = V.Create(*weight), x3 = V.Load(from);
-                        s0 = V.MultiplyAdd(w, x0, s0);
-                        s1 = V.MultiplyAdd(w, x1, s1);
-                        s2 = V.MultiplyAdd(w, x2, s2);
-                        s3 = V.MultiplyAdd(w, x3, s3);
-                        (x0, x1, x2) = (x1, x2, x3);
+                        float* x = from + *offset;
+                        V w = V.Load(weight);
+                        s0 = V.MultiplyAdd(w, V.Load(x), s0);
+                        s1 = V.MultiplyAdd(w, V.Load(x + step), s1);
+                        s2 = V.MultiplyAdd(w, V.Load(x + 2 * step), s2);
+                        s3 = V.MultiplyAdd(w, V.Load(x + 3 * step), s3);
+                        x += 4 * step;
+                        s4 = V.MultiplyAdd(w, V.Load(x), s4);
+                        s5 = V.MultiplyAdd(w, V.Load(x + step), s5);
+                        s6 = V.MultiplyAdd(w, V.Load(x + 2 * step), s6);
+                        s7 = V.MultiplyAdd(w, V.Load(x + 3 * step), s7);
                     }
+                    int place = row * tile.Columns + at;
+                    byte* y = tile.Results + (nint)place * Lanes + lane;
+                    Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, y, ref farthest);
+                    Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, y + Lanes, ref farthest);
+                    Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, y + 2 * Lanes, ref farthest);
+                    Requantizer.Rough(s3, factor, addend, low, high, rounding, shift, y + 3 * Lanes, ref farthest);
+                    Requantizer.Rough(s4, factor, addend, low, high, rounding, shift, y + 4 * Lanes, ref farthest);
+                    Requantizer.Rough(s5, factor, addend, low, high, rounding, shift, y + 5 * Lanes, ref farthest);
+                    Requantizer.Rough(s6, factor, addend, low, high, rounding, shift, y + 6 * Lanes, ref farthest);
+                    Requantizer.Rough(s7, factor, addend, low, high, rounding, shift, y + 7 * Lanes, ref farthest);
+                    if (!V.AllLess(farthest, safe)) tile.Again[again++] = place;
                 }
-                Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, y + at, ref farthest0);
-                Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, y1 + at, ref farthest1);
-                Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, y2 + at, ref farthest2);
-                Requantizer.Rough(s3, factor, addend, low, high, rounding, shift, y3 + at, ref farthest3);
             }
-            ulong apart = (V.AllLess(farthest0, safe) ? 0u : 1u) | (V.AllLess(farthest1, safe) ? 0u : 2u) | (V.AllLess(farthest2, safe) ? 0u : 4u) | (V.AllLess(farthest3, safe) ? 0u : 8u);
-            again |= apart << row;
         }
         return again;
     }
 
-    /// <summary>Sums at <paramref name="count"/> places one behind the other, whole vectors: some may be written behind the last.</summary>
+    /// <summary>Results of the places that are listed, in float64.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Slide<V>(float* data, int* offsets, float* filter, int taps, int* sums, int count) where V : struct, IVec<V>
+    private static void FinishAgain<V>(in Tile tile, in Requantizer requantizer, int count) where V : struct, IVec<V>
     {
-        for (int i = 0; i < count; i += 4 * V.Count, data += 4 * V.Count, sums += 4 * V.Count)
+        int* sums = stackalloc int[Lanes];
+        for (int i = 0; i < count; i++)
         {
-            V s0 = default, s1 = default, s2 = default, s3 = default;
-            for (int tap = 0; tap < taps; tap++)
+            (int row, int column) = Math.DivRem(tile.Again[i], tile.Columns);
+            for (int end = Math.Min(column + PlacesAtOnce, tile.Columns); column < end; column++)
             {
-                float* from = data + offsets[tap];
-                V weight = V.Create(filter[tap]);
-                s0 = V.MultiplyAdd(weight, V.Load(from), s0);
-                s1 = V.MultiplyAdd(weight, V.Load(from + V.Count), s1);
-                s2 = V.MultiplyAdd(weight, V.Load(from + 2 * V.Count), s2);
-                s3 = V.MultiplyAdd(weight, V.Load(from + 3 * V.Count), s3);
+                float* from = tile.Copy + row * tile.RowStep + column * (nint)tile.Step;
+                for (int lane = 0; lane < Lanes; lane += V.Count)
+                {
+                    V sum = default;
+                    for (int tap = 0; tap < tile.Taps; tap++) sum = V.MultiplyAdd(V.Load(tile.Filter + tap * Lanes + lane), V.Load(from + tile.Offsets[tap] + lane), sum);
+                    V.Store((float*)sums + lane, ByteLanes.ToInts(sum));
+                }
+                requantizer.Row(sums, 0, tile.Scratch.Factors, tile.Scratch.Addends, tile.Results + (row * (nint)tile.Columns + column) * Lanes, Lanes);
             }
-            V.Store((float*)sums, ByteLanes.ToInts(s0));
-            V.Store((float*)sums + V.Count, ByteLanes.ToInts(s1));
-            V.Store((float*)sums + 2 * V.Count, ByteLanes.ToInts(s2));
-            V.Store((float*)sums + 3 * V.Count, ByteLanes.ToInts(s3));
         }
     }
 
-    /// <param name="Offset">Of the first tap, in the copy of a tile.</param>
-    /// <param name="Taps">How many.</param>
-    private readonly record struct TapChain(int Offset, int Taps);
-
-    /// <summary>Rows of bytes as floats whose zero point is subtracted; padding is 0.</summary>
-    private readonly struct FactorRows(int zero, bool isSigned) : IRowCopy<byte, float>
+    /// <summary>Where a tile lies, and how far apart.</summary>
+    private struct Tile
     {
-        private readonly int flip = isSigned ? 0x80 : 0;
+        internal float* Copy, Filter;
+        internal int* Offsets, Again;
+        internal byte* Results;
+        internal Scratch Scratch;
 
-        public void Pad(float* target, int count) => default(FloatRows).Pad(target, count);
+        /// <summary>Elements of the copy between what neighbouring results see.</summary>
+        internal int Step;
 
-        public void CopyRows(byte* source, nint sourceRow, int stride, float* target, int rows, int before, int count, int after)
+        internal nint RowStep;
+        internal int Taps, Rows, Columns;
+    }
+
+    /// <summary>A worker's scratch: the padded copy, filters, scales, a list of places, and bytes of places on their way there and back.</summary>
+    private readonly struct Scratch
+    {
+        internal readonly float* Copy, Filter, RoughFactors, RoughAddends, Safe;
+        internal readonly double* Factors, Addends;
+        internal readonly int* Again;
+        internal readonly byte* Bytes16, Results;
+        internal readonly long Bytes;
+
+        internal Scratch(QuantizedDepthwise kernel, byte* at)
         {
-            // Two apart, a vector reads the byte behind its last: that of the last element may not exist.
-            int whole = stride switch { 1 => count, 2 => count - 1, _ => 0 };
-            if (Vec512.IsSupported && whole >= Vec512.Count) CopyRows<Vec512>(source, sourceRow, stride, target, rows, before, count, after, whole);
-            else if (Vec256.IsSupported && whole >= Vec256.Count) CopyRows<Vec256>(source, sourceRow, stride, target, rows, before, count, after, whole);
-            else if (Vec128.IsSupported && whole >= Vec128.Count) CopyRows<Vec128>(source, sourceRow, stride, target, rows, before, count, after, whole);
-            else CopyRows<Vec1>(source, sourceRow, stride, target, rows, before, count, after, 0);
+            byte* begin = at;
+            long places = kernel.depth.Kernel * kernel.paddedRows * kernel.paddedColumns, results = (long)kernel.tileRows * kernel.tileColumns;
+            // What fills up the last places at once reads and writes behind the last.
+            long behind = PlacesAtOnce * Math.Max(1, kernel.width.Stride);
+            Copy = (float*)Take(ref at, (places + behind) * Lanes * sizeof(float));
+            Filter = (float*)Take(ref at, (long)kernel.taps * Lanes * sizeof(float));
+            RoughFactors = (float*)Take(ref at, Lanes * sizeof(float));
+            RoughAddends = (float*)Take(ref at, Lanes * sizeof(float));
+            Safe = (float*)Take(ref at, Lanes * sizeof(float));
+            Factors = (double*)Take(ref at, Lanes * sizeof(double));
+            Addends = (double*)Take(ref at, Lanes * sizeof(double));
+            Again = (int*)Take(ref at, Lanes * (long)kernel.tileRows * ((kernel.tileColumns + PlacesAtOnce - 1) / PlacesAtOnce) * sizeof(int));
+            Bytes16 = Take(ref at, Math.Max(places, kernel.taps) * Lanes);
+            Results = Take(ref at, (results + PlacesAtOnce) * Lanes);
+            Bytes = at - begin;
         }
 
-        /// <param name="whole">Elements of a row that are converted in vectors, one at least, the last of which overlaps those before it; or none.</param>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void CopyRows<V>(byte* source, nint sourceRow, int stride, float* target, int rows, int before, int count, int after, int whole) where V : struct, IVec<V>
+        private static byte* Take(ref byte* at, long bytes)
         {
-            int flip = this.flip, shift = zero ^ flip, length = before + count + after;
-            V flips = V.CreateBits(flip), shifts = V.CreateBits(shift), low = V.CreateBits(0xFF);
-            for (int row = 0; row < rows; row++, source += sourceRow, target += length)
-            {
-                float* to = target + before;
-                for (int i = 0; i < before; i++) target[i] = 0;
-                for (int i = 0; i < whole; i += V.Count)
-                {
-                    int at = Math.Min(i, whole - V.Count);
-                    V bytes = stride == 1 ? ByteLanes.Load<V>(source + at) : V.And(ByteLanes.LoadWords<V>(source + 2 * at), low);
-                    V.Store(to + at, ByteLanes.FromInts(V.SubtractBits(V.Xor(bytes, flips), shifts)));
-                }
-                for (int i = whole; i < count; i++) to[i] = (source[i * stride] ^ flip) - shift;
-                for (int i = count; i < count + after; i++) to[i] = 0;
-            }
+            byte* taken = at;
+            at += Vec.WholeLines(bytes);
+            return taken;
         }
     }
 }

@@ -240,8 +240,8 @@ internal readonly struct RowScale
     {
         (Add, Factor, Addend) = (add, factor, addend);
         (RoughFactor, RoughAddend) = ((float)factor, (float)addend);
-        // Sum, factor, product, addend and result are off by 2^-24 of themselves each. Results beyond 512 are limited to the same number either way, and the product is no larger than result and addend together.
-        double error = (600 + 2 * Math.Abs(addend)) / (1 << 22);
+        // Factor, addend, product and result are off by 2^-24 of themselves each, fused or not. Results beyond 257 are limited to the same number either way; the product of others is no larger than 257 and the addend together.
+        double error = (200 + Math.Abs(addend)) / (1 << 22);
         Safe = float.IsNormal(RoughFactor) ? (float)(0.5 - error) : -1;
     }
 }
