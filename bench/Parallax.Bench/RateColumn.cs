@@ -35,8 +35,7 @@ internal sealed class RateColumn : IColumn
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style)
     {
-        if (summary[benchmarkCase]?.ResultStatistics is not { Median: > 0 } times) return "-";
-        var @case = (KernelCase)benchmarkCase.Parameters[nameof(KernelBenchmark.Case)];
+        if (benchmarkCase.Parameters[nameof(KernelBenchmark.Case)] is not KernelCase @case || summary[benchmarkCase]?.ResultStatistics is not { Median: > 0 } times) return "-";
         double rate = @case.Work / times.Median;
         string share = @case.Unit == KernelCase.Operations ? $" {100 * rate / peak.Value:0} %" : "";
         return string.Create(CultureInfo.InvariantCulture, $"{rate:0.0} {@case.Unit}{share}");

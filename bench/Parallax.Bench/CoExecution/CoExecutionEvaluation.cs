@@ -7,6 +7,7 @@ using Parallax.OpenCL;
 using Parallax.Planning;
 using Parallax.Runtime;
 using Parallax.Runtime.Calibration;
+using Parallax.Runtime.Cpu;
 
 namespace Parallax.Bench.CoExecution;
 
@@ -138,7 +139,7 @@ internal sealed class CoExecutionEvaluation : IDisposable
             else Add(chosen, own, onGrid: false);
             Add(LayerCut.OnCpu, new LayerRun(shape, common with { Exclude = [] }), onGrid: true);
             int rounds = TakeTurns([.. ways.Select(w => w.Run)], CacheSweep.Matters(shape.Work) ? sweep : null, seconds);
-            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, w.Run.Times, PredictCpuUs(shape.Work, w.Cut), PredictDeviceUs(shape, w.Cut)))];
+            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, w.Run.Times, PredictCpuUs(shape, w.Cut), PredictDeviceUs(shape, w.Cut)))];
             return new LayerTimes(shape.Network, shape.Family, shape.ToString(), shape.Work.Macs, chosen, cuts, [.. ways.Select(w => w.OnGrid)], rounds);
         }
         finally
@@ -170,7 +171,12 @@ internal sealed class CoExecutionEvaluation : IDisposable
         return rounds;
     }
 
-    private double PredictCpuUs(in StepWork work, LayerCut cut) => cut == LayerCut.OnDevice ? 0 : profile.Profile.Cpu.PredictUs(cut.IsSplit ? work.Part(cut.Cut, cut.Extent, cut.Axis) : work);
+    private double PredictCpuUs(LayerShape shape, LayerCut cut)
+    {
+        if (cut == LayerCut.OnDevice) return 0;
+        (Graph graph, Node node) = LayerOf(shape);
+        return profile.Profile.Cpu.PredictUs(cut.IsSplit ? shape.Work.Part(cut.Cut, cut.Extent, cut.Axis) : shape.Work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
+    }
 
     private double PredictDeviceUs(LayerShape shape, LayerCut cut)
     {

@@ -51,8 +51,9 @@ internal static class LatencyFeatures
         features[14] = units;
         features[Implementation] = implementation;
         features[16] = kernel.GroupSize > 0 ? Log(kernel.GroupSize) : float.NaN;
-        features[17] = kernel.Groups > 0 ? Log(kernel.Groups) : float.NaN;
-        features[18] = kernel.Groups > 0 ? (float)Math.Log2(waves / parts) : float.NaN; // the part that the slowest unit does
+        // One unit computes all groups, however many they are; nor are those of a CPU's kernel known before it is prepared.
+        features[17] = kernel.Groups > 0 && units > 1 ? Log(kernel.Groups) : float.NaN;
+        features[18] = kernel.Groups > 0 && units > 1 ? (float)Math.Log2(waves / parts) : float.NaN; // the part that the slowest unit does
         features[19] = Log((long)tiles);
         features[20] = inTiles > 0 ? (float)Math.Log2(Math.Max(1, shape.Rows) * (double)Math.Max(1, shape.Columns) / inTiles) : 0; // results among what is computed
     }
