@@ -59,7 +59,7 @@ internal static unsafe class IntegerPanels
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Interleave(IntegerMicroKernel entry, byte* target, byte** rows, int flip)
     {
-        if (entry.Group == 4) Interleave4(target, rows, entry.NR, flip);
+        if (entry.Group == 4) Interleave4(target, rows[0], rows[1], rows[2], rows[3], entry.NR, flip);
         else Interleave2((short*)target, rows[0], rows[1], entry.NR, flip);
     }
 
@@ -74,12 +74,9 @@ internal static unsafe class IntegerPanels
                 Interleave2((short*)target, row, k + 1 < depth ? row + stride : row, columns, flip);
             return;
         }
-        byte** rows = stackalloc byte*[4];
-        for (int k = 0; k < depth; k += 4, target += 4 * columns)
-        {
-            for (int i = 0; i < 4; i++) rows[i] = row + Math.Min(k + i, depth - 1) * stride;
-            Interleave4(target, rows, columns, flip);
-        }
+        int whole = depth / 4 * 4;
+        for (int k = 0; k < whole; k += 4, target += 4 * columns, row += 4 * stride) Interleave4(target, row, row + stride, row + 2 * stride, row + 3 * stride, columns, flip);
+        if (whole < depth) Interleave4(target, row, row + Math.Min(1, depth - whole - 1) * stride, row + (depth - whole - 1) * stride, row, columns, flip);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -106,18 +103,30 @@ internal static unsafe class IntegerPanels
         }
     }
 
-    /// <summary>Entries of four have at least eight columns.</summary>
+    /// <summary>Entries of four have eight columns, or a multiple of 16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Interleave4(byte* target, byte** rows, int columns, int flip)
+    private static void Interleave4(byte* target, byte* row0, byte* row1, byte* row2, byte* row3, int columns, int flip)
     {
         Vector128<byte> flips = Vector128.Create((byte)flip);
-        for (int j = 0; j < columns; j += 8)
+        if (columns < 16)
         {
-            Vector128<ushort> low = (ZipLow(Load8(rows[0] + j), Load8(rows[1] + j)) ^ flips).AsUInt16();
-            Vector128<ushort> high = (ZipLow(Load8(rows[2] + j), Load8(rows[3] + j)) ^ flips).AsUInt16();
-            Vector128.Store(ZipLow(low, high).AsByte(), target + 4 * j);
-            Vector128.Store(ZipHigh(low, high).AsByte(), target + 4 * j + 16);
+            Store4(target, ZipLow(Load8(row0), Load8(row1)) ^ flips, ZipLow(Load8(row2), Load8(row3)) ^ flips);
+            return;
         }
+        for (int j = 0; j < columns; j += 16)
+        {
+            Vector128<byte> a = Vector128.Load(row0 + j) ^ flips, b = Vector128.Load(row1 + j) ^ flips, c = Vector128.Load(row2 + j) ^ flips, d = Vector128.Load(row3 + j) ^ flips;
+            Store4(target + 4 * j, ZipLow(a, b), ZipLow(c, d));
+            Store4(target + 4 * j + 32, ZipHigh(a, b), ZipHigh(c, d));
+        }
+    }
+
+    /// <summary>Fours of bytes from the pairs of eight columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store4(byte* target, Vector128<byte> low, Vector128<byte> high)
+    {
+        Vector128.Store(ZipLow(low.AsUInt16(), high.AsUInt16()).AsByte(), target);
+        Vector128.Store(ZipHigh(low.AsUInt16(), high.AsUInt16()).AsByte(), target + 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -128,6 +137,12 @@ internal static unsafe class IntegerPanels
         Sse2.IsSupported ? Sse2.UnpackLow(a, b)
         : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
         : (Vector128.WidenLower(a) | (Vector128.WidenLower(b) << 8)).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> ZipHigh(Vector128<byte> a, Vector128<byte> b) =>
+        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : (Vector128.WidenUpper(a) | (Vector128.WidenUpper(b) << 8)).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<ushort> ZipLow(Vector128<ushort> a, Vector128<ushort> b) =>
