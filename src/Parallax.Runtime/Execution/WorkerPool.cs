@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Parallax.Kernels;
@@ -129,7 +130,7 @@ internal sealed class BlockJob : PoolJob
 }
 
 /// <summary>
-/// The threads of the process that help callers. A worker without work spins for some microseconds and then sleeps: an idle process uses no CPU.
+/// The threads of the process that help callers. A worker without work spins for some microseconds and then sleeps: an idle process uses no CPU. One whose core others use stays away for a while (<see cref="ProcessorShare"/>).
 /// Sessions share the pool; a session's own limit bounds how many workers help one of its runs.
 /// </summary>
 internal sealed unsafe class WorkerPool
@@ -217,11 +218,17 @@ internal sealed unsafe class WorkerPool
     private void WorkLoop()
     {
         int spins = 0;
+        var share = new ProcessorShare(ProcessorShare.OfThisThread, Now());
         while (true)
         {
             if (TryHelpAny(leafOnly: false))
             {
                 spins = 0;
+                if (share.PauseAt(Now()) is { Ticks: > 0 } pause)
+                {
+                    Thread.Sleep(pause);
+                    share.Wakes(Now());
+                }
                 continue;
             }
             if (++spins < SpinsBeforeSleep)
@@ -229,12 +236,16 @@ internal sealed unsafe class WorkerPool
                 Thread.SpinWait(20);
                 continue;
             }
+            share.Sleeps(Now());
             Interlocked.Increment(ref sleepers);
             // A job published between the last look and the count above did not see this sleeper.
             if (!TryHelpAny(leafOnly: false)) wake.Wait();
             Interlocked.Decrement(ref sleepers);
+            share.Wakes(Now());
             spins = 0;
         }
+
+        static TimeSpan Now() => Stopwatch.GetElapsedTime(0);
     }
 
     internal static byte* WorkerScratchFor(long bytes)
