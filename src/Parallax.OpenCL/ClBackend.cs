@@ -54,6 +54,8 @@ public sealed class ClBackend : IBackend
 
     public IArenaAllocator? Allocator { get; }
 
+    public string? WhyNotHalf => Device.WhyNotHalf;
+
     internal ClContext Context => context;
 
     public string? WhyNot(Graph graph, Node node)

@@ -37,7 +37,9 @@ public sealed class ClDevice
         MaxWorkGroup = (int)info.Number<nuint>(DeviceMaxWorkGroupSize);
         NativeVectorFloats = (int)info.Number<uint>(DeviceNativeVectorWidthFloat);
         Svm = api.HasSvm && info.TryNumber(DeviceSvmCapabilities, out ulong svm) ? (ClSvmCapabilities)svm : ClSvmCapabilities.None;
-        HasHalf = info.Text(DeviceExtensions).Split(' ').Contains("cl_khr_fp16");
+        const ulong Wanted = FpInfNan | FpRoundToNearest;
+        WhyNotHalf = !info.Text(DeviceExtensions).Split(' ').Contains("cl_khr_fp16") ? "it has no cl_khr_fp16"
+            : !info.TryNumber(DeviceHalfFpConfig, out ulong half) || (half & Wanted) != Wanted ? "its half precision is not rounded to nearest or has no infinities" : null;
     }
 
     /// <summary>Every device of every driver, in the loader's order; empty where there is no OpenCL. The loader is opened by the first call.</summary>
@@ -78,8 +80,11 @@ public sealed class ClDevice
 
     public ClSvmCapabilities Svm { get; }
 
-    /// <summary>Whether it computes on 16-bit floats.</summary>
-    public bool HasHalf { get; }
+    /// <summary>Whether it computes in half precision, rounded to nearest, with infinities.</summary>
+    public bool HasHalf => WhyNotHalf is null;
+
+    /// <summary>Why it does not compute in half precision; null where it does.</summary>
+    public string? WhyNotHalf { get; }
 
     public ClSharing BestSharing => Supports(ClSharing.FineGrainedAtomics) ? ClSharing.FineGrainedAtomics
         : Supports(ClSharing.FineGrained) ? ClSharing.FineGrained : ClSharing.Copied;

@@ -70,7 +70,7 @@ public sealed class InferenceSession : IDisposable
             DeviceProfile = profile.GetAwaiter().GetResult();
             var settings = new RunSettings(WorkerPool.Shared, workers, Options.Mode, DeviceProfile.Profile.Cpu, new MemoryBudget(Options.MemoryBudgetBytes, Options.MemoryMargin))
             {
-                Policy = Options.Policy, PlansJointly = Options.JointPlanning, EachForItself = Options.EachForItself, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
+                Policy = Options.Policy, Precision = Options.Precision, PlansJointly = Options.JointPlanning, EachForItself = Options.EachForItself, ArenaCheck = Options.ArenaCheck, Accelerators = Options.Accelerators, Devices = SessionDevices.Of(Options, DeviceProfile.Profile), Splits = Options.Splits,
             };
             compiled = new CompiledGraph(rewritten.Graph, weights, settings);
             Inputs = [.. rewritten.Graph.Inputs.Select(i => Info(rewritten.Graph[i].Name, rewritten.Graph.Fact(i)))];

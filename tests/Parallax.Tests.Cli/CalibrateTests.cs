@@ -110,8 +110,8 @@ public sealed class CalibrateTests : IDisposable
         File.WriteAllText(folder["old.json"], new DeviceProfile("any", 1, CostModel.Default, []) { Version = 1 }.ToJson());
         CliRun.Refused(["run", model, "--device-profile", folder["old.json"]], folder["old.json"], "version 1", "makes it anew");
         CliRun.Refused(["run", model, "--policy", "speed"], "--policy", "latency or efficiency", "'speed'");
-        CliRun.Refused(["run", model, "--precision", "half"], "--precision", "standard, strict or compact", "'half'");
-        Assert.Equal(0, CliRun.Of("run", model, "--precision", "compact").Code);
+        CliRun.Refused(["run", model, "--precision", "double"], "--precision", "standard, strict, compact or half", "'double'");
+        foreach (string precision in (string[])["standard", "strict", "compact", "half"]) Assert.Equal(0, CliRun.Of("run", model, "--precision", precision).Code);
         CliRun.Refused(["calibrate", "--seconds", "no", "--output", folder["p.json"]], "--seconds");
         CliRun.Refused(["calibrate", model, "--output", folder["p.json"]], "--verify");
         Assert.False(File.Exists(folder["p.json"]));

@@ -14,17 +14,20 @@ namespace Parallax.Tests.OpenCL;
 /// <summary>Runs one operator on an OpenCL device, under every way of sharing memory that it has and with vectors of several widths, and on the CPU, and compares.</summary>
 internal static class ClHarness
 {
-    private static readonly Lazy<ImmutableArray<ClContext>> OfSharing = new(() =>
-        [.. Enum.GetValues<ClSharing>().Where(ClDevice.All[0].Supports).Select(sharing => new ClContext(ClDevice.All[0], sharing, strict: true))]);
+    private static readonly Lazy<ImmutableArray<ClContext>> OfSharing = new(() => BySharing(ClDevice.All[0]));
 
-    private static readonly Lazy<ImmutableArray<ClContext>> OfLanes = new(() =>
-        [.. ((int[])[1, 4]).Where(lanes => lanes != ClDevice.All[0].Lanes).Select(lanes => new ClContext(ClDevice.All[0], ClSharing.Copied, strict: true, lanes: lanes))]);
+    private static readonly Lazy<ImmutableArray<ClContext>> OfLanes = new(() => ByLanes(ClDevice.All[0]));
+
+    private static readonly Lazy<ImmutableArray<ClContext>> OfHalf = new(() => [.. BySharing(HalfApi.FirstDevice), .. ByLanes(HalfApi.FirstDevice)]);
 
     /// <summary>One strict context per way of sharing memory, kept for the whole run of the tests: programs are built once.</summary>
     internal static ImmutableArray<ClContext> Contexts => OfSharing.Value;
 
     /// <summary>One more without vectors, where kernels work as on a GPU, and one with narrow ones.</summary>
-    private static IEnumerable<ClContext> AllContexts => OfSharing.Value.Concat(OfLanes.Value);
+    internal static IEnumerable<ClContext> AllContexts => OfSharing.Value.Concat(OfLanes.Value);
+
+    /// <summary>The same of a device with half precision.</summary>
+    internal static IEnumerable<ClContext> HalfContexts => OfHalf.Value;
 
     /// <summary>The results agree within <paramref name="tolerance"/>, relative to the larger of the expected magnitude and 1.</summary>
     /// <param name="inputs">Null where an optional input is absent.</param>
@@ -51,6 +54,13 @@ internal static class ClHarness
                 if (!(Math.Abs((double)e[i] - a[i]) <= tolerance * most)) Assert.Fail($"{what}: element {i} is {a[i]:R}, the CPU has {e[i]:R}, the largest is {most:R}");
         }, 1, constants);
 
+    /// <summary>The first result, by each of the contexts, of parts that are computed by a call of their own.</summary>
+    internal static IEnumerable<(Tensor Result, string What)> Results(IEnumerable<ClContext> contexts, Op op, Tensor?[] inputs, OutputPart?[] parts, Precision precision, params int[] constants) =>
+        Results(contexts, op, inputs, parts, precision, x => ClBindings.Find(op.GetType())!.Prepare(op, x), FactsOf(op, inputs, 1, constants)).Select(r => (r.Outputs[0], r.What));
+
+    /// <summary>The CPU's first result, in float32.</summary>
+    internal static Tensor OnCpu(Op op, Tensor?[] inputs, params int[] constants) => OnCpu(op, inputs, FactsOf(op, inputs, 1, constants))[0];
+
     /// <summary>The names of the kernels that compute an operator, with the vectors that the device has.</summary>
     internal static string[] KernelsOf(Op op, Tensor?[] inputs, OutputPart? part, Precision precision, params int[] constants)
     {
@@ -74,14 +84,26 @@ internal static class ClHarness
     {
         OperandFacts facts = FactsOf(op, inputs, outputCount, constants);
         Tensor[] expected = OnCpu(op, inputs, facts);
-        foreach (ClContext context in AllContexts)
+        foreach ((Tensor[] actual, string what) in Results(AllContexts, op, inputs, parts, precision, prepare, facts))
+            for (int i = 0; i < expected.Length; i++) compare(expected[i], actual[i], $"{what}, output {i}");
+    }
+
+    private static IEnumerable<(Tensor[] Outputs, string What)> Results(
+        IEnumerable<ClContext> contexts, Op op, Tensor?[] inputs, OutputPart?[] parts, Precision precision, Func<ClPrepareContext, ClCall> prepare, OperandFacts facts)
+    {
+        foreach (ClContext context in contexts)
         {
             using var weights = new WeightCache(precision);
             ClCall[] calls = [.. parts.Select(part => prepare(new ClPrepareContext(facts.Inputs, facts.Outputs, context, weights) { Part = part }))];
-            Tensor[] actual = OnDevice(context, op, inputs, facts, calls);
-            for (int i = 0; i < expected.Length; i++) compare(expected[i], actual[i], $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, output {i}, {context.Sharing}, {context.Lanes} lanes");
+            yield return (OnDevice(context, op, inputs, facts, calls), $"{op.Name} of {string.Join(", ", inputs.Select(t => t?.ToString() ?? "-"))}, {context.Sharing}, {context.Lanes} lanes");
         }
     }
+
+    private static ImmutableArray<ClContext> BySharing(ClDevice device) =>
+        [.. Enum.GetValues<ClSharing>().Where(device.Supports).Select(sharing => new ClContext(device, sharing, strict: true))];
+
+    private static ImmutableArray<ClContext> ByLanes(ClDevice device) =>
+        [.. ((int[])[1, 4]).Where(lanes => lanes != device.Lanes).Select(lanes => new ClContext(device, ClSharing.Copied, strict: true, lanes: lanes))];
 
     /// <summary>What a binding has against an operator on such inputs.</summary>
     internal static string? WhyNot(Op op, Tensor?[] inputs, int outputCount = 1, params int[] constants) =>
@@ -91,7 +113,7 @@ internal static class ClHarness
     internal static Tensor Floats(int seed, float scale, params long[] dims) =>
         Tensor.From(RandomData.Floats((int)Shape.Count(dims), seed).Select(v => v * scale).ToArray(), dims);
 
-    private static OperandFacts FactsOf(Op op, Tensor?[] inputs, int outputCount, int[] constants)
+    internal static OperandFacts FactsOf(Op op, Tensor?[] inputs, int outputCount, int[] constants)
     {
         ImmutableArray<TensorFact?> facts = [.. inputs.Select((t, i) => t is null ? null : constants.Contains(i) ? TensorFact.Of(t) : new TensorFact(t.DType, t.Shape))];
         return new OperandFacts(facts, [.. op.Infer(new InferContext([.. facts], outputCount)).Take(outputCount).Select(f => ((TensorFact)f).WithoutContents())]);

@@ -45,7 +45,7 @@ internal static class CommonOptions
     private static readonly Option<string> Seed = Text("--seed", "N", "Seed of the inputs that are not given (default: 1).");
     private static readonly Option<string> Mode = Text("--mode", "auto|parallel|layered|sequential", "How the branches of the graph are scheduled (default: auto).");
     private static readonly Option<string> Policy = Text("--policy", "latency|efficiency", "What the schedule is best at; efficiency leaves out workers that add little (default: latency).");
-    private static readonly Option<string> Exactness = Text("--precision", "standard|strict|compact", "Whether convolutions may be computed in a transformed domain, within 5e-5 of a layer's largest result (standard, compact), and factors of products rounded to 16 bits (compact; default: standard).");
+    private static readonly Option<string> Exactness = Text("--precision", "standard|strict|compact|half", "Whether convolutions may be computed in a transformed domain, within 5e-5 of a layer's largest result (all but strict), factors of products rounded to 16 bits (compact, half), and such products computed in half precision by devices that have it (half; default: standard).");
     private static readonly Option<string> Profile = Text("--device-profile", "FILE|none", "The machine's constants, as calibrate writes them (default: those of this machine, where it was calibrated).");
     private static readonly Option<string> MemoryBudget = Text("--memory-budget", "64MiB|auto", "The most memory that a run's arena may take.");
     private static readonly Option<string> Margin = Text("--margin", "0.4", "Share of the free memory that an automatic budget leaves alone.");
@@ -118,7 +118,8 @@ internal static class CommonOptions
         "standard" => Precision.Standard,
         "strict" => Precision.Strict,
         "compact" => Precision.Compact,
-        _ => throw new InvalidInputException($"--precision must be standard, strict or compact, got '{precision}'"),
+        "half" => Precision.Half,
+        _ => throw new InvalidInputException($"--precision must be standard, strict, compact or half, got '{precision}'"),
     };
 
     internal static string? Value(ParseResult parsed, Option<string> option) => parsed.GetResult(option) is null ? null : parsed.GetValue(option);

@@ -35,6 +35,7 @@ internal sealed record OpenClDevice(int Number, ClDevice Device, ClDispatchTimes
             output.WriteLine($"opencl:{d.Number} {device}, {device.Kind.ToString().ToLowerInvariant()}, driver {device.DriverVersion}, {device.Version}");
             output.WriteLine($"  units   {device.ComputeUnits} at {device.ClockMhz} MHz, {Numbers.Bytes(device.GlobalMemoryBytes)}, {Numbers.Bytes(device.LocalMemoryBytes)} local, work-groups of up to {device.MaxWorkGroup}");
             output.WriteLine($"  memory  shared as '{DeviceOptions.NameOf(device.BestSharing)}'; it has {(device.Svm == ClSvmCapabilities.None ? "no shared virtual memory" : device.Svm)}");
+            output.WriteLine($"  half    {(device.WhyNotHalf is { } why ? $"no: {why}" : "yes, with --precision half")}");
             output.WriteLine(d.Times is { } t
                 ? $"  dispatch {Numbers.Fixed(t.LaunchUs)} us a launch, {Numbers.Fixed(t.BatchedLaunchUs)} us in a batch of 100; its end is seen after {Numbers.Fixed(t.PollUs)} us by polling, {Numbers.Fixed(t.EventUs)} us by an event (measured, shortest)"
                 : $"  failed: {d.Failure}");
@@ -60,6 +61,8 @@ internal sealed record OpenClDevice(int Number, ClDevice Device, ClDispatchTimes
         json.WriteNumber("localMemoryBytes", Device.LocalMemoryBytes);
         json.WriteNumber("maxWorkGroup", Device.MaxWorkGroup);
         json.Strings("svm", Enum.GetValues<ClSvmCapabilities>().Where(c => c != ClSvmCapabilities.None && Device.Svm.HasFlag(c)).Select(c => c.ToString()));
+        json.WriteBoolean("half", Device.HasHalf);
+        json.WriteString("whyNotHalf", Device.WhyNotHalf);
         json.WriteString("sharing", DeviceOptions.NameOf(Device.BestSharing));
         json.Finite("launchUs", Times?.LaunchUs ?? double.NaN, 2);
         json.Finite("batchedLaunchUs", Times?.BatchedLaunchUs ?? double.NaN, 2);

@@ -96,13 +96,14 @@ internal static class HtmlReport
             ])));
     }
 
-    private static XElement? Regions(PlanReport plan) => plan.Regions.IsEmpty && plan.Unsupported.IsEmpty && plan.Devices.IsEmpty ? null : Tag("section", Tag("h2", "Delegate regions"),
+    private static XElement? Regions(PlanReport plan) => plan.Regions.IsEmpty && plan.Unsupported.IsEmpty && plan.Devices.IsEmpty && plan.Arithmetic.IsEmpty ? null : Tag("section", Tag("h2", "Delegate regions"),
         Tag("p", $"{plan.Regions.Count(r => r.Kept)} of {plan.Regions.Length} are kept."),
         plan.Regions.IsEmpty ? null : Table(["", "why", ">operators", ">MMAC", ">boundary", ">CPU", ">offload", "device"], plan.Regions.OrderByDescending(r => r.Macs).Select(r => (object?[])
             [r.Kept ? "kept" : "refused", r.Why, r.Nodes, Numbers.Fixed(r.Macs / 1e6), Numbers.Bytes(r.BoundaryBytes), $"{Numbers.Ms(r.PredictedCpuUs / 1000)} ms", $"{Numbers.Ms(r.PredictedOffloadUs / 1000)} ms", r.Device])),
         plan.Branches.All(b => b.Kernels is null) ? null : Table(["branch", "device", ">predicted us", ">measured us", "kernels"], plan.Branches.Where(b => b.Kernels is not null).Select(b => (object?[])
             [$"B{b.Id}", b.Device, Numbers.Fixed(b.PredictedUs), b.MeasuredUs is { } us ? Numbers.Fixed(us) : "", string.Join(", ", b.Kernels!.Value)])),
         plan.Devices.IsEmpty ? null : Table(["device", "which", "costs", "lost"], plan.Devices.Select(d => (object?[]) [d.Name, d.Description, d.Costs, d.Lost])),
+        plan.Arithmetic.IsEmpty ? null : Table(["device", "multiplies in", "why"], plan.Arithmetic.Select(a => (object?[]) [a.Device, a.Type, a.Why])),
         plan.Unsupported.IsEmpty ? null : Table([">nodes", "why an accelerator cannot run them"], plan.Unsupported.Select(u => (object?[]) [u.Value, u.Key])));
 
     private static XElement Branches(PlanReport plan) => Tag("section", Tag("details", Tag("summary", $"All {plan.Branches.Length} branches and their nodes"),

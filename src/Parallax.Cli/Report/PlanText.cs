@@ -42,6 +42,7 @@ internal static class PlanText
 
     private static void Regions(TextWriter output, PlanReport plan)
     {
+        foreach (PlanArithmetic arithmetic in plan.Arithmetic) output.WriteLine(arithmetic);
         if (plan.Regions.IsEmpty && plan.Unsupported.IsEmpty && plan.Devices.IsEmpty) return;
         Head(output, $"Delegate regions: {plan.Regions.Count(r => r.Kept)} of {plan.Regions.Length} kept");
         if (!plan.Regions.IsEmpty)

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -18,9 +19,10 @@ public enum WeightForm
 
 /// <summary>
 /// Floats of 16 bits: a sign, 5 bits of an exponent and 10 of a mantissa behind a leading one. The exponents of a matrix are those of its largest element and the 29 below; what is smaller is 0. So all
-/// are normal numbers, unlike those of IEEE's half precision, and become float32 by a shift and a multiplication with a power of two.
+/// are normal numbers, unlike those of IEEE's half precision, and become float32 by a shift and a multiplication with a power of two. But for the codes of the highest exponent, the bits are those of a half that is a
+/// power of two times the element. Thread-safe.
 /// </summary>
-internal static unsafe class ShortFloats
+public static unsafe class ShortFloats
 {
     /// <summary>Bits of a float32's mantissa behind those that are kept.</summary>
     private const int Shift = 13;
@@ -29,7 +31,7 @@ internal static unsafe class ShortFloats
     private const int Ahead = 1024;
 
     /// <summary>The code of the largest element's exponent: one below the last, for rounding may carry.</summary>
-    private const int TopExponent = 30;
+    public const int TopExponent = 30;
 
     /// <summary>A sign extended to 16 bits and shifted leaves copies of itself between itself and the exponent.</summary>
     private const int WithoutCopies = unchecked((int)0x8FFFFFFF);
@@ -43,13 +45,27 @@ internal static unsafe class ShortFloats
     }
 
     /// <summary>What elements are multiples of, for a matrix whose largest magnitude is given; NaN where there is no such power of two, as for what is not finite.</summary>
-    internal static float Scale(float largest)
+    internal static float Scale(float largest, int topExponent = TopExponent)
     {
         int exponent = BitConverter.SingleToInt32Bits(largest) >>> 23;
-        return largest == 0 ? 1 : exponent is 0 or > 2 * 127 - 98 ? float.NaN : BitConverter.Int32BitsToSingle((exponent - TopExponent + 127) << 23);
+        return largest == 0 ? 1 : exponent == 0 || exponent > 126 + topExponent ? float.NaN : BitConverter.Int32BitsToSingle((exponent - topExponent + 127) << 23);
     }
 
+    /// <summary>What elements of a matrix are multiples of, a power of two; NaN where there is none for its largest magnitude, as for what is not finite.</summary>
+    /// <param name="topExponent">The code of the largest magnitude's exponent, up to <see cref="TopExponent"/>: with a lower one, fewer exponents below it have codes, and what is smaller is 0.</param>
+    public static float Scale(ReadOnlySpan<float> elements, int topExponent = TopExponent) => elements.IsEmpty ? 1 : Scale(Math.Abs(TensorPrimitives.MaxMagnitude(elements)), topExponent);
+
     /// <summary>Rounds to nearest, ties to even.</summary>
+    /// <param name="to">As long as <paramref name="from"/>.</param>
+    /// <param name="scale">From <see cref="Scale(ReadOnlySpan{float}, int)"/>, for at least these elements.</param>
+    public static void Narrow(ReadOnlySpan<float> from, Span<short> to, float scale)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(to.Length, from.Length);
+        fixed (float* source = from)
+        fixed (short* target = to) Narrow(source, target, from.Length, scale);
+    }
+
+    /// <summary>The same.</summary>
     /// <returns>Whether all elements have kept all their bits.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static bool Narrow(float* from, short* to, nint count, float scale)

@@ -43,21 +43,24 @@ internal sealed record ClGemm(long M, long N, long K)
 
     internal ClTaps? Taps { get; init; }
 
-    internal ClLaunch Launch(ClPrepareContext x, ClArg a, ClArg b, ClArg bias, ClArg residual, ClArg c)
+    internal ClLaunch Launch(ClPrepareContext x, ClFactor a, ClFactor b, ClArg bias, ClArg residual, ClArg c)
     {
         long batch = Shape.Count(Batch);
         MatrixLayout terms = Bias ?? default;
         ClArg[] taps = Taps is { } image ? [image.Table, ClArg.Ints(image.RowLength, image.Columns)] : [];
-        string options = $"{Tile.Options}{(Taps is null ? "" : " -DTAPS")} {ClEpilogue.Options(Finish.Activation)}";
+        bool isShort = a.IsShort || b.IsShort, isHalf = isShort && x.MultipliesInHalf;
+        string factors = $"{(a.IsShort ? " -DSHORT_A" : "")}{(b.IsShort ? " -DSHORT_B" : "")}{(isHalf ? $" -DSLAB={ClFactor.HalfSteps}" : "")}";
+        string options = $"{Tile.Options}{(Taps is null ? "" : " -DTAPS")}{factors} {ClEpilogue.Options(Finish.Activation)}";
         return new ClLaunch(x.Kernel("matrix", "gemm", options), Tile.Grid(x.Context, M, N, batch),
         [
-            a, b, bias, residual, c, .. taps, ClArg.Int(M), ClArg.Int(N), ClArg.Int(K), ClArg.Int(batch), ClArg.Ints(A.RowStride, A.ColumnStride),
+            a.Elements, b.Elements, bias, residual, c, .. taps, ClArg.Int(M), ClArg.Int(N), ClArg.Int(K), ClArg.Int(batch), ClArg.Ints(A.RowStride, A.ColumnStride),
             ClArg.Int(B.Panel), ClArg.Int(B.Row), ClArg.Ints(terms.RowStride, terms.ColumnStride), ClArg.Int(BiasBatch),
             ClArg.Int(CRowStride), Padded(Batch, 1), Padded(ABatch, 0), Padded(BBatch, 0), Padded(CBatch, 0),
-            ClArg.Float(Alpha), ClArg.Float(Beta), ClArg.Int(Finish.Flags(Bias is not null)), .. ClEpilogue.Args(Finish.Activation),
+            ClArg.Float(Alpha * a.Scale * b.Scale), ClArg.Float(Beta), ClArg.Int(Finish.Flags(Bias is not null)), .. ClEpilogue.Args(Finish.Activation),
         ])
         {
             Tile = Tile,
+            Factors = isHalf ? "half" : isShort ? "short" : null,
         };
     }
 

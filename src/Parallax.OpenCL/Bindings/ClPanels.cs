@@ -32,15 +32,19 @@ internal sealed record ClPanels(long Columns, long Rows, int Width, long Matrice
 
     internal long ByteCount => Matrices * MatrixElements * sizeof(float);
 
-    /// <summary>The packed form of an input: made once for the model where it is a constant, else by a launch into scratch memory, which is added.</summary>
+    /// <summary>The packed form of an input, in float32: made once for the model where it is a constant, else by a launch into scratch memory, which is added.</summary>
     /// <param name="first">Elements of the input in front of the first matrix.</param>
     internal ClArg Of(ClPrepareContext x, int input, long first, ClSteps steps)
     {
-        if (x.Constant(input) is { } constant) return x.Derived(constant, $"{this} from {first}", () => Pack(constant, first));
+        if (x.Constant(input) is { } constant) return x.Derived(constant, FormFrom(first), () => Pack(constant, first));
         ClArg packed = steps.Scratch(ByteCount);
         steps.Add(Launch(x, ClArg.Input(input, first * sizeof(float)), packed));
         return packed;
     }
+
+    /// <summary>The packed form of a constant factor of products, made once for the model.</summary>
+    /// <param name="first">Elements of the constant in front of the first matrix.</param>
+    internal ClFactor Of(ClPrepareContext x, Tensor constant, long first) => x.Factor(constant, FormFrom(first), () => Pack(constant, first));
 
     /// <summary>Packs on the device.</summary>
     internal ClLaunch Launch(ClPrepareContext x, ClArg source, ClArg packed)
@@ -52,6 +56,8 @@ internal sealed record ClPanels(long Columns, long Rows, int Width, long Matrice
             ClArg.Int(ColumnStride), ClArg.Ints(RowStride, OuterRowStride), ClArg.Ints(MatrixStride, OuterMatrixStride), ClArg.Int(span),
         ]);
     }
+
+    private string FormFrom(long first) => $"{this} from {first}";
 
     private Tensor Pack(Tensor source, long first)
     {

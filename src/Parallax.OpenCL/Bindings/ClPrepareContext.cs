@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Parallax.Graphs;
+using Parallax.Kernels;
 using Parallax.OpenCL.Calls;
 using Parallax.Runtime;
 using Parallax.Runtime.Cpu;
@@ -27,6 +28,12 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
 
     /// <summary>Whether results must be as accurate as sums of products.</summary>
     internal bool IsStrict => Weights.Precision == Precision.Strict;
+
+    /// <summary>Whether constant factors of products are kept in 16 bits.</summary>
+    internal bool KeepsShort => Weights.ProductForm == WeightForm.Short;
+
+    /// <summary>Whether products with such factors are computed in half precision.</summary>
+    internal bool MultipliesInHalf => Weights.Precision == Precision.Half && Context.Device.HasHalf;
 
     /// <summary>Whether the call is only to be looked at: no program is built for it, and nothing is brought to the device. It cannot run.</summary>
     internal bool IsSketch { get; init; }
@@ -78,6 +85,21 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
         using Tensor packed = pack();
         return Context.Copy(packed);
     }));
+
+    /// <summary>A derived form of a constant as a factor of products, in 16 bits where those are asked for.</summary>
+    /// <param name="form">Names the form.</param>
+    /// <param name="pack">Makes its float32 elements.</param>
+    internal ClFactor Factor(Tensor constant, string form, Func<Tensor> pack)
+    {
+        if (!KeepsShort) return Derived(constant, form, pack);
+        if (IsSketch) return ClFactor.Short(ClArg.Weight(null), 1);
+        int top = ClFactor.TopExponentFor(MultipliesInHalf);
+        return Weights.GetOrAdd(constant, $"context {Context.Number}: {form}, short up to exponent {top}", () =>
+        {
+            using Tensor packed = pack();
+            return new ClWeights(Context, packed, top);
+        }).Factor;
+    }
 
     /// <summary>A constant as it is in the device's memory, made once for the model.</summary>
     internal ClBuffer Weight(Tensor constant) => Weights.GetOrAdd(constant, $"context {Context.Number}", () => Context.Copy(constant));

@@ -73,10 +73,16 @@ internal static class ConvolutionBindings
             Bias = x.Has(2) ? new MatrixLayout(1, 0) : null,
             BiasBatch = channels,
             Finish = finish,
-        }.Launch(x, ClArg.Input(1, part.First * depth * sizeof(float)), image, x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
+        }.Launch(x, Filters(x, part.First * depth, part.Count * depth), image, x.Has(2) ? ClArg.Input(2, part.First * sizeof(float)) : ClArg.Input(0),
             finish.HasResidual ? ClArg.Input(IFusible.ResidualInput, firstResult) : ClArg.Input(0), ClArg.Output(0, firstResult)));
         return steps.ToCall();
     }
+
+    /// <summary>Filters as they lie in the input, as a factor of products.</summary>
+    /// <param name="first">Elements in front of them.</param>
+    private static ClFactor Filters(ClPrepareContext x, long first, long count) => x.KeepsShort && x.Constant(1) is { } filters
+        ? x.Factor(filters, $"{count} from {first}", () => Tensor.From(filters.Span<float>().Slice((int)first, (int)count).ToArray(), [count]))
+        : ClArg.Input(1, first * sizeof(float));
 
     /// <summary>Groups of one channel each.</summary>
     private static ClCall OfSinglePlanes(Conv op, ClPrepareContext x, PaddedPlanes planes, OutputPart part)
@@ -141,7 +147,7 @@ internal static class ConvolutionBindings
             ABatch = [0, filterElements],
             BBatch = [groups * matrixElements, matrixElements],
             CBatch = [groups * rows * pixels, rows * pixels],
-        }.Launch(x, ClArg.Input(1), image, ClArg.Input(0), ClArg.Input(0), spread));
+        }.Launch(x, Filters(x, 0, groups * filterElements), image, ClArg.Input(0), ClArg.Input(0), spread));
         steps.Add(new ClLaunch(x.Kernel("convolution", "gather_taps"), x.Over(width.Output, height.Output, batch * channels),
         [
             spread, ClArg.Input(x.Has(2) ? 2 : 0), ClArg.Output(0), ClArg.Int(batch * channels), ClArg.Int(channels), ClArg.Ints(height.Input, width.Input),

@@ -70,7 +70,7 @@ internal static class MatrixBindings
         else if (x.Part is { } someColumns) columns = someColumns;
         long matrixElements = problem.K * problem.N, firstOfB = columns.First * layout.ColumnStride;
         var steps = new ClSteps();
-        ClArg b;
+        ClFactor b;
         ClTile tile = ClTile.For(x.Context, rows.Count, columns.Count);
         ClGemm product = problem with { Tile = tile, M = rows.Count, N = columns.Count, Finish = ClFinish.Of(op, x) };
         if (x.Constant(1) is null && layout.ColumnStride == 1 && ClColumns.CanBeRows(tile, columns.Count))
@@ -81,7 +81,7 @@ internal static class MatrixBindings
         else
         {
             var panels = new ClPanels(columns.Count, problem.K, tile.Width, matrices) { ColumnStride = layout.ColumnStride, RowStride = layout.RowStride, MatrixStride = matrixElements };
-            b = panels.Of(x, 1, firstOfB, steps);
+            b = x.Constant(1) is { } constant ? panels.Of(x, constant, firstOfB) : panels.Of(x, 1, firstOfB, steps);
             product = product with { B = ClColumns.Of(panels), BBatch = Scaled(problem.BBatch, panels.MatrixElements) };
         }
         MatrixLayout terms = product.Bias ?? default;

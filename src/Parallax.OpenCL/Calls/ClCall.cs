@@ -33,6 +33,9 @@ internal sealed record ClLaunch(ClKernel Kernel, ClGrid Grid, ImmutableArray<ClA
     /// <summary>Of a product.</summary>
     internal ClTile? Tile { get; init; }
 
-    /// <summary>The kernel's name, with the tile where it has one.</summary>
-    internal string Name => Tile is { } tile ? $"{Kernel.Name}_{tile.Rows}x{tile.Width}" : Kernel.Name;
+    /// <summary>Of a product whose factors are not both float32: what its name ends with.</summary>
+    internal string? Factors { get; init; }
+
+    /// <summary>The kernel's name, with the tile and the factors where it has them.</summary>
+    internal string Name => (Tile is { } tile ? $"{Kernel.Name}_{tile.Rows}x{tile.Width}" : Kernel.Name) + (Factors is null ? "" : $"_{Factors}");
 }

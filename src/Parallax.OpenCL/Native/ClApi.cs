@@ -68,7 +68,7 @@ internal unsafe class ClApi(nint library)
     internal int GetDeviceIDs(nint platform, ulong type, uint count, nint* devices, uint* found) =>
         Fault("clGetDeviceIDs") is var fault and not 0 ? fault : getDeviceIDs(platform, type, count, devices, found);
 
-    internal int GetDeviceInfo(nint device, uint what, nuint bytes, void* value, nuint* needed) =>
+    internal virtual int GetDeviceInfo(nint device, uint what, nuint bytes, void* value, nuint* needed) =>
         Fault("clGetDeviceInfo") is var fault and not 0 ? fault : getDeviceInfo(device, what, bytes, value, needed);
 
     internal int ReleaseContext(nint context) =>
@@ -142,7 +142,7 @@ internal unsafe class ClApi(nint library)
     internal nint CreateBuffer(nint context, ulong flags, nuint bytes, void* host, int* error) =>
         (*error = Fault("clCreateBuffer")) != 0 ? 0 : createBuffer(context, flags, bytes, host, error);
 
-    internal nint CreateProgramWithSource(nint context, uint count, byte** sources, nuint* lengths, int* error) =>
+    internal virtual nint CreateProgramWithSource(nint context, uint count, byte** sources, nuint* lengths, int* error) =>
         (*error = Fault("clCreateProgramWithSource")) != 0 ? 0 : createProgramWithSource(context, count, sources, lengths, error);
 
     internal nint CreateProgramWithBinary(nint context, uint count, nint* devices, nuint* lengths, byte** binaries, int* status, int* error) =>

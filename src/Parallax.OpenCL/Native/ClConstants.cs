@@ -11,7 +11,9 @@ internal static class ClConstants
 
     internal const uint DeviceType = 0x1000, DeviceMaxComputeUnits = 0x1002, DeviceMaxWorkGroupSize = 0x1004, DeviceMaxClockFrequency = 0x100C,
         DeviceMaxMemAllocSize = 0x1010, DeviceGlobalMemSize = 0x101F, DeviceLocalMemSize = 0x1023, DeviceName = 0x102B, DeviceVendor = 0x102C,
-        DriverVersion = 0x102D, DeviceVersion = 0x102F, DeviceExtensions = 0x1030, DeviceNativeVectorWidthFloat = 0x103A, DeviceOpenClCVersion = 0x103D, DeviceSvmCapabilities = 0x1053;
+        DriverVersion = 0x102D, DeviceVersion = 0x102F, DeviceExtensions = 0x1030, DeviceHalfFpConfig = 0x1033, DeviceNativeVectorWidthFloat = 0x103A, DeviceOpenClCVersion = 0x103D, DeviceSvmCapabilities = 0x1053;
+
+    internal const ulong FpInfNan = 1 << 1, FpRoundToNearest = 1 << 2;
 
     internal const ulong SvmCoarseGrainBuffer = 1, SvmFineGrainBuffer = 2, SvmFineGrainSystem = 4, SvmAtomics = 8;
 

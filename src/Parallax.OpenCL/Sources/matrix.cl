@@ -10,6 +10,57 @@
 
 #define WIDTH (VECTORS * LANES)
 
+// SHORT_A, SHORT_B: a factor whose elements are halves without subnormal ones. Any device reads them as float32; as half, only with SLAB.
+#ifdef SHORT_A
+#define A_ELEMENT short
+#define A_FLOAT(at) vload_half(0, (__global const half*)(at))
+#define A_HALF(at) as_half(*(at))
+#else
+#define A_ELEMENT float
+#define A_FLOAT(at) (*(at))
+#define A_HALF(at) convert_half(*(at))
+#endif
+
+#ifdef SHORT_B
+#define B_ELEMENT short
+#define B_FLOATS(at) VECTOR(vload_half, LANES)(0, (__global const half*)(at))
+#define B_HALVES(at) VECTOR(as_half, LANES)(LOAD(at))
+#else
+#define B_ELEMENT float
+#define B_FLOATS(at) LOAD(at)
+#define B_HALVES(at) CONVERTED(half, LOAD(at))
+#endif
+
+// SLAB: factors are multiplied in half, where one is short; so many steps are summed in half before they are added to sums in float32.
+#ifdef SLAB
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+#define HALVES OF(half)
+#define HALF_MULTIPLY_ADD(x, y, sum) ((x) * (y) + (sum))
+#endif
+
+// Row i of B, and what goes on to the next one.
+#ifdef TAPS
+#define LINE(i) (b + taps[i])
+#define NEXT_LINE
+#else
+#define LINE(i) b
+#define NEXT_LINE b += b_row
+#endif
+
+// Adds the products of steps first to last - 1 to sums; factors become vectors of T.
+#define MULTIPLY(T, first, last, A_AS, B_AS, ADD, sums)                                                                                      \
+    for (int i = (first); i < (last); i++) {                                                                                                 \
+        __global const B_ELEMENT* line = LINE(i);                                                                                            \
+        NEXT_LINE;                                                                                                                           \
+        T y[VECTORS];                                                                                                                        \
+        _Pragma("unroll") for (int v = 0; v < VECTORS; v++) y[v] = B_AS(line + v * LANES);                                                   \
+        _Pragma("unroll") for (int r = 0; r < ROWS; r++) {                                                                                   \
+            const T x = (T)(A_AS(from[r]));                                                                                                  \
+            _Pragma("unroll") for (int v = 0; v < VECTORS; v++) sums[r][v] = ADD(x, y[v], sums[r][v]);                                       \
+        }                                                                                                                                    \
+        _Pragma("unroll") for (int r = 0; r < ROWS; r++) from[r] += a_strides.s1;                                                            \
+    }
+
 // Where matrix number i of a batch begins.
 inline long batch_offset(int i, const int4 dims, const int4 strides) {
     long offset = (long)(i % dims.s3) * strides.s3;
@@ -37,15 +88,15 @@ inline void store_places(const FLOATS values, __global float* to, const int* pla
 // C = activation(alpha A B + beta bias + residual). B is panels of WIDTH columns (b_panel elements from one to the next, b_row between the rows of one), or, where b_panel
 // is 0, rows of at least WIDTH columns. Residual and C are laid out alike.
 // With TAPS, row i of B begins at taps[i], columns are places in image rows of a length, of which those in front, image.s1 of image.s0, are columns of C.
-__kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, c),
+__kernel void gemm(TENSOR(const A_ELEMENT, a), TENSOR(const B_ELEMENT, b), TENSOR(const float, bias), TENSOR(const float, residual), TENSOR(float, c),
 #ifdef TAPS
                    TENSOR(const int, taps), const int2 image,
 #endif
                    const int m, const int n, const int k, const int batch, const int2 a_strides, const int b_panel, const int b_row,
                    const int2 bias_strides, const int bias_batch, const int c_row, const int4 dims, const int4 a_batch, const int4 b_batch, const int4 c_batch,
                    const float alpha, const float beta, const int flags, ACTIVATION_ARGS) {
-    BIND_CONST(float, a);
-    BIND_CONST(float, b);
+    BIND_CONST(A_ELEMENT, a);
+    BIND_CONST(B_ELEMENT, b);
     BIND_CONST(float, bias);
     BIND_CONST(float, residual);
     BIND(float, c);
@@ -57,7 +108,7 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
 
     // Rows behind the last repeat it. The last columns of rows are read together with some in front of them. Neither is stored.
     const int first = b_panel ? column : max(0, min(column, n - WIDTH));
-    __global const float* from[ROWS];
+    __global const A_ELEMENT* from[ROWS];
     FLOATS sum[ROWS][VECTORS];
     a += batch_offset(product, dims, a_batch);
 #pragma unroll
@@ -67,25 +118,43 @@ __kernel void gemm(TENSOR(const float, a), TENSOR(const float, b), TENSOR(const 
         for (int v = 0; v < VECTORS; v++) sum[r][v] = (FLOATS)(0.0f);
     }
     b += batch_offset(product, dims, b_batch) + (b_panel ? (long)get_global_id(0) * b_panel : first);
-    for (int i = 0; i < k; i++) {
-#ifdef TAPS
-        __global const float* line = b + taps[i];
-#else
-        __global const float* line = b;
-        b += b_row;
-#endif
-        FLOATS y[VECTORS];
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++) y[v] = LOAD(line + v * LANES);
+#ifdef SLAB
+    for (int begin = 0; begin < k; begin += SLAB) {
+        HALVES part[ROWS][VECTORS];
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
-            const FLOATS x = (FLOATS)(*from[r]);
 #pragma unroll
-            for (int v = 0; v < VECTORS; v++) sum[r][v] = MULTIPLY_ADD(x, y[v], sum[r][v]);
+            for (int v = 0; v < VECTORS; v++) part[r][v] = CONVERTED(half, (FLOATS)(0.0f));
         }
+        MULTIPLY(HALVES, begin, min(begin + SLAB, k), A_HALF, B_HALVES, HALF_MULTIPLY_ADD, part)
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) from[r] += a_strides.s1;
+        for (int r = 0; r < ROWS; r++) {
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) sum[r][v] += CONVERTED(float, part[r][v]);
+        }
     }
+    // What was too large for half has left an infinity or a NaN: then all is computed again in float32.
+    OF(int) finite = -1;
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++) finite &= isfinite(sum[r][v]);
+    }
+    if (!all(finite)) {
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            from[r] -= (long)k * a_strides.s1;
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++) sum[r][v] = (FLOATS)(0.0f);
+        }
+#ifndef TAPS
+        b -= (long)k * b_row;
+#endif
+        MULTIPLY(FLOATS, 0, k, A_FLOAT, B_FLOATS, MULTIPLY_ADD, sum)
+    }
+#else
+    MULTIPLY(FLOATS, 0, k, A_FLOAT, B_FLOATS, MULTIPLY_ADD, sum)
+#endif
 
     const long result = batch_offset(product, dims, c_batch);
     const int rows = min(ROWS, m - row);

@@ -126,7 +126,7 @@ internal class WeightCache(Precision precision = Precision.Strict) : IDisposable
     internal Precision Precision { get; } = precision;
 
     /// <summary>How factors of products are kept.</summary>
-    internal WeightForm ProductForm => Precision == Precision.Compact ? WeightForm.Short : WeightForm.ShortIfExact;
+    internal WeightForm ProductForm => Precision is Precision.Compact or Precision.Half ? WeightForm.Short : WeightForm.ShortIfExact;
 
     /// <summary>Declares a constant of the model.</summary>
     internal void Own(Tensor constant)

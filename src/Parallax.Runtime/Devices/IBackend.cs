@@ -17,6 +17,9 @@ public interface IBackend : IRegionBackend, IDisposable
     /// <summary>The device and how it shares memory, for people.</summary>
     string Description { get; }
 
+    /// <summary>Why products are not computed in half precision under <see cref="Precision.Half"/>; null where they are.</summary>
+    string? WhyNotHalf => "it multiplies in float32";
+
     /// <summary>Makes arenas that the device sees; null where any memory will do.</summary>
     IArenaAllocator? Allocator { get; }
 

@@ -292,6 +292,8 @@ internal sealed record RunSettings(WorkerPool Pool, int Workers, ScheduleMode Mo
 
     internal SchedulePolicy Policy { get; init; }
 
+    internal Precision Precision { get; init; }
+
     internal OutputPool Outputs { get; } = new();
 
     internal ArenaCheck ArenaCheck { get; init; }

@@ -73,6 +73,14 @@ public sealed record PlanPrice(double PredictedUs, PriceSource By)
 /// <param name="Costs">The constants that regions are judged by, and whether they were measured.</param>
 public sealed record PlanDevice(string Name, string Description, string? Lost, string Costs);
 
+/// <summary>What one side multiplies in under <see cref="Precision.Half"/>.</summary>
+/// <param name="Device">"cpu", or a name of <see cref="PlanDevice"/>.</param>
+/// <param name="Type">"half", where a factor is kept in 16 bits, or "float32".</param>
+public sealed record PlanArithmetic(string Device, string Type, string Why)
+{
+    public override string ToString() => $"products on {Device} in {Type}: {Why}";
+}
+
 /// <summary>A delegate region that was grown, kept or not.</summary>
 /// <param name="Nodes">Operators that do any work.</param>
 public sealed record PlanRegion(int Nodes, long Macs, long BoundaryBytes, bool Kept, string Why, double PredictedCpuUs, double PredictedOffloadUs, string Device);
@@ -173,6 +181,9 @@ public sealed record PlanReport
 
     /// <summary>The session's devices beside the CPU.</summary>
     public ImmutableArray<PlanDevice> Devices { get; init; } = [];
+
+    /// <summary>What products are computed in, side by side; empty unless the session asks for <see cref="Precision.Half"/>.</summary>
+    public ImmutableArray<PlanArithmetic> Arithmetic { get; init; } = [];
 
     /// <summary>The report as lines of text. Deterministic; numbers are in invariant form.</summary>
     public string Dump() => PlanReportText.Of(this);

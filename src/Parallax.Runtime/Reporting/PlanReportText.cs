@@ -43,6 +43,7 @@ internal static class PlanReportText
         foreach (PlanRegion r in plan.Regions)
             text.Add($"region {r.Device}: N={r.Nodes} F={r.Macs} B={r.BoundaryBytes} cpu {r.PredictedCpuUs:0.#} us, offload {r.PredictedOffloadUs:0.#} us, {(r.Kept ? "kept" : "refused")}: {r.Why}");
         foreach (PlanDevice d in plan.Devices) text.Add($"device {d.Name}: {d.Description}; {d.Costs}{(d.Lost is null ? "" : $"; lost: {d.Lost}")}");
+        foreach (PlanArithmetic a in plan.Arithmetic) text.Add($"{a}");
         foreach ((string reason, int count) in plan.Unsupported) text.Add($"not supported: {count} x {reason}");
     }
 

@@ -29,10 +29,17 @@ internal static class PlanReporter
             Unsupported = partition.Unsupported,
             Joint = PlanJoint.Of(partition.Joint),
             Devices = Devices(settings),
+            Arithmetic = settings.Precision == Precision.Half ? Arithmetic(settings) : [],
         };
     }
 
     internal static ImmutableArray<PlanDevice> Devices(RunSettings settings) => [.. settings.Devices.Select(d => new PlanDevice(d.Name, d.Backend.Description, d.Lost, d.Costs))];
+
+    private static ImmutableArray<PlanArithmetic> Arithmetic(RunSettings settings) =>
+    [
+        new PlanArithmetic("cpu", "float32", "the CPU's kernels widen 16-bit factors"),
+        .. settings.Devices.Select(d => d.Backend.WhyNotHalf is { } why ? new PlanArithmetic(d.Name, "float32", why) : new PlanArithmetic(d.Name, "half", "it has half precision")),
+    ];
 
     private static PlanBranch OfBranch(Partition partition, Branch branch, Step[] steps, RunSettings settings)
     {
