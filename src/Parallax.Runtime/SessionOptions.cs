@@ -27,15 +27,15 @@ public enum Precision
 
     /// <summary>
     /// As <see cref="Standard"/>, and constant right-hand factors of matrix products are kept in 16 bits: half the memory, and half the time where they come from memory. Each is rounded to 11
-    /// significant bits, and to 0 where it is 2^29 times smaller than its matrix's largest. Factors that need no more bits are kept so whatever the precision, for results are the same. OpenCL devices keep
-    /// constant factors so, and the filters of convolutions that are computed as sums of products.
+    /// significant bits, and to 0 where it is 2^29 times smaller than its matrix's largest, on OpenCL devices 2^28. Factors that need no more bits are kept so on the CPU whatever the precision, for results are
+    /// the same. OpenCL devices keep the filters of convolutions so too that are computed as sums of products.
     /// </summary>
     Compact,
 
     /// <summary>
-    /// As <see cref="Compact"/>, and devices that compute in half precision multiply so where they keep factors in 16 bits: 16 products are summed in half, and their sums in float32. Results are off by up to 1 % of the
-    /// sum of the magnitudes of their products. Activations below 2^-14 lose bits; where a sum leaves half's range, it is computed again in float32. CPUs, and devices without half precision, compute as in
-    /// <see cref="Compact"/>; <see cref="PlanReport.Arithmetic"/> says which.
+    /// As <see cref="Compact"/>, and devices that compute in half precision multiply so where they keep factors in 16 bits: 16 products are summed in half, and their sums in float32. Results are off by up to
+    /// 1 % of the sum of the magnitudes of their products. Activations below 2^-14 lose bits, weights 2^18 times smaller than their matrix's largest are 0; where a sum leaves half's range, it is computed again
+    /// in float32. CPUs, and devices without half precision, compute as in <see cref="Compact"/>; <see cref="PlanReport.Arithmetic"/> says which.
     /// </summary>
     Half,
 }

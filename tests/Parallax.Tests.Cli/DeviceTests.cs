@@ -127,7 +127,22 @@ public sealed class DeviceTests : IDisposable
         JsonElement device = JsonDocument.Parse(CliRun.Of("devices", "--json").Output).RootElement.GetProperty("opencl")[0];
         foreach (string time in (string[])["launchUs", "batchedLaunchUs", "pollUs", "eventUs"]) Assert.True(device.GetProperty(time).GetDouble() > 0, time);
         Assert.Contains(device.GetProperty("sharing").GetString(), (string[])["atomics", "fine", "copied"]);
-        Assert.Contains("opencl:0 ", CliRun.Of("devices").Output);
+        string text = CliRun.Of("devices").Output;
+        Assert.Contains("opencl:0 ", text);
+        Assert.Contains(device.GetProperty("half").GetBoolean() ? "half    yes" : $"half    no: {device.GetProperty("whyNotHalf").GetString()}", text);
+    }
+
+    [ClFact]
+    public void Plans_say_what_products_are_computed_in()
+    {
+        string[] half = ["inspect", Model, "--device", "opencl", "--precision", "half"];
+        JsonElement[] sides = [.. JsonDocument.Parse(CliRun.Of([.. half, "--json"]).Output).RootElement.GetProperty("arithmetic").EnumerateArray()];
+        Assert.Equal(["cpu", "opencl"], sides.Select(s => s.GetProperty("device").GetString()));
+        Assert.Equal("float32", sides[0].GetProperty("type").GetString());
+        string text = CliRun.Of(half).Output;
+        foreach (JsonElement side in sides) Assert.Contains($"products on {side.GetProperty("device").GetString()} in {side.GetProperty("type").GetString()}: {side.GetProperty("why").GetString()}", text);
+        Assert.DoesNotContain("products on", CliRun.Of("inspect", Model, "--device", "opencl", "--precision", "compact").Output);
+        Assert.Contains("products on cpu in float32", CliRun.Of("inspect", Model, "--precision", "half").Output);
     }
 
     [ClFact("onnx-backend-tests", "node")]

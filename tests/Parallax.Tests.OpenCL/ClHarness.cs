@@ -46,13 +46,7 @@ internal static class ClHarness
     /// <summary>Calls that may be less accurate than sums of products agree within <paramref name="tolerance"/> of the largest result.</summary>
     /// <param name="prepare">Makes the call of a part.</param>
     internal static void AgreesByMaximum(Op op, Tensor?[] inputs, OutputPart?[] parts, Func<ClPrepareContext, ClCall> prepare, double tolerance, params int[] constants) =>
-        Compare(op, inputs, parts, Precision.Standard, prepare, (expected, actual, what) =>
-        {
-            Span<float> e = expected.Span<float>(), a = actual.Span<float>();
-            double most = e.ToArray().Select(Math.Abs).DefaultIfEmpty().Max();
-            for (int i = 0; i < e.Length; i++)
-                if (!(Math.Abs((double)e[i] - a[i]) <= tolerance * most)) Assert.Fail($"{what}: element {i} is {a[i]:R}, the CPU has {e[i]:R}, the largest is {most:R}");
-        }, 1, constants);
+        Compare(op, inputs, parts, Precision.Standard, prepare, (expected, actual, what) => AssertCloseByMaximum(expected, actual, tolerance, what), 1, constants);
 
     /// <summary>The first result, by each of the contexts, of parts that are computed by a call of their own.</summary>
     internal static IEnumerable<(Tensor Result, string What)> Results(IEnumerable<ClContext> contexts, Op op, Tensor?[] inputs, OutputPart?[] parts, Precision precision, params int[] constants) =>
@@ -171,6 +165,14 @@ internal static class ClHarness
 
     private static Tensor[] NewOutputs(OperandFacts facts) =>
         [.. facts.Outputs.Select(f => Tensor.Allocate(f!.Type, f.Shape!.Value.ToArray()))];
+
+    internal static void AssertCloseByMaximum(Tensor expected, Tensor actual, double tolerance, string what)
+    {
+        Span<float> e = expected.Span<float>(), a = actual.Span<float>();
+        double most = e.ToArray().Select(Math.Abs).DefaultIfEmpty().Max();
+        for (int i = 0; i < e.Length; i++)
+            if (!(Math.Abs((double)e[i] - a[i]) <= tolerance * most)) Assert.Fail($"{what}: element {i} is {a[i]:R}, the CPU has {e[i]:R}, the largest is {most:R}");
+    }
 
     internal static void AssertClose(Tensor expected, Tensor actual, double tolerance, string what)
     {

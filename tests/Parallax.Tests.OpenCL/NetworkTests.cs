@@ -18,11 +18,26 @@ public sealed class NetworkTests
     [InlineData("swinv2-tiny", "batch=1")]
     public void Networks_of_the_zoo_agree_with_the_CPU(string name, string dims)
     {
-        ZooEntry entry = ZooCatalog.Find(name);
-        Dictionary<string, long> sizes = dims.Split(' ').Select(d => d.Split('=')).ToDictionary(d => d[0], d => long.Parse(d[1]));
-        byte[] model = entry.Build(new ZooOptions(Dynamic: true)).ToBytes();
-        using var session = new InferenceSession(model);
-        ClSessions.AgreesWithCpu(model, session.Inputs.ToDictionary(i => i.Name, i => Fill(i, sizes, entry)), name);
+        (byte[] model, Dictionary<string, Datum> inputs) = OfZoo(name, dims);
+        ClSessions.AgreesWithCpu(model, inputs, name);
+    }
+
+    /// <summary>Three times what was seen: the bounds of layers say little of a network.</summary>
+    [HalfTheory]
+    [InlineData("yolov8n", "batch=1 height=64 width=96")]
+    [InlineData("clip-text", "batch=2 sequence=6")]
+    [InlineData("distilbert", "batch=2 sequence=7")]
+    public void Networks_with_16_bit_factors_agree_with_the_CPU(string name, string dims)
+    {
+        (byte[] model, Dictionary<string, Datum> inputs) = OfZoo(name, dims);
+        Tensor[] expected = ClSessions.OnCpu(model, inputs);
+        using ClBackend backend = ClBackend.Open(HalfApi.FirstDevice);
+        foreach ((Precision precision, double tolerance) in ((Precision, double)[])[(Precision.Compact, 2e-3), (Precision.Half, 6e-3)])
+        {
+            using var session = new InferenceSession(model, ClSessions.On(backend) with { Precision = precision });
+            foreach ((Tensor e, Tensor a) in expected.Zip(ClSessions.Run(session, inputs))) ClHarness.AssertCloseByMaximum(e, a, tolerance, $"{name} in {precision}");
+            Assert.Empty(session.Warnings);
+        }
     }
 
     /// <summary>Products of a quantized network are integers, which no kernel here computes.</summary>
@@ -37,6 +52,15 @@ public sealed class NetworkTests
             string name = Path.GetFileName(folder);
             ClSessions.AgreesWithCpu(model, inputs, name, hasRegions: name != "mobilenetv2_qdq");
         }
+    }
+
+    private static (byte[] Model, Dictionary<string, Datum> Inputs) OfZoo(string name, string dims)
+    {
+        ZooEntry entry = ZooCatalog.Find(name);
+        Dictionary<string, long> sizes = dims.Split(' ').Select(d => d.Split('=')).ToDictionary(d => d[0], d => long.Parse(d[1]));
+        byte[] model = entry.Build(new ZooOptions(Dynamic: true)).ToBytes();
+        using var session = new InferenceSession(model);
+        return (model, session.Inputs.ToDictionary(i => i.Name, i => Fill(i, sizes, entry)));
     }
 
     private static bool Fits(string file, string input) => Path.GetFileNameWithoutExtension(file) == string.Concat(input.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' ? c : '_'));

@@ -21,7 +21,7 @@ internal readonly record struct ClFactor(ClArg Elements, bool IsShort, float Sca
     /// <summary>The exponent's code of the largest weight where products are computed in half: 16 to 32 as half, so that the products of a slab stay below 65504 where activations stay below 127.</summary>
     private const int HalfTopExponent = 19;
 
-    /// <summary>Elsewhere: that of 2^14, for rounding may carry, and the next one is the last that is finite in IEEE's code.</summary>
+    /// <summary>Elsewhere: that of 2^14. The next one is the last that IEEE's half has for finite numbers, and rounding may carry.</summary>
     private const int TopExponent = ShortFloats.TopExponent - 1;
 
     public static implicit operator ClFactor(ClArg float32) => new(float32, false, 1);

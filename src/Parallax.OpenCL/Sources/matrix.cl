@@ -31,7 +31,7 @@
 #define B_HALVES(at) CONVERTED(half, LOAD(at))
 #endif
 
-// SLAB: factors are multiplied in half, where one is short; so many steps are summed in half before they are added to sums in float32.
+// SLAB: factors are multiplied in half, where one is short; so many steps are summed in half before they are added to sums in float32. Product and sum become one instruction where the device has it.
 #ifdef SLAB
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 #define HALVES OF(half)
@@ -133,7 +133,7 @@ __kernel void gemm(TENSOR(const A_ELEMENT, a), TENSOR(const B_ELEMENT, b), TENSO
             for (int v = 0; v < VECTORS; v++) sum[r][v] += CONVERTED(float, part[r][v]);
         }
     }
-    // What was too large for half has left an infinity or a NaN: then all is computed again in float32.
+    // What was too large for half has left an infinity or a NaN, which no sum takes back: then all is computed again in float32.
     OF(int) finite = -1;
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
