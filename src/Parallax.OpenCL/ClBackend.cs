@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.OpenCL.Bindings;
+using Parallax.OpenCL.Calls;
 using Parallax.OpenCL.Regions;
 using Parallax.Planning;
 using Parallax.Runtime;
@@ -16,15 +17,25 @@ public sealed class ClBackend : IBackend
 {
     private readonly ClContext context;
     private readonly ClMirrors mirrors;
-    private readonly WeightCache unused = new(Precision.Standard); // calls that are only looked at bring nothing to the device
+    private readonly ClWorkGroups? workGroups;
+    private readonly WeightCache unused; // calls that are only looked at bring nothing to the device
+    private readonly bool isOwner;
 
     private ClBackend(ClContext context, string name)
     {
         this.context = context;
+        isOwner = true;
+        unused = new WeightCache(Precision.Standard);
         Name = name;
         mirrors = new ClMirrors(context);
         Allocator = context.Sharing == ClSharing.Copied ? null : new ClArenas(context);
         Model = ClAssumptions.Of(name, context.Device, context.Sharing);
+    }
+
+    private ClBackend(ClBackend owner, ClWorkGroups workGroups)
+    {
+        (context, mirrors, unused, this.workGroups) = (owner.context, owner.mirrors, owner.unused, workGroups);
+        (Name, Allocator, Model) = (owner.Name, owner.Allocator, owner.Model);
     }
 
     /// <summary>Opens a device. Loads OpenCL if nobody did before.</summary>
@@ -64,22 +75,36 @@ public sealed class ClBackend : IBackend
         return ClBindings.Find(node.Op.GetType()) is { } binding ? binding.WhyNot(node.Op, RegionFacts.Of(graph, node)) : "no kernel for it";
     }
 
-    public KernelFacts KernelOf(Graph graph, Node node, OutputPart? part = null)
-    {
-        if (node.Op.IsView || ClBindings.Find(node.Op.GetType()) is not { } binding) return default;
-        OperandFacts facts = RegionFacts.Of(graph, node);
-        return binding.Prepare(node.Op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, unused) { Part = part, IsSketch = true }).Facts();
-    }
+    public KernelFacts KernelOf(Graph graph, Node node, OutputPart? part = null) => SketchOf(graph, node, part)?.Facts() ?? default;
 
     public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => ClBindings.Find(node.Op.GetType())?.SplitGranule(node.Op, RegionFacts.Of(graph, node), axis);
 
-    public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region);
+    public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region, workGroups);
+
+    /// <inheritdoc/>
+    public IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups) => new ClBackend(this, new ClWorkGroups(Device, workGroups));
+
+    /// <inheritdoc/>
+    public ImmutableArray<TunableLaunch> TunableLaunches(Graph graph, Node node) => SketchOf(graph, node) is not { } call ? [] :
+    [
+        .. call.Launches.Where(launch => launch.IsTunable && !launch.Grid.IsEmpty).DistinctBy(launch => (launch.Name, launch.Grid.Class))
+            .Select(launch => new TunableLaunch(launch.Name, launch.Grid.Class, launch.Grid.OtherSizes(Device))),
+    ];
 
     /// <summary>Waits for what is under way and frees the device. Arenas that are still in use keep their memory until they are freed.</summary>
     public void Dispose()
     {
+        if (!isOwner) return;
         unused.Dispose();
         context.Dispose();
+    }
+
+    /// <summary>The call of a supported node, only to be looked at; null where the node has none.</summary>
+    private ClCall? SketchOf(Graph graph, Node node, OutputPart? part = null)
+    {
+        if (node.Op.IsView || ClBindings.Find(node.Op.GetType()) is not { } binding) return null;
+        OperandFacts facts = RegionFacts.Of(graph, node);
+        return binding.Prepare(node.Op, new ClPrepareContext(facts.Inputs, facts.Outputs, context, unused) { Part = part, WorkGroups = workGroups, IsSketch = true });
     }
 
     private static string UsualName(ClDevice device) => ClDevice.All.IndexOf(device) is var index and > 0 ? $"opencl:{index}" : "opencl";

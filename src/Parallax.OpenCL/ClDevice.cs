@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Parallax.OpenCL.Native;
+using Parallax.Planning;
 using static Parallax.OpenCL.Native.ClConstants;
 
 namespace Parallax.OpenCL;
@@ -35,6 +36,7 @@ public sealed class ClDevice
         LocalMemoryBytes = (long)info.Number<ulong>(DeviceLocalMemSize);
         MaxAllocationBytes = (long)info.Number<ulong>(DeviceMaxMemAllocSize);
         MaxWorkGroup = (int)info.Number<nuint>(DeviceMaxWorkGroupSize);
+        WidestWorkGroup = info.WidestWorkGroup();
         NativeVectorFloats = (int)info.Number<uint>(DeviceNativeVectorWidthFloat);
         Svm = api.HasSvm && info.TryNumber(DeviceSvmCapabilities, out ulong svm) ? (ClSvmCapabilities)svm : ClSvmCapabilities.None;
         const ulong Wanted = FpInfNan | FpRoundToNearest;
@@ -75,6 +77,9 @@ public sealed class ClDevice
     /// <summary>Items of the largest work-group.</summary>
     public int MaxWorkGroup { get; }
 
+    /// <summary>Items of a work-group along each dim, at most.</summary>
+    public WorkGroupSize WidestWorkGroup { get; }
+
     /// <summary>Floats of the widest vector that an instruction works on; 1 on devices whose items are the lanes.</summary>
     public int NativeVectorFloats { get; }
 
@@ -110,6 +115,10 @@ public sealed class ClDevice
         ClSharing.FineGrained => Svm.HasFlag(ClSvmCapabilities.FineGrainBuffer),
         _ => true,
     };
+
+    /// <summary>Whether work-groups may have such a size, as far as the device says; a kernel that takes many registers may still be refused.</summary>
+    internal bool Takes(WorkGroupSize size) =>
+        size.X <= WidestWorkGroup.X && size.Y <= WidestWorkGroup.Y && size.Z <= WidestWorkGroup.Z && (long)size.X * size.Y * size.Z <= MaxWorkGroup;
 
     public override string ToString() => $"{Name} ({Platform})";
 }

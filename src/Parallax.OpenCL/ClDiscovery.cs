@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Parallax.OpenCL.Native;
+using Parallax.Planning;
 
 namespace Parallax.OpenCL;
 
@@ -58,13 +60,24 @@ internal readonly unsafe struct ClInfo(ClApi api, nint device)
         fixed (ulong* into = &value) return api.GetDeviceInfo(device, what, sizeof(ulong), into, null) == ClConstants.Success;
     }
 
-    internal string Text(uint what)
+    internal string Text(uint what) => ClText.FromZeroTerminated(Bytes(what));
+
+    /// <summary>Of a list of numbers with one for each dim that the device has, three or more, the first three.</summary>
+    internal WorkGroupSize WidestWorkGroup()
     {
-        nuint bytes;
-        ClErrors.Check(api.GetDeviceInfo(device, what, 0, null, &bytes), "clGetDeviceInfo", "a device");
-        var text = new byte[bytes];
-        fixed (byte* into = text) ClErrors.Check(api.GetDeviceInfo(device, what, bytes, into, null), "clGetDeviceInfo", "a device");
-        return ClText.FromZeroTerminated(text);
+        ReadOnlySpan<nuint> items = MemoryMarshal.Cast<byte, nuint>(Bytes(ClConstants.DeviceMaxWorkItemSizes));
+        return new WorkGroupSize(Count(items[0]), Count(items[1]), Count(items[2]));
+
+        static int Count(nuint items) => (int)Math.Min(items, int.MaxValue);
+    }
+
+    private byte[] Bytes(uint what)
+    {
+        nuint count;
+        ClErrors.Check(api.GetDeviceInfo(device, what, 0, null, &count), "clGetDeviceInfo", "a device");
+        var bytes = new byte[count];
+        fixed (byte* into = bytes) ClErrors.Check(api.GetDeviceInfo(device, what, count, into, null), "clGetDeviceInfo", "a device");
+        return bytes;
     }
 
     internal static string PlatformText(ClApi api, nint platform, uint what)

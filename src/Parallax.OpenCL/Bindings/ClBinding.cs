@@ -28,7 +28,11 @@ internal sealed class ClBinding
     internal long? SplitGranule(Op op, OperandFacts facts, OutputAxis axis) => granule(op, facts, axis);
 
     /// <summary>The launches for operands that <see cref="WhyNot"/> has nothing against.</summary>
-    internal ClCall Prepare(Op op, ClPrepareContext context) => prepare(op, context);
+    internal ClCall Prepare(Op op, ClPrepareContext context)
+    {
+        ClCall call = prepare(op, context);
+        return context.WorkGroups?.Of(call) ?? call;
+    }
 }
 
 /// <summary>What no kernel here takes.</summary>

@@ -26,6 +26,9 @@ internal sealed record ClPrepareContext(ImmutableArray<TensorFact?> Inputs, Immu
     /// <summary>What is computed of the result where that is not all of it; products and convolutions alone take one.</summary>
     internal OutputPart? Part { get; init; }
 
+    /// <summary>Sizes of work-groups that are taken instead of the rule's; null where the rule alone counts.</summary>
+    internal ClWorkGroups? WorkGroups { get; init; }
+
     /// <summary>Whether results must be as accurate as sums of products.</summary>
     internal bool IsStrict => Weights.Precision == Precision.Strict;
 

@@ -38,4 +38,7 @@ internal sealed record ClLaunch(ClKernel Kernel, ClGrid Grid, ImmutableArray<ClA
 
     /// <summary>The kernel's name, with the tile and the factors where it has them.</summary>
     internal string Name => (Tile is { } tile ? $"{Kernel.Name}_{tile.Rows}x{tile.Width}" : Kernel.Name) + (Factors is null ? "" : $"_{Factors}");
+
+    /// <summary>Whether its work-groups may have any size: those that share local memory have the size that their kernel was told.</summary>
+    internal bool IsTunable => Args.All(arg => arg.Kind != ClArgKind.Local);
 }

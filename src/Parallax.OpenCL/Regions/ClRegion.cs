@@ -11,12 +11,13 @@ internal sealed class ClRegion : ICompiledRegion
     private readonly ClContext context;
     private readonly ClMirrors mirrors;
 
-    internal ClRegion(ClContext context, ClMirrors mirrors, DeviceRegion region)
+    /// <param name="workGroups">Sizes of work-groups that are taken instead of the rule's; null where the rule alone counts.</param>
+    internal ClRegion(ClContext context, ClMirrors mirrors, DeviceRegion region, ClWorkGroups? workGroups)
     {
         this.context = context;
         this.mirrors = mirrors;
         Places = region.Places;
-        Steps = [.. region.Nodes.Select(node => Prepare(region, node))];
+        Steps = [.. region.Nodes.Select(node => Prepare(region, node, workGroups))];
         ScratchBytes = Steps.Max(step => step.Call.ScratchBytes);
         Kernels = [.. Steps.Select(step => step.Call.Implementation)];
     }
@@ -45,10 +46,10 @@ internal sealed class ClRegion : ICompiledRegion
         }
     }
 
-    private ClStep Prepare(DeviceRegion region, RegionNode node)
+    private ClStep Prepare(DeviceRegion region, RegionNode node, ClWorkGroups? workGroups)
     {
         OperandFacts facts = RegionFacts.Of(region.Graph, node.Node);
-        var prepare = new ClPrepareContext(facts.Inputs, facts.Outputs, context, region.Weights) { Part = node.Part };
+        var prepare = new ClPrepareContext(facts.Inputs, facts.Outputs, context, region.Weights) { Part = node.Part, WorkGroups = workGroups };
         ClCall call = ClBindings.Find(node.Node.Op.GetType())!.Prepare(node.Node.Op, prepare);
         // Only those constants that a kernel reads as they are: others are there in another form, or were read when the call was prepared.
         HashSet<int> read = [.. call.Launches.SelectMany(launch => launch.Args).Where(arg => arg.Kind == ClArgKind.Input).Select(arg => arg.Index)];

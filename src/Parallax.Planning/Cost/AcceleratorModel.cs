@@ -19,6 +19,7 @@ namespace Parallax.Planning;
 /// <param name="Sync">What it costs that the CPU and the device work on one network; null where that was not measured.</param>
 /// <param name="Units">Compute units, as the predictors were told.</param>
 /// <param name="MemoryBytesPerSecond">What an operator on the device reads and writes of the memory that it sees; null where that was not measured.</param>
+/// <param name="WorkGroups">What the device takes instead of the sizes of work-groups that it chooses by rule; each kernel and class of grids once.</param>
 public sealed record AcceleratorModel(
     string Name,
     double LatencyUs,
@@ -31,9 +32,12 @@ public sealed record AcceleratorModel(
     ImmutableArray<LatencyPredictor> Predictors = default,
     SyncCosts? Sync = null,
     int Units = 1,
-    double? MemoryBytesPerSecond = null)
+    double? MemoryBytesPerSecond = null,
+    ImmutableArray<TunedWorkGroup> WorkGroups = default)
 {
     public ImmutableArray<LatencyPredictor> Predictors { get; init; } = Predictors.IsDefault ? [] : Predictors;
+
+    public ImmutableArray<TunedWorkGroup> WorkGroups { get; init; } = WorkGroups.IsDefault ? [] : WorkGroups;
 
     /// <summary>Whether every region is kept, whatever is predicted of it.</summary>
     [JsonIgnore]
@@ -79,7 +83,8 @@ public sealed record AcceleratorModel(
     {
         if (Name is null) return "an accelerator has no name";
         bool isSound = LatencyUs >= 0 && MacsPerSecond > 0 && BytesPerSecond > 0 && MemoryBytesPerSecond is null or > 0 && Units > 0 && CpuMacsPerSecond is null or > 0 && !double.IsNaN(MaxBytesPerMac) && Sync is null or { IsSound: true };
-        return isSound ? LatencyPredictor.FaultOf(Predictors) : $"{Name} has rates, compute units or costs of synchronization that are none";
+        if (!isSound) return $"{Name} has rates, compute units or costs of synchronization that are none";
+        return LatencyPredictor.FaultOf(Predictors) ?? (TunedWorkGroup.FaultOf(WorkGroups) is { } fault ? $"{Name}: {fault}" : null);
     }
 }
 

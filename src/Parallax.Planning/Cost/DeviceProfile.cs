@@ -17,6 +17,10 @@ public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, I
     /// <summary>What is assumed of a machine that was never measured.</summary>
     public static DeviceProfile Default { get; } = new("default", 1, CostModel.Default, []);
 
+    /// <summary>What was measured of a device; null where nothing was.</summary>
+    /// <param name="device">As <see cref="AcceleratorModel.Device"/>: one that is described otherwise is another one.</param>
+    public AcceleratorModel? Accelerator(string name, string device) => Accelerators.FirstOrDefault(a => a.Name == name && a.Device == device);
+
     public string ToJson() => JsonSerializer.Serialize(this, PlanningJson.Default.DeviceProfile);
 
     /// <exception cref="InvalidInputException">The text is no device profile.</exception>

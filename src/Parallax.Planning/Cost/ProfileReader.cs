@@ -51,10 +51,22 @@ internal static class ProfileReader
         accelerator["predictors"].List(p => p.Object(Predictor)!),
         accelerator["sync"].Object(s => new SyncCosts(s["dispatchUs"].Number(), s["toDeviceUs"].Number(), s["toCpuUs"].Number(), s["usPerByte"].Number())),
         accelerator["units"].Count(1),
-        accelerator["memoryBytesPerSecond"].NumberOrNull())
+        accelerator["memoryBytesPerSecond"].NumberOrNull(),
+        accelerator["workGroups"].List(g => g.Object(WorkGroup)!))
     {
         Device = accelerator["device"].Text(),
     };
+
+    private static TunedWorkGroup WorkGroup(ProfileValue entry) => new(
+        entry["kernel"].Text()!,
+        entry["gridX"].Whole(),
+        entry["gridY"].Whole(),
+        entry["gridZ"].Whole(),
+        entry["x"].Count(),
+        entry["y"].Count(),
+        entry["z"].Count(),
+        entry["ruleUs"].Number(),
+        entry["tunedUs"].Number());
 
     private static LatencyPredictor Predictor(ProfileValue predictor) => new(
         Class(predictor["kind"].Text()),

@@ -25,7 +25,20 @@ public interface IBackend : IRegionBackend, IDisposable
 
     /// <summary>Prepares a region, once for all runs with the same shapes.</summary>
     ICompiledRegion Compile(DeviceRegion region);
+
+    /// <summary>This device with work-groups of the sizes of a table, for the kernels and grids that are in it; for others, and where the device cannot take a size, as ever. Results are the same bits.</summary>
+    /// <param name="workGroups">Each kernel and class of grids at most once.</param>
+    /// <returns>Uses what this backend holds, as long as that is not disposed; disposing it does nothing. This backend itself where it chooses no sizes.</returns>
+    IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups) => this;
+
+    /// <summary>The launches that would compute a supported node, of which the work-groups may have other sizes, each kernel and class of grids once; none by default.</summary>
+    ImmutableArray<TunableLaunch> TunableLaunches(Graph graph, Node node) => [];
 }
+
+/// <summary>A launch of a kernel that gives the same bits in work-groups of any size.</summary>
+/// <param name="Kernel">As <see cref="TunedWorkGroup.Kernel"/>.</param>
+/// <param name="OtherSizes">Of the work-groups, beside the one that it would be launched in: those that the device takes, the most promising first.</param>
+public sealed record TunableLaunch(string Kernel, GridClass Grid, ImmutableArray<WorkGroupSize> OtherSizes);
 
 /// <summary>Makes memory that the CPU and a device work on. Thread-safe.</summary>
 public interface IArenaAllocator

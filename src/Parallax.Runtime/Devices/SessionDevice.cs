@@ -11,7 +11,8 @@ internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IR
 {
     private volatile string? lost;
 
-    internal IBackend Backend => backend;
+    /// <summary>With the sizes of work-groups that the model has.</summary>
+    internal IBackend Backend { get; } = backend.Tuned(model.WorkGroups);
 
     internal string Name => backend.Name;
 
@@ -19,7 +20,7 @@ internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IR
 
     /// <summary>The constants that regions are judged by, for people.</summary>
     internal string Costs => string.Create(CultureInfo.InvariantCulture,
-        $"{(model.Device is null ? "assumed" : "measured")}: {model.LatencyUs:0.#} us to start, {model.MacsPerSecond / 1e9:0.###} GMAC/s, {model.BytesPerSecond / 1e9:0.###} GB/s");
+        $"{(model.Device is null ? "assumed" : "measured")}: {model.LatencyUs:0.#} us to start, {model.MacsPerSecond / 1e9:0.###} GMAC/s, {model.BytesPerSecond / 1e9:0.###} GB/s{(model.WorkGroups is [] ? "" : $", tuned work-groups: {model.WorkGroups.Length}")}");
 
     /// <summary>Why the session no longer uses the device; null while it does.</summary>
     internal string? Lost => lost;

@@ -19,7 +19,7 @@ internal static class SessionDevices
 
     /// <summary>The measured numbers of a device where the profile has them, else what the backend says of itself.</summary>
     private static AcceleratorModel ModelOf(IBackend backend, DeviceProfile profile) =>
-        profile.Accelerators.FirstOrDefault(a => a.Name == backend.Name && a.Device == backend.Description) ?? backend.Model;
+        profile.Accelerator(backend.Name, backend.Description) ?? backend.Model;
 
     internal static IReadOnlyList<string> Warnings(ImmutableArray<SessionDevice> devices) =>
         [.. devices.Where(d => d.Lost is not null).Select(d => $"{d.Name} was lost, the CPU does its work: {d.Lost}")];

@@ -12,8 +12,10 @@ public class ProfileTests
     private static readonly LatencyPredictor Predictor = new(OpClass.Dense, 20, 3, 1L << 40, ["tiled", "narrow"], 0.5, Floats(1.5f), Floats(-3e-7f), [.. Enumerable.Repeat(0.25, WorkAmounts.Count)], [.. Enumerable.Repeat(0.5, 2 * WorkAmounts.Count)],
         new BoostedTrees([0, 3], [new TreeNode(2, 0.1f, 1), new TreeNode(-1, 1, 0), new TreeNode(-1, -1, 0), new TreeNode(-1, 7, 0)]), new PredictorAccuracy(85, 17, 0.1, 0.2, 0.3));
 
+    private static readonly TunedWorkGroup WorkGroup = new("gemm_8x48", 256, 16, 4096, 1, 8, 2, 12.5, 10);
+
     private static readonly DeviceProfile Profile = new("this \"machine\", ½", 2, CostModel.Default with { Predictors = [Predictor], Rates = Rates }, [
-        new AcceleratorModel("whole", 50, 1e9, double.PositiveInfinity, 1e10, 3, 1L << 50, 0.1, [Predictor], new SyncCosts(20, 3, 5, 1e-9), 4, 5e9) { Device = "a toy" },
+        new AcceleratorModel("whole", 50, 1e9, double.PositiveInfinity, 1e10, 3, 1L << 50, 0.1, [Predictor], new SyncCosts(20, 3, 5, 1e-9), 4, 5e9, [WorkGroup, WorkGroup with { GridZ = 1 }]) { Device = "a toy" },
         new AcceleratorModel("bare", 50, 1e9, 1e10),
     ]);
 
@@ -27,6 +29,46 @@ public class ProfileTests
     {
         string json = Profile.ToJson();
         Assert.Equal(json, DeviceProfile.FromJson(json).ToJson());
+    }
+
+    [Fact]
+    public void Tuned_work_groups_are_read_and_a_profile_without_them_has_none()
+    {
+        Assert.Equal((TunedWorkGroup[])[WorkGroup, WorkGroup with { GridZ = 1 }], DeviceProfile.FromJson(Profile.ToJson()).Accelerator("whole", "a toy")!.WorkGroups);
+        string bare = new DeviceProfile("any", 1, CostModel.Default, [new AcceleratorModel("bare", 50, 1e9, 1e10)]).ToJson(), without = bare.Replace("\"workGroups\": []", "\"other\": []");
+        Assert.NotEqual(bare, without);
+        Assert.Empty(Assert.Single(DeviceProfile.FromJson(without).Accelerators).WorkGroups);
+    }
+
+    [Fact]
+    public void Tuned_work_groups_that_are_none_are_refused_in_one_line()
+    {
+        Refused("no kernel", WorkGroup with { Kernel = null! });
+        Refused("gemm_8x48 is for 256 x 17 x 4096 items, which are no powers of 16", WorkGroup with { GridY = 17 });
+        Refused("no powers of 16", WorkGroup with { GridX = 0 });
+        Refused("gemm_8x48 has 1 x 12 x 2 items, which are no powers of two", WorkGroup with { Y = 12 });
+        Refused("no powers of two", WorkGroup with { Z = 0 });
+        Refused("times that are none", WorkGroup with { TunedUs = 0 });
+        Refused("times that are none", WorkGroup with { RuleUs = double.PositiveInfinity });
+        Refused("is there twice for 256 x 16 x 4096 items", WorkGroup, WorkGroup with { X = 4 });
+
+        static void Refused(string why, params TunedWorkGroup[] table)
+        {
+            string json = new DeviceProfile("any", 1, CostModel.Default, [new AcceleratorModel("toy", 50, 1e9, 1e10, WorkGroups: [.. table])]).ToJson();
+            string message = Assert.Throws<InvalidInputException>(() => DeviceProfile.FromJson(json)).Message;
+            Assert.StartsWith("not a usable device profile: toy: ", message);
+            Assert.Contains(why, message);
+            Assert.DoesNotContain('\n', message);
+        }
+    }
+
+    [Fact]
+    public void Grids_are_classed_by_powers_of_16()
+    {
+        Assert.Equal(new GridClass(1, 1, 16), GridClass.Of(0, 1, 2));
+        Assert.Equal(new GridClass(16, 256, 4096), GridClass.Of(16, 17, 257));
+        Assert.Equal(1L << 32, GridClass.Of(int.MaxValue, 1, 1).X);
+        Assert.Equal(1.25, WorkGroup.Speedup);
     }
 
     [Fact]
