@@ -49,6 +49,7 @@ public sealed class DeviceTests : IDisposable
         AcceleratorModel measured = Assert.Single(DeviceProfile.FromJson(File.ReadAllText(folder["p.json"])).Accelerators);
         Assert.Equal(("opencl", 1, 0L), (measured.Name, measured.MinNodes, measured.MinMacs));
         Assert.True(measured.LatencyUs > 0 && measured.MacsPerSecond > 0 && measured.Sync is not null);
+        Assert.Contains("\"workGroups\":", File.ReadAllText(folder["p.json"]));
         Assert.Contains("\"device\":\"opencl: ", File.ReadAllText(folder["p.measurements.jsonl"]));
         JsonElement[] checks = [.. JsonDocument.Parse(run.Output).RootElement.GetProperty("verify").EnumerateArray()];
         Assert.Equal(2, checks.Length);
@@ -60,6 +61,21 @@ public sealed class DeviceTests : IDisposable
 
         Assert.Equal(0, CliRun.Of("calibrate", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"]).Code);
         Assert.Equal(measured.LatencyUs, Assert.Single(DeviceProfile.FromJson(File.ReadAllText(folder["p.json"])).Accelerators).LatencyUs); // a call without the device keeps it
+    }
+
+    [ClFact]
+    public void Tuned_work_groups_of_earlier_calls_are_kept_and_shown()
+    {
+        string[] call = ["calibrate", "--quick", "--seconds", "0.05", "--threads", "1", "--output", folder["p.json"]];
+        Assert.Equal(0, CliRun.Of([.. call, "--device", "opencl"]).Code);
+        string log = folder["p.measurements.jsonl"];
+        TunedWorkGroup entry = new("gemm_8x48", 256, 16, 1, 1, 8, 2, 250, 200);
+        File.WriteAllLines(log, [.. File.ReadAllLines(log).Select(l => Measurement.FromLine(l) is { Accelerator: { } measured } ? new Measurement(Accelerator: measured with { WorkGroups = [entry] }).ToLine() : l)]);
+        CliRun again = CliRun.Of([.. call, "--device", "opencl"]);
+        Assert.Equal((0, ""), (again.Code, again.Error));
+        foreach (string word in (string[])["tuned work-groups", "gemm_8x48", "256 x 16 x 1", "1 x 8 x 2", "1.25"]) Assert.Contains(word, again.Output);
+        Assert.Equal(entry, Assert.Single(Assert.Single(DeviceProfile.FromJson(File.ReadAllText(folder["p.json"])).Accelerators).WorkGroups));
+        Assert.Contains("tuned work-groups: 1", CliRun.Of("inspect", Model, "--device", "opencl", "--device-profile", folder["p.json"]).Output);
     }
 
     [ClFact]
@@ -127,6 +143,7 @@ public sealed class DeviceTests : IDisposable
         JsonElement device = JsonDocument.Parse(CliRun.Of("devices", "--json").Output).RootElement.GetProperty("opencl")[0];
         foreach (string time in (string[])["launchUs", "batchedLaunchUs", "pollUs", "eventUs"]) Assert.True(device.GetProperty(time).GetDouble() > 0, time);
         Assert.Contains(device.GetProperty("sharing").GetString(), (string[])["atomics", "fine", "copied"]);
+        Assert.True(device.GetProperty("tunedWorkGroups").GetInt32() >= 0);
         string text = CliRun.Of("devices").Output;
         Assert.Contains("opencl:0 ", text);
         Assert.Contains(device.GetProperty("half").GetBoolean() ? "half    yes" : $"half    no: {device.GetProperty("whyNotHalf").GetString()}", text);

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Planning;
+using Parallax.Runtime;
 using Parallax.Runtime.Calibration;
 using Parallax.Suite;
 using Xunit;
@@ -192,6 +194,83 @@ public sealed class CalibrationTests : IDisposable
             Assert.DoesNotContain('\n', message);
             Assert.Equal(contents, File.ReadAllText(path));
         }
+    }
+
+    /// <summary>A device of one kernel, whose time depends on the size of its work-groups alone.</summary>
+    /// <param name="us">By size, null for the rule, and by the number of the run.</param>
+    private sealed class SizedDevice(Func<WorkGroupSize?, int, double> us) : ITunedDevice
+    {
+        private static readonly GridClass Grid = new(16, 256, 1);
+
+        internal List<ImmutableArray<TunedWorkGroup>> Tables { get; } = [];
+
+        internal int Live { get; private set; }
+
+        /// <summary>The longest graph.</summary>
+        internal int Copies { get; private set; }
+
+        public string Name => "sized";
+
+        public ImmutableArray<TunableLaunch> LaunchesOf(Graph graph) =>
+            graph.Nodes.First().Op is Graphs.Ops.Pool ? [] : [new TunableLaunch("kernel", Grid, [.. Enumerable.Range(0, 40).Select(i => new WorkGroupSize(1 << i % 8, 1 << i / 8, 1))])];
+
+        public ITimedGraph? Prepare(Graph graph, ImmutableArray<TunedWorkGroup> workGroups)
+        {
+            Tables.Add(workGroups);
+            Copies = Math.Max(Copies, graph.NodeCount);
+            Live++;
+            return new Timed(this, workGroups is [.., var last] ? last.Size : null, graph.NodeCount);
+        }
+
+        private sealed class Timed(SizedDevice device, WorkGroupSize? size, int copies) : ITimedGraph
+        {
+            private int runs;
+
+            public double RunUs() => copies * device.Us(size, runs++);
+
+            public void Dispose() => device.Live--;
+        }
+
+        private double Us(WorkGroupSize? size, int run) => us(size, run);
+    }
+
+    private static ImmutableArray<TunedWorkGroup> Tune(SizedDevice device, double seconds = 1e9)
+    {
+        ImmutableArray<TunedWorkGroup> table = new WorkGroupTuner(device, _ => { }, default).Tune(WorkGroupTuner.Problems, seconds);
+        Assert.Equal(0, device.Live);
+        return table;
+    }
+
+    [Fact]
+    public void A_slow_rule_is_replaced_by_the_fastest_size()
+    {
+        var device = new SizedDevice((size, run) => (size is { X: 8, Y: 2 } ? 30 : size is { X: 8 } ? 40 : 60) + 5 * (run % 7));
+        TunedWorkGroup tuned = Assert.Single(Tune(device));
+        Assert.Equal(("kernel", new GridClass(16, 256, 1), new WorkGroupSize(8, 2, 1)), (tuned.Kernel, tuned.Grid, tuned.Size));
+        Assert.Equal(2, tuned.Speedup, 6);
+        Assert.True(device.Copies > 10); // what is short is run several times at once
+        Assert.All(device.Tables, table => Assert.InRange(table.Length, 0, 1));
+    }
+
+    [Fact]
+    public void Nothing_is_chosen_that_is_not_clearly_and_repeatedly_faster()
+    {
+        Assert.Empty(Tune(new SizedDevice((size, _) => size is null ? 1000 : 980)));
+        Assert.Empty(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 5 ? 500 : 1000))); // fast while it is tried
+        Assert.Empty(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 25 ? 500 : 1000))); // fast until the last turn
+        Assert.Empty(Tune(new SizedDevice((size, run) => size is null && run > 4 ? 2000 : 1000))); // the rule was slowed down by something else
+        Assert.Single(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 10 ? 960 : 950)));
+    }
+
+    [Fact]
+    public void Sizes_that_a_device_refuses_are_passed_over_and_without_time_the_rule_stays()
+    {
+        Assert.Equal(4, Assert.Single(Tune(new SizedDevice((size, _) => size is { X: > 4 } ? throw new DeviceException("too many registers") : size is { X: 4 } ? 500 : 1000))).X);
+        Assert.Empty(Tune(new SizedDevice((_, _) => throw new DeviceException("broken"))));
+        Assert.Empty(Tune(new SizedDevice((size, _) => size is null ? 1000 : 10), seconds: 0));
+        var interrupted = new SizedDevice((size, run) => size is null ? 1000 : run == 2 ? throw new OperationCanceledException() : 10);
+        Assert.Throws<OperationCanceledException>(() => Tune(interrupted));
+        Assert.Equal(0, interrupted.Live);
     }
 
     [Fact]

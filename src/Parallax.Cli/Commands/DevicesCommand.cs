@@ -28,7 +28,7 @@ internal static class DevicesCommand
         int threads = settings.Threads == 0 ? Processor.PhysicalCores : settings.Threads;
         LoadedProfile profile = DeviceProfiles.Load(null);
         double one = FmaPeak.MeasureGflops(1, PeakTime, cancellation), all = threads == 1 ? one : FmaPeak.MeasureGflops(threads, PeakTime, cancellation);
-        OpenClDevice[] devices = OpenClDevice.MeasureAll(cancellation);
+        OpenClDevice[] devices = OpenClDevice.MeasureAll(profile.Profile, cancellation);
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (settings.Json is not { Path: null })
         {

@@ -1,7 +1,9 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Parallax.Cli.Commands;
 using Parallax.Cli.Output;
 using Parallax.OpenCL;
+using Parallax.Planning;
 
 namespace Parallax.Cli.Measuring;
 
@@ -9,20 +11,21 @@ namespace Parallax.Cli.Measuring;
 /// <param name="Number">As <c>--device opencl:N</c> takes it.</param>
 /// <param name="Times">Null where the device failed.</param>
 /// <param name="Failure">Null where it did not.</param>
-internal sealed record OpenClDevice(int Number, ClDevice Device, ClDispatchTimes? Times, string? Failure)
+/// <param name="WorkGroups">What the profile has for it.</param>
+internal sealed record OpenClDevice(int Number, ClDevice Device, ClDispatchTimes? Times, string? Failure, ImmutableArray<TunedWorkGroup> WorkGroups)
 {
-    internal static OpenClDevice[] MeasureAll(CancellationToken cancellation) => [.. ClDevice.All.Select((device, i) => Measure(i, device, cancellation))];
+    internal static OpenClDevice[] MeasureAll(DeviceProfile profile, CancellationToken cancellation) => [.. ClDevice.All.Select((device, i) => Measure(i, device, profile, cancellation))];
 
-    private static OpenClDevice Measure(int number, ClDevice device, CancellationToken cancellation)
+    private static OpenClDevice Measure(int number, ClDevice device, DeviceProfile profile, CancellationToken cancellation)
     {
         try
         {
             using ClBackend backend = ClBackend.Open(device);
-            return new OpenClDevice(number, device, ClDispatchTimes.Measure(backend, cancellation), null);
+            return new OpenClDevice(number, device, ClDispatchTimes.Measure(backend, cancellation), null, profile.Accelerator(backend.Name, backend.Description)?.WorkGroups ?? []);
         }
         catch (DeviceException e)
         {
-            return new OpenClDevice(number, device, null, e.Message);
+            return new OpenClDevice(number, device, null, e.Message, []);
         }
     }
 
@@ -39,6 +42,7 @@ internal sealed record OpenClDevice(int Number, ClDevice Device, ClDispatchTimes
             output.WriteLine(d.Times is { } t
                 ? $"  dispatch {Numbers.Fixed(t.LaunchUs)} us a launch, {Numbers.Fixed(t.BatchedLaunchUs)} us in a batch of 100; its end is seen after {Numbers.Fixed(t.PollUs)} us by polling, {Numbers.Fixed(t.EventUs)} us by an event (measured, shortest)"
                 : $"  failed: {d.Failure}");
+            if (!d.WorkGroups.IsEmpty) output.WriteLine($"  tuned   {d.WorkGroups.Length} work-groups of the profile, by which operators were up to {Numbers.Fixed(d.WorkGroups.Max(g => g.Speedup), 2)} times as fast as by rule");
         }
         if (devices.Length > 0) return;
         output.WriteLine();
@@ -68,6 +72,7 @@ internal sealed record OpenClDevice(int Number, ClDevice Device, ClDispatchTimes
         json.Finite("batchedLaunchUs", Times?.BatchedLaunchUs ?? double.NaN, 2);
         json.Finite("pollUs", Times?.PollUs ?? double.NaN, 2);
         json.Finite("eventUs", Times?.EventUs ?? double.NaN, 2);
+        json.WriteNumber("tunedWorkGroups", WorkGroups.Length);
         if (Failure is not null) json.WriteString("failure", Failure);
         json.WriteEndObject();
     }

@@ -48,9 +48,20 @@ internal static class CalibrationText
     private static void Accelerators(TextWriter output, DeviceProfile profile)
     {
         if (profile.Accelerators.IsEmpty) return;
-        Tables.Print(output, ["device", ">dispatch us", ">handing over us", ">GMAC/s", ">transfer GB/s", ">units", "which"], profile.Accelerators.Select(a => (string[])
+        Tables.Print(output, ["device", ">dispatch us", ">handing over us", ">GMAC/s", ">transfer GB/s", ">units", ">tuned work-groups", "which"], profile.Accelerators.Select(a => (string[])
             [a.Name, Numbers.Fixed(a.LatencyUs), a.Sync is { } sync ? Numbers.Fixed(sync.DispatchUs) : "", Numbers.Fixed(a.MacsPerSecond / 1e9, 2),
-                a.Sync is { UsPerByte: 0 } ? "shared" : Numbers.Fixed(a.BytesPerSecond / 1e9, 2), $"{a.Units}", a.Device ?? ""]));
+                a.Sync is { UsPerByte: 0 } ? "shared" : Numbers.Fixed(a.BytesPerSecond / 1e9, 2), $"{a.Units}", $"{a.WorkGroups.Length}", a.Device ?? ""]));
+        output.WriteLine();
+        WorkGroups(output, profile);
+    }
+
+    /// <summary>The speed-ups are those of the operators that were timed.</summary>
+    private static void WorkGroups(TextWriter output, DeviceProfile profile)
+    {
+        (string Device, TunedWorkGroup Entry)[] all = [.. profile.Accelerators.SelectMany(a => a.WorkGroups.Select(g => (a.Name, g)))];
+        if (all.Length == 0) return;
+        Tables.Print(output, ["device", "kernel", ">items up to", ">work-group", ">speed-up"], all.Select(g => (string[])
+            [g.Device, g.Entry.Kernel, $"{g.Entry.GridX} x {g.Entry.GridY} x {g.Entry.GridZ}", $"{g.Entry.X} x {g.Entry.Y} x {g.Entry.Z}", Numbers.Fixed(g.Entry.Speedup, 2)]));
         output.WriteLine();
     }
 

@@ -53,7 +53,7 @@ internal sealed class BackendTimedDevice(IBackend backend, AcceleratorModel meas
 }
 
 /// <summary>A whole graph as one region of a device, in memory of its own.</summary>
-internal sealed class TimedRegion : IDisposable
+internal sealed class TimedRegion : ITimedGraph
 {
     /// <summary>Long enough for a driver to go to sleep: waking it is a part of a dispatch.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMicroseconds(100);
@@ -106,6 +106,8 @@ internal sealed class TimedRegion : IDisposable
         End();
         return (Stopwatch.GetElapsedTime(start, handedOver).TotalMicroseconds, Stopwatch.GetElapsedTime(start).TotalMicroseconds);
     }
+
+    public double RunUs() => Run().AllUs;
 
     internal void Begin() => call!.Enqueue();
 

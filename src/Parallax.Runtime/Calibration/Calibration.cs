@@ -39,12 +39,15 @@ public static class Calibration
     /// <summary>The part of the time that the constants take, those of each device.</summary>
     private const double ConstantsPart = 0.125;
 
+    /// <summary>The part of the time that the sizes of a device's work-groups take.</summary>
+    private const double TuningPart = 0.04;
+
     /// <summary>Measures what the log does not have yet, and makes a profile of everything that it has.</summary>
     /// <param name="report">Told what is being done.</param>
     /// <exception cref="OperationCanceledException">What was measured is in the log.</exception>
     public static CalibrationResult Run(CalibrationOptions options, MeasurementLog log, Action<string> report, CancellationToken cancellation = default)
     {
-        double constantsSeconds = options.Seconds * ConstantsPart, seconds = options.Seconds;
+        double constantsSeconds = options.Seconds * ConstantsPart, tuningSeconds = options.Seconds * TuningPart, seconds = options.Seconds;
         if (log.Cpu(options.Workers) is not { } cpu)
         {
             cpu = Calibrator.Measure(options.Workers, constantsSeconds, report, cancellation);
@@ -60,12 +63,15 @@ public static class Calibration
                 AcceleratorModel? model = log.Accelerator(backend.Name, backend.Description);
                 if (model is null)
                 {
-                    model = AcceleratorProbe.Measure(backend, constantsSeconds, report, cancellation);
+                    // First, for everything that is measured of the device depends on it; together with the constants, so that all samples of a log are of one table.
+                    ImmutableArray<TunedWorkGroup> tuned = new WorkGroupTuner(new BackendTunedDevice(backend), report, cancellation).Tune(WorkGroupTuner.Problems, tuningSeconds);
+                    model = AcceleratorProbe.Measure(backend.Tuned(tuned), constantsSeconds, report, cancellation);
                     if (model is null) continue;
+                    model = model with { WorkGroups = tuned };
                     log.Add(new Measurement(Accelerator: model));
-                    seconds -= constantsSeconds;
+                    seconds -= tuningSeconds + constantsSeconds;
                 }
-                accelerators.Add(new BackendTimedDevice(backend, model));
+                accelerators.Add(new BackendTimedDevice(backend.Tuned(model.WorkGroups), model));
             }
             SamplingResult sampling = new LatencySampler([cpuDevice, .. accelerators], log, report, cancellation).Measure(Problems(options), seconds);
             return new CalibrationResult(Train(options, log, cpu, report, cancellation), sampling);

@@ -11,11 +11,15 @@ namespace Parallax.Runtime.Calibration;
 internal sealed record CalibrationProblem(Op Op, int DataInputs, params long[][] Inputs)
 {
     /// <summary>The graph of the operator alone; constants are small numbers without denormals.</summary>
-    internal Graph Build()
+    internal Graph Build() => Build(1);
+
+    /// <summary>The graph of several of the operator, which have their inputs in common.</summary>
+    internal Graph Build(int copies)
     {
         var builder = new GraphBuilder("calibration");
         ValueId[] values = [.. Inputs.Select((dims, i) => i >= DataInputs ? builder.Constant($"c{i}", Fill(dims)) : builder.Input($"x{i}", new TensorFact(DType.Float32, Shape.Of(dims))))];
-        builder.Output("y", Op is Slice ? AddSlice(builder, values[0], Inputs[0]) : Op is Resize ? AddResize(builder, values[0]) : builder.Add("node", Op, values.AsSpan()));
+        for (int copy = 0; copy < copies; copy++)
+            builder.Output($"y{copy}", Op is Slice ? AddSlice(builder, values[0], Inputs[0]) : Op is Resize ? AddResize(builder, values[0]) : builder.Add($"node{copy}", Op, values.AsSpan()));
         return builder.Build();
     }
 
