@@ -81,10 +81,8 @@ public sealed class ClBackend : IBackend
 
     public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region, workGroups);
 
-    /// <inheritdoc/>
     public IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups) => new ClBackend(this, new ClWorkGroups(Device, workGroups));
 
-    /// <inheritdoc/>
     public ImmutableArray<TunableLaunch> TunableLaunches(Graph graph, Node node) => SketchOf(graph, node) is not { } call ? [] :
     [
         .. call.Launches.Where(launch => launch.IsTunable && !launch.Grid.IsEmpty).DistinctBy(launch => (launch.Name, launch.Grid.Class))

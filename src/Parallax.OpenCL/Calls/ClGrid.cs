@@ -30,7 +30,7 @@ internal readonly record struct ClGrid(long ItemsX, long ItemsY, long ItemsZ, in
 
     internal WorkGroupSize Size => new(LocalX, LocalY, LocalZ);
 
-    /// <summary>At least so many items, in whole work-groups of the usual size, or of at most <paramref name="most"/> items: as wide as x goes, then y, then z.</summary>
+    /// <summary>At least so many items, in whole work-groups of the usual size, or of at most <paramref name="most"/> items: as wide as x goes, then y, then z, and as the device allows.</summary>
     internal static ClGrid Over(ClDevice device, long x, long y = 1, long z = 1, int most = UsualGroup)
     {
         int limit = Math.Min(most, device.MaxWorkGroup);

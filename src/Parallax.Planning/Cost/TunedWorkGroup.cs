@@ -9,17 +9,12 @@ public readonly record struct WorkGroupSize(int X, int Y, int Z);
 /// <summary>Grids of about the same extents: the work-items along each dim, rounded up to a power of 16.</summary>
 public readonly record struct GridClass(long X, long Y, long Z)
 {
-    private const int Base = 16;
+    private const int Bits = 4;
 
-    /// <summary>The class of a grid of so many work-items, none below zero.</summary>
+    /// <summary>The class of a grid of so many work-items, up to 2^60 along each dim.</summary>
     public static GridClass Of(long x, long y, long z) => new(RoundUp(x), RoundUp(y), RoundUp(z));
 
-    private static long RoundUp(long items)
-    {
-        long power = 1;
-        while (power < items) power *= Base;
-        return power;
-    }
+    private static long RoundUp(long items) => items <= 1 ? 1 : 1L << (Bits * (BitOperations.Log2((ulong)items - 1) / Bits + 1));
 }
 
 /// <summary>A size of work-groups that was measured to be faster for a kernel than the one that its device takes by rule.</summary>

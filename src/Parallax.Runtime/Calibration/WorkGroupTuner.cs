@@ -132,8 +132,10 @@ internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report,
     {
         foreach (Candidate candidate in sizes) candidate.Us = double.PositiveInfinity;
         for (int round = 0; round < Rounds; round++)
-            foreach (Candidate candidate in (IEnumerable<Candidate>)[rule, .. sizes])
-                candidate.Run(RunsOfRound, cancellation);
+        {
+            rule.Run(RunsOfRound, cancellation);
+            foreach (Candidate candidate in sizes) candidate.Run(RunsOfRound, cancellation);
+        }
     }
 
     /// <summary>A candidate after its first runs; null where the device refuses it.</summary>

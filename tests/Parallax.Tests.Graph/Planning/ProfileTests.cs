@@ -46,6 +46,7 @@ public class ProfileTests
         Refused("no kernel", WorkGroup with { Kernel = null! });
         Refused("gemm_8x48 is for 256 x 17 x 4096 items, which are no powers of 16", WorkGroup with { GridY = 17 });
         Refused("no powers of 16", WorkGroup with { GridX = 0 });
+        Refused("no powers of 16", WorkGroup with { GridX = long.MaxValue });
         Refused("gemm_8x48 has 1 x 12 x 2 items, which are no powers of two", WorkGroup with { Y = 12 });
         Refused("no powers of two", WorkGroup with { Z = 0 });
         Refused("times that are none", WorkGroup with { TunedUs = 0 });
