@@ -26,7 +26,7 @@ public interface IBackend : IRegionBackend, IDisposable
     /// <summary>Prepares a region, once for all runs with the same shapes.</summary>
     ICompiledRegion Compile(DeviceRegion region);
 
-    /// <summary>This device with work-groups of the sizes of a table, for the kernels and grids that are in it; for others, and where the device cannot take a size, as ever. Results are the same bits.</summary>
+    /// <summary>This device with work-groups of the sizes of a table, for the kernels and grids that are in it; for others, and where the device cannot take a size, as ever. Results are the same bits. Asks nothing of the device, and so throws no <see cref="DeviceException"/>.</summary>
     /// <param name="workGroups">Each kernel and class of grids at most once.</param>
     /// <returns>Uses what this backend holds, as long as that is not disposed; disposing it does nothing. This backend itself where it chooses no sizes.</returns>
     IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups) => this;
