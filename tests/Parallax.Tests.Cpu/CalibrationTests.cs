@@ -257,7 +257,8 @@ public sealed class CalibrationTests : IDisposable
     {
         Assert.Empty(Tune(new SizedDevice((size, _) => size is null ? 1000 : 980)));
         Assert.Empty(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 5 ? 500 : 1000))); // fast while it is tried
-        Assert.Empty(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 25 ? 500 : 1000))); // fast until the last turn
+        Assert.Empty(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 15 ? 500 : 1000))); // fast until the last turn
+        Assert.Empty(Tune(new SizedDevice((size, run) => size is null ? 1000 : 500 + 100 * (run % 10)))); // hardly ever fast
         Assert.Empty(Tune(new SizedDevice((size, run) => size is null && run > 4 ? 2000 : 1000))); // the rule was slowed down by something else
         Assert.Single(Tune(new SizedDevice((size, run) => size is null ? 1000 : run < 10 ? 960 : 950)));
     }

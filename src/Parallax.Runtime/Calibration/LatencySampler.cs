@@ -12,16 +12,11 @@ public sealed record SamplingResult(int Problems, int Left);
 
 /// <summary>
 /// Times operators on devices. Problems are taken in small groups; the members of a group take turns in several rounds, so that what else the machine does
-/// meets all of them, and the shortest run of each counts, once others were about as short: a time that was met once may be luck, and the next shortest far from it says that there may be a shorter one. A group is kept whole or not at all: whoever is interrupted measures it again.
+/// meets all of them, and the shortest run of each counts, once others were about as short. A group is kept whole or not at all: whoever is interrupted measures it again.
 /// </summary>
 internal sealed class LatencySampler(IReadOnlyList<ITimedDevice> devices, MeasurementLog log, Action<string> report, CancellationToken cancellation)
 {
     private const int GroupSize = 8, MinRounds = 3, UsualRounds = 6, MaxRounds = 16, WarmingRuns = 32, MaxRepetitions = 2;
-
-    /// <summary>Runs that must be about as short as the shortest, itself included, and how much longer they may be.</summary>
-    private const int Witnesses = 4;
-
-    private const double AboutAsShort = 1.03;
 
     private static readonly TimeSpan WarmingTime = TimeSpan.FromMilliseconds(10);
 
@@ -57,10 +52,10 @@ internal sealed class LatencySampler(IReadOnlyList<ITimedDevice> devices, Measur
             do
             {
                 compiled = JitInfo.GetCompiledMethodCount();
-                foreach (Entry entry in entries) entry.Forget();
+                foreach (Entry entry in entries) entry.Times.Forget();
                 for (int round = 0; round < MaxRounds; round++)
                     foreach (Entry entry in entries)
-                        if (round < MinRounds || !entry.IsSettled) entry.Run(turn, cancellation);
+                        if (round < MinRounds || !entry.Times.IsSettled) entry.Run(turn, cancellation);
             }
             while (JitInfo.GetCompiledMethodCount() != compiled && ++repetitions <= MaxRepetitions); // code that was compiled meanwhile may be faster
             measured.AddRange(entries.Select(e => new Measurement(Sample: e.ToSample())));
@@ -89,10 +84,7 @@ internal sealed class LatencySampler(IReadOnlyList<ITimedDevice> devices, Measur
 
     private sealed class Entry(string device, string problem, StepWork work, ITimedOperator timed, int units)
     {
-        /// <summary>The shortest times, in order.</summary>
-        private readonly double[] shortest = new double[Witnesses];
-
-        internal bool IsSettled => shortest[^1] <= shortest[0] * AboutAsShort;
+        internal ShortestRuns Times { get; } = new();
 
         internal void WarmUp(CancellationToken cancellation)
         {
@@ -104,8 +96,6 @@ internal sealed class LatencySampler(IReadOnlyList<ITimedDevice> devices, Measur
             }
         }
 
-        internal void Forget() => Array.Fill(shortest, double.PositiveInfinity);
-
         internal void Run(TimeSpan time, CancellationToken cancellation)
         {
             timed.RunUs(units); // the data enter the caches
@@ -113,17 +103,11 @@ internal sealed class LatencySampler(IReadOnlyList<ITimedDevice> devices, Measur
             do
             {
                 cancellation.ThrowIfCancellationRequested();
-                Keep(timed.RunUs(units));
+                Times.Keep(timed.RunUs(units));
             }
             while (all.Elapsed < time);
         }
 
-        internal LatencySample ToSample() => new(device, problem, work, units, timed.Kernel, shortest[0]);
-
-        private void Keep(double us)
-        {
-            for (int i = 0; i < shortest.Length; i++)
-                if (us < shortest[i]) (us, shortest[i]) = (shortest[i], us);
-        }
+        internal LatencySample ToSample() => new(device, problem, work, units, timed.Kernel, Times.Us);
     }
 }

@@ -29,12 +29,12 @@ internal interface ITimedGraph : IDisposable
 
 /// <summary>
 /// Finds work-groups that are faster than those by the device's rule, for the launches of operators as networks have them, one launch after another. All sizes are tried with few runs each, as many as there is time
-/// for; the fastest of them and the rule take turns in several rounds, of which the shortest runs count; the fastest must clearly beat the shortest run that the rule ever had, and once more in rounds of its own
-/// with the rule alone, so that noise does not choose.
+/// for; the fastest of them and the rule take turns in several rounds, of which the shortest runs count, once others were about as short; the fastest must clearly beat the shortest run that the rule ever had, and once
+/// more in rounds of its own with the rule alone, so that noise does not choose.
 /// </summary>
 internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report, CancellationToken cancellation)
 {
-    private const int MostSizes = 32, TrialRuns = 4, Finalists = 3, Rounds = 10, RunsOfRound = 2, MostCopies = 16;
+    private const int MostSizes = 32, TrialRuns = 4, Finalists = 3, MinRounds = 5, MaxRounds = 16, RunsOfRound = 2, MostCopies = 16;
 
     /// <summary>The rule's time over that of a size that replaces it.</summary>
     private const double ClearlyFaster = 1.03;
@@ -96,9 +96,9 @@ internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report,
             Graph graph = problem.Build();
             rule = TryPrepare(graph, launch, null);
             if (rule is null) return;
-            if (rule.Us < ShortUs)
+            if (rule.Times.Us < ShortUs)
             {
-                graph = problem.Build(Math.Clamp((int)(2 * ShortUs / rule.Us), 2, MostCopies));
+                graph = problem.Build(Math.Clamp((int)(2 * ShortUs / rule.Times.Us), 2, MostCopies));
                 rule.Dispose();
                 rule = TryPrepare(graph, launch, null);
                 if (rule is null) return;
@@ -109,16 +109,16 @@ internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report,
                 if (TryPrepare(graph, launch, size) is not { } tried) continue;
                 fastest.Add(tried);
                 if (fastest.Count <= Finalists) continue;
-                Candidate slowest = fastest.MaxBy(candidate => candidate.Us)!;
+                Candidate slowest = fastest.MaxBy(candidate => candidate.Times.Us)!;
                 fastest.Remove(slowest);
                 slowest.Dispose();
             }
             if (fastest.Count == 0) return;
             TakeTurns(rule, fastest);
-            Candidate best = fastest.MinBy(candidate => candidate.Us)!;
-            if (rule.Us < ClearlyFaster * best.Us) return;
+            Candidate best = fastest.MinBy(candidate => candidate.Times.Us)!;
+            if (!IsBeaten(rule, best)) return;
             TakeTurns(rule, [best]);
-            if (rule.Us >= ClearlyFaster * best.Us) table.Add(best.Entry! with { RuleUs = rule.Us, TunedUs = best.Us });
+            if (IsBeaten(rule, best)) table.Add(best.Entry! with { RuleUs = rule.Times.Us, TunedUs = best.Times.Us });
         }
         finally
         {
@@ -130,13 +130,15 @@ internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report,
     /// <summary>Forgets what sizes took and measures it anew, beside the rule, whose shortest run stays.</summary>
     private void TakeTurns(Candidate rule, List<Candidate> sizes)
     {
-        foreach (Candidate candidate in sizes) candidate.Us = double.PositiveInfinity;
-        for (int round = 0; round < Rounds; round++)
+        foreach (Candidate candidate in sizes) candidate.Times.Forget();
+        for (int round = 0; round < MinRounds || round < MaxRounds && !(rule.Times.IsSettled && sizes.All(candidate => candidate.Times.IsSettled)); round++)
         {
             rule.Run(RunsOfRound, cancellation);
             foreach (Candidate candidate in sizes) candidate.Run(RunsOfRound, cancellation);
         }
     }
+
+    private static bool IsBeaten(Candidate rule, Candidate size) => rule.Times.IsSettled && size.Times.IsSettled && rule.Times.Us >= ClearlyFaster * size.Times.Us;
 
     /// <summary>A candidate after its first runs; null where the device refuses it.</summary>
     /// <param name="size">Null for the rule's.</param>
@@ -148,7 +150,7 @@ internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report,
         try
         {
             candidate.Run(1, cancellation); // drivers compile for a size when they first meet it
-            candidate.Us = double.PositiveInfinity;
+            candidate.Times.Forget();
             candidate.Run(TrialRuns, cancellation);
             return candidate;
         }
@@ -164,20 +166,20 @@ internal sealed class WorkGroupTuner(ITunedDevice device, Action<string> report,
         }
     }
 
-    /// <summary>A size and the shortest time with it.</summary>
+    /// <summary>A size and its times.</summary>
     /// <param name="entry">Of the table that it would be in; null for the rule.</param>
     private sealed class Candidate(ITimedGraph timed, TunedWorkGroup? entry) : IDisposable
     {
         internal TunedWorkGroup? Entry => entry;
 
-        internal double Us { get; set; } = double.PositiveInfinity;
+        internal ShortestRuns Times { get; } = new();
 
         internal void Run(int times, CancellationToken cancellation)
         {
             for (int run = 0; run < times; run++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                Us = Math.Min(Us, timed.RunUs());
+                Times.Keep(timed.RunUs());
             }
         }
 
