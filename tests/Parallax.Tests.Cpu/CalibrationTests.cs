@@ -320,7 +320,8 @@ public sealed class CalibrationTests : IDisposable
         AcceleratorModel measured = Assert.Single(profile.Accelerators);
         Assert.Equal(("device", "a thread"), (measured.Name, measured.Device));
         Assert.True(measured.LatencyUs > 0 && measured.MacsPerSecond > 0 && measured.BytesPerSecond > 0);
-        Assert.Equal(measured.LatencyUs, measured.Sync!.DispatchUs + measured.Sync.ToDeviceUs + measured.Sync.ToCpuUs, 3);
+        Assert.InRange(measured.Sync!.ToCpuUs, 0, measured.LatencyUs);
+        Assert.True(measured.Sync is { DispatchUs: > 0, ToDeviceUs: 0 });
         Assert.Equal(0, device.Live);
 
         AcceleratorModel slow = measured with { LatencyUs = 1e9, Sync = measured.Sync with { DispatchUs = 1e9 } };

@@ -175,7 +175,7 @@ internal sealed class CoExecutionEvaluation : IDisposable
     {
         if (cut == LayerCut.OnDevice) return 0;
         (Graph graph, Node node) = LayerOf(shape);
-        return profile.Profile.Cpu.PredictUs(cut.IsSplit ? shape.Work.Part(cut.Cut, cut.Extent, cut.Axis) : shape.Work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
+        return (cut.IsSplit ? device.Sync!.DispatchUs : 0) + profile.Profile.Cpu.PredictUs(cut.IsSplit ? shape.Work.Part(cut.Cut, cut.Extent, cut.Axis) : shape.Work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
     }
 
     private double PredictDeviceUs(LayerShape shape, LayerCut cut)

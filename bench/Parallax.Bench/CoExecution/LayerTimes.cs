@@ -32,7 +32,7 @@ internal readonly record struct LayerCut(OutputAxis Axis, long Cut, long Extent)
 }
 
 /// <summary>One way to share a layer, measured and predicted.</summary>
-/// <param name="PredictedCpuUs">Of the CPU's part, as the predictors say, nothing added for what they may err by; 0 where it has none.</param>
+/// <param name="PredictedCpuUs">Of the CPU's part, as the predictors say, after starting the device's, nothing added for what they may err by; 0 where it has none.</param>
 /// <param name="PredictedDeviceUs">Of the device's part likewise, with what it costs to start the device and to see that it has ended.</param>
 internal sealed record CutTimes(LayerCut Cut, RunTimes Measured, double PredictedCpuUs, double PredictedDeviceUs)
 {

@@ -120,8 +120,8 @@ internal sealed class JointPartition
     private NodeSplit Split(int op, JointChoice choice)
     {
         JointOperator of = graph.Problem.Operators[op];
-        double deviceUs = sync.DispatchUs + of.AxisOf(choice.Axis).DeviceUs(choice.Cut) + sync.ToCpuUs + sync.UsPerByte * of.OutputBytes;
-        return new NodeSplit(backend.Name, choice.Axis, choice.Cut, deviceUs, JointReasons.Why(graph.Problem, op, choice));
+        double deviceUs = sync.DispatchUs + of.AxisOf(choice.Axis).DeviceUs(choice.Cut) + sync.BehindDeviceUs(of);
+        return new NodeSplit(backend.Name, choice.Axis, choice.Cut, deviceUs, JointReasons.Why(graph.Problem, op, choice)) { DispatchUs = sync.DispatchUs };
     }
 
     /// <summary>By position, the list of commands of a node, -1 for those that are on the CPU or split. Views go where what they show is, or where it is read.</summary>

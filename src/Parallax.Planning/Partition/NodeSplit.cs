@@ -10,6 +10,9 @@ namespace Parallax.Planning;
 /// <param name="Why">Whose decision it was, in words or numbers.</param>
 public sealed record NodeSplit(string Backend, OutputAxis Axis, long Cut, double DeviceUs, string Why)
 {
+    /// <summary>What it takes to start the device's part: the CPU begins its own then.</summary>
+    public double DispatchUs { get; init; }
+
     /// <summary>The work that the CPU has with its part of the node.</summary>
     /// <exception cref="ArgumentException">The result is not known to have elements on both sides of the cut.</exception>
     public StepWork CpuWork(Graph graph, Node node) =>
@@ -18,5 +21,5 @@ public sealed record NodeSplit(string Backend, OutputAxis Axis, long Cut, double
             : throw new ArgumentException($"{node} cannot be cut at {Cut} of its {OutputAxes.NameOf(Axis)}");
 
     /// <summary>What both sides together are predicted to take.</summary>
-    public double Us(CostModel cpu, int workers, Graph graph, Node node, KernelFacts? kernel = null) => Math.Max(cpu.PredictUs(CpuWork(graph, node), workers, kernel), DeviceUs);
+    public double Us(CostModel cpu, int workers, Graph graph, Node node, KernelFacts? kernel = null) => Math.Max(DispatchUs + cpu.PredictUs(CpuWork(graph, node), workers, kernel), DeviceUs);
 }

@@ -48,7 +48,7 @@ internal static class AcceleratorProbe
         return model with
         {
             MacsPerSecond = rates.Count == 0 ? model.MacsPerSecond : Math.Exp(rates.Average(Math.Log)),
-            Sync = assumed.Sync ?? new SyncCosts(empty.SubmitUs, 0, Math.Max(0, empty.AllUs - empty.SubmitUs), usPerByte),
+            Sync = assumed.Sync ?? new SyncCosts(empty.UsualSubmitUs, 0, empty.AllUs - empty.SubmitUs, usPerByte),
         };
 
         Measured? Shortest(Graph graph)
@@ -58,18 +58,20 @@ internal static class AcceleratorProbe
             if (region is null) return null;
             var all = Stopwatch.StartNew();
             for (int run = 0; run < WarmingRuns && all.Elapsed < time; run++) region.Run();
-            var best = new Measured(double.PositiveInfinity, double.PositiveInfinity, region.BoundaryBytes);
-            for (int run = 0; run < MinRuns || all.Elapsed < time; run++)
+            var runs = new List<(double SubmitUs, double AllUs)>();
+            while (runs.Count < MinRuns || all.Elapsed < time)
             {
                 cancellation.ThrowIfCancellationRequested();
-                (double submitUs, double allUs) = region.Run();
-                if (allUs < best.AllUs) best = best with { SubmitUs = submitUs, AllUs = allUs };
+                runs.Add(region.Run());
             }
-            return best;
+            (double submitUs, double allUs) = runs.MinBy(r => r.AllUs);
+            return new Measured(submitUs, allUs, RunProfile.Median([.. runs.Select(r => r.SubmitUs)]), region.BoundaryBytes);
         }
     }
 
-    private sealed record Measured(double SubmitUs, double AllUs, long BoundaryBytes);
+    /// <summary>The shortest run of a region.</summary>
+    /// <param name="UsualSubmitUs">What handing it over takes when the driver's thread has to be woken for it, as it mostly has in a network: the median.</param>
+    private sealed record Measured(double SubmitUs, double AllUs, double UsualSubmitUs, long BoundaryBytes);
 
     private static Graph Chain(int length, long elements)
     {

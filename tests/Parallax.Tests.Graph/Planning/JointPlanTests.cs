@@ -63,7 +63,7 @@ public class JointPlanTests(ITestOutputHelper output)
     {
         JointPlan plan = JointPlanner.Plan(Chain(new SyncCosts(60, 20, 20), [Op("first", 60), .. Enumerable.Range(1, 5).Select(i => Op($"op{i}", 60, 1, 1, i - 1))]));
         Assert.All(plan.Placements, p => Assert.Equal(JointChoice.Split(1, OutputAxis.Channels, plan.Placements[0].Choice.Cut), p.Choice));
-        Assert.InRange(plan.PredictedUs, 200, 250); // each operator alone is not worth a split: 60 + 20 > 60
+        Assert.InRange(plan.PredictedUs, 250, 260); // both sides begin at 60 and share 360, and the end is seen after 20; each operator alone is not worth a split: 60 + 20 > 60
         JointPlan exchanging = JointPlanner.Plan(Chain(new SyncCosts(60, 20, 20), [.. Enumerable.Range(0, 6).Select(i => Op($"op{i}", 60))]));
         Assert.DoesNotContain(exchanging.Placements, p => p.Choice.Side == Side.Both);
     }

@@ -53,7 +53,7 @@ internal sealed class JointCandidates(JointProblem problem, int cutsPerOperator)
         if (op.FitsDevice) yield return JointChoice.OnDevice;
         foreach (SplitAxis axis in op.Axes)
             for (int i = 0; axis.Cuts > 0 && i < counts.Count; i++)
-                foreach (long cut in CutsOf(axis, counts[i], cutsPerOperator / op.Axes.Length)) yield return JointChoice.Split(counts[i], axis.Axis, cut);
+                foreach (long cut in CutsOf(axis, counts[i], problem.Sync.BehindDeviceUs(op), cutsPerOperator / op.Axes.Length)) yield return JointChoice.Split(counts[i], axis.Axis, cut);
     }
 
     /// <summary>One, and larger numbers that are faster than any smaller one; where they are many, the fastest and some between.</summary>
@@ -68,10 +68,10 @@ internal sealed class JointCandidates(JointProblem problem, int cutsPerOperator)
 
     /// <summary>Where the sides balance, some granules around, and evenly over the axis.</summary>
     /// <param name="wanted">So many places, or some more around the balance.</param>
-    private IEnumerable<long> CutsOf(SplitAxis axis, int workers, int wanted)
+    private static IEnumerable<long> CutsOf(SplitAxis axis, int workers, double deviceLaterUs, int wanted)
     {
         if (axis.Cuts <= wanted) return Enumerable.Range(1, axis.Cuts).Select(i => i * axis.Granule);
-        long balanced = axis.BalancedCut(workers) / axis.Granule;
+        long balanced = axis.BalancedCut(workers, deviceLaterUs) / axis.Granule;
         var cuts = new SortedSet<long> { balanced };
         for (long step = 1; step <= 4; step *= 2)
             foreach (long cut in (long[])[balanced - step, balanced + step])

@@ -78,19 +78,20 @@ public sealed class SplitAxis
     }
 
     /// <summary>The cut at which both sides take most nearly as long: the CPU's part takes longer the more it is.</summary>
-    public long BalancedCut(int ofWorkers)
+    /// <param name="deviceLaterUs">What the device's part takes beside its time, more than the CPU's.</param>
+    public long BalancedCut(int ofWorkers, double deviceLaterUs)
     {
         int low = 1, high = Cuts;
         while (low < high)
         {
             int middle = (low + high) / 2;
-            if (CpuUs(middle * Granule, ofWorkers) >= DeviceUs(middle * Granule)) high = middle;
+            if (CpuUs(middle * Granule, ofWorkers) >= DeviceUs(middle * Granule) + deviceLaterUs) high = middle;
             else low = middle + 1;
         }
         long cut = low * Granule, before = Math.Max(1, low - 1) * Granule;
         return PairUs(before) < PairUs(cut) ? before : cut;
 
-        double PairUs(long at) => Math.Max(CpuUs(at, ofWorkers), DeviceUs(at));
+        double PairUs(long at) => Math.Max(CpuUs(at, ofWorkers), DeviceUs(at) + deviceLaterUs);
     }
 }
 
@@ -128,12 +129,15 @@ public sealed record JointOperator(string Name, ImmutableArray<double> CpuUs, do
 }
 
 /// <summary>What it costs that CPU and device work on one network.</summary>
-/// <param name="DispatchUs">To start a list of commands on the device.</param>
+/// <param name="DispatchUs">To start a list of commands on the device. The worker that does it has something else to do only then: its part of a split operator begins so much later.</param>
 /// <param name="ToDeviceUs">Until a device's command that waits sees that the CPU is done.</param>
 /// <param name="ToCpuUs">Until the CPU sees that the device is done.</param>
 /// <param name="UsPerByte">To move a result between them; 0 where memory is shared.</param>
 public sealed record SyncCosts(double DispatchUs, double ToDeviceUs, double ToCpuUs, double UsPerByte = 0)
 {
+    /// <summary>From the end of an operator on the device until the CPU has its result.</summary>
+    internal double BehindDeviceUs(JointOperator op) => ToCpuUs + UsPerByte * op.OutputBytes;
+
     internal bool IsSound => IsCost(DispatchUs) && IsCost(ToDeviceUs) && IsCost(ToCpuUs) && IsCost(UsPerByte);
 
     private static bool IsCost(double value) => double.IsFinite(value) && value >= 0;

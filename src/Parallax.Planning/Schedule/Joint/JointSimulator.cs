@@ -259,7 +259,7 @@ internal sealed class JointSimulator
         if (chosen.Choice.Side != Side.Device)
         {
             of.StartUs = Math.Max(op.CpuUs, workerFree[op.LastWorker]);
-            of.SeenUs = of.CpuEndUs = of.StartUs + chosen.CpuUs;
+            of.SeenUs = of.CpuEndUs = of.StartUs + chosen.CpuUs + (op.StartsList ? sync.DispatchUs : 0);
             Take(chosen.Choice.Workers, of.CpuEndUs);
         }
         if (chosen.Choice.Side != Side.Cpu)

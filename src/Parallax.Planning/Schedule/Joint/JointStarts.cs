@@ -67,13 +67,13 @@ internal static class JointStarts
     private static JointChoice FastestAlone(JointOperator op, SyncCosts sync)
     {
         JointChoice best = FastestOnCpu(op);
-        double bestUs = op.CpuUs[best.Workers - 1], move = sync.UsPerByte * op.OutputBytes, overhead = sync.DispatchUs + sync.ToDeviceUs + sync.ToCpuUs + move;
+        double bestUs = op.CpuUs[best.Workers - 1], later = sync.ToDeviceUs + sync.BehindDeviceUs(op), overhead = sync.DispatchUs + later;
         if (op.DeviceUs + overhead < bestUs) (best, bestUs) = (JointChoice.OnDevice, op.DeviceUs + overhead);
         foreach (SplitAxis axis in op.Axes)
             for (int workers = 1; axis.Cuts > 0 && workers <= op.CpuUs.Length; workers++)
             {
-                long cut = axis.BalancedCut(workers);
-                double us = Math.Max(axis.CpuUs(cut, workers), axis.DeviceUs(cut) + overhead);
+                long cut = axis.BalancedCut(workers, later);
+                double us = sync.DispatchUs + Math.Max(axis.CpuUs(cut, workers), axis.DeviceUs(cut) + later);
                 if (us < bestUs) (best, bestUs) = (JointChoice.Split(workers, axis.Axis, cut), us);
             }
         return best;
