@@ -61,7 +61,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => new Scratch(this, null).Bytes;
+    public override long WorkerScratchBytes => new Scratch(this, null).ByteCount;
 
     public override int BlockCount(int phase) => outputPlane == 0 ? 0 : (Tiles + tilesPerBlock - 1) / tilesPerBlock;
 
@@ -105,10 +105,10 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     /// <summary>Filters and scales of the channels from one on; those that lanes are left without are filters of zeros.</summary>
     private void PrepareLanes<V>(int channel, int lanes, in ResultScales scales, in Scratch to, in KernelArgs args) where V : struct, IVec<V>
     {
-        new Span<byte>(to.Bytes16, taps * Lanes).Clear();
-        TileTranspose.Run(1, args.Input<byte>(types.Inputs.A) + (nint)channel * taps, taps, to.Bytes16, Lanes, taps, lanes);
+        new Span<byte>(to.Bytes, taps * Lanes).Clear();
+        TileTranspose.Run(1, args.Input<byte>(types.Inputs.A) + (nint)channel * taps, taps, to.Bytes, Lanes, taps, lanes);
         int flip = types.ASigned ? 0x80 : 0;
-        Widen<V>(to.Bytes16, to.Filter, 1, taps * Lanes, 0, flip, 0);
+        Widen<V>(to.Bytes, to.Filter, 1, taps * Lanes, 0, flip, 0);
         byte* zeros = types.Inputs.AZero < 0 ? null : args.Input<byte>(types.Inputs.AZero);
         for (int lane = 0; lane < Lanes; lane++)
         {
@@ -129,12 +129,12 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         int row = of / tilesAcross * tileRows, column = of % tilesAcross * tileColumns;
         int rows = Math.Min(tileRows, (int)height.Output - row), columns = Math.Min(tileColumns, (int)width.Output - column);
         for (int tap = 0; tap < depth.Kernel; tap++)
-            Bring<V>(image, channel, lanes, z * depth.Stride - depth.PadBegin + tap * depth.Dilation, row, rows, column, columns, scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes16, args);
+            Bring<V>(image, channel, lanes, z * depth.Stride - depth.PadBegin + tap * depth.Dilation, row, rows, column, columns, scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes, args);
         fixed (int* places = offsets)
         {
             var tile = new Tile
             {
-                Copy = scratch.Copy, Filter = scratch.Filter, Offsets = places, Taps = taps, Results = scratch.Results, Again = scratch.Again, Scratch = scratch,
+                Scratch = scratch, Offsets = places, Taps = taps,
                 Step = (int)width.Stride * Lanes, RowStep = (nint)height.Stride * paddedColumns * Lanes, Rows = rows, Columns = columns,
             };
             int again = Finish<V>(tile, requantizer);
@@ -214,11 +214,11 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             V factor = V.Load(tile.Scratch.RoughFactors + lane), addend = V.Load(tile.Scratch.RoughAddends + lane), safe = V.Load(tile.Scratch.Safe + lane);
             for (int row = 0; row < tile.Rows; row++)
             {
-                float* data = tile.Copy + row * tile.RowStep + lane;
+                float* data = tile.Scratch.Copy + row * tile.RowStep + lane;
                 for (int i = 0; i < tile.Columns; i += PlacesAtOnce)
                 {
                     int at = Math.Max(0, Math.Min(i, tile.Columns - PlacesAtOnce));
-                    float* from = data + at * step, weight = tile.Filter + lane;
+                    float* from = data + at * step, weight = tile.Scratch.Filter + lane;
                     V s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default, farthest = default;
                     for (int* offset = tile.Offsets, end = offset + tile.Taps; offset < end; offset++, weight += Lanes)
                     {
@@ -235,7 +235,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
                         s7 = V.MultiplyAdd(w, V.Load(x + 3 * step), s7);
                     }
                     int place = row * tile.Columns + at;
-                    byte* y = tile.Results + (nint)place * Lanes + lane;
+                    byte* y = tile.Scratch.Results + (nint)place * Lanes + lane;
                     Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, y, ref farthest);
                     Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, y + Lanes, ref farthest);
                     Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, y + 2 * Lanes, ref farthest);
@@ -244,7 +244,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
                     Requantizer.Rough(s5, factor, addend, low, high, rounding, shift, y + 5 * Lanes, ref farthest);
                     Requantizer.Rough(s6, factor, addend, low, high, rounding, shift, y + 6 * Lanes, ref farthest);
                     Requantizer.Rough(s7, factor, addend, low, high, rounding, shift, y + 7 * Lanes, ref farthest);
-                    if (!V.AllLess(farthest, safe)) tile.Again[again++] = place;
+                    if (!V.AllLess(farthest, safe)) tile.Scratch.Again[again++] = place;
                 }
             }
         }
@@ -258,17 +258,17 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         int* sums = stackalloc int[Lanes];
         for (int i = 0; i < count; i++)
         {
-            (int row, int column) = Math.DivRem(tile.Again[i], tile.Columns);
+            (int row, int column) = Math.DivRem(tile.Scratch.Again[i], tile.Columns);
             for (int end = Math.Min(column + PlacesAtOnce, tile.Columns); column < end; column++)
             {
-                float* from = tile.Copy + row * tile.RowStep + column * (nint)tile.Step;
+                float* from = tile.Scratch.Copy + row * tile.RowStep + column * (nint)tile.Step;
                 for (int lane = 0; lane < Lanes; lane += V.Count)
                 {
                     V sum = default;
-                    for (int tap = 0; tap < tile.Taps; tap++) sum = V.MultiplyAdd(V.Load(tile.Filter + tap * Lanes + lane), V.Load(from + tile.Offsets[tap] + lane), sum);
+                    for (int tap = 0; tap < tile.Taps; tap++) sum = V.MultiplyAdd(V.Load(tile.Scratch.Filter + tap * Lanes + lane), V.Load(from + tile.Offsets[tap] + lane), sum);
                     V.Store((float*)sums + lane, ByteLanes.ToInts(sum));
                 }
-                requantizer.Row(sums, 0, tile.Scratch.Factors, tile.Scratch.Addends, tile.Results + (row * (nint)tile.Columns + column) * Lanes, Lanes);
+                requantizer.Row(sums, 0, tile.Scratch.Factors, tile.Scratch.Addends, tile.Scratch.Results + (row * (nint)tile.Columns + column) * Lanes, Lanes);
             }
         }
     }
@@ -276,10 +276,8 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     /// <summary>Where a tile lies, and how far apart.</summary>
     private struct Tile
     {
-        internal float* Copy, Filter;
-        internal int* Offsets, Again;
-        internal byte* Results;
         internal Scratch Scratch;
+        internal int* Offsets;
 
         /// <summary>Elements of the copy between what neighbouring results see.</summary>
         internal int Step;
@@ -294,8 +292,8 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         internal readonly float* Copy, Filter, RoughFactors, RoughAddends, Safe;
         internal readonly double* Factors, Addends;
         internal readonly int* Again;
-        internal readonly byte* Bytes16, Results;
-        internal readonly long Bytes;
+        internal readonly byte* Bytes, Results;
+        internal readonly long ByteCount;
 
         internal Scratch(QuantizedDepthwise kernel, byte* at)
         {
@@ -311,9 +309,9 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             Factors = (double*)Take(ref at, Lanes * sizeof(double));
             Addends = (double*)Take(ref at, Lanes * sizeof(double));
             Again = (int*)Take(ref at, Lanes * (long)kernel.tileRows * ((kernel.tileColumns + PlacesAtOnce - 1) / PlacesAtOnce) * sizeof(int));
-            Bytes16 = Take(ref at, Math.Max(places, kernel.taps) * Lanes);
+            Bytes = Take(ref at, Math.Max(places, kernel.taps) * Lanes);
             Results = Take(ref at, (results + PlacesAtOnce) * Lanes);
-            Bytes = at - begin;
+            ByteCount = at - begin;
         }
 
         private static byte* Take(ref byte* at, long bytes)
