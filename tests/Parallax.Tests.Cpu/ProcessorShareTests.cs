@@ -18,9 +18,9 @@ public sealed class ProcessorShareTests
     public void A_worker_without_stays_away_longer_each_time_until_it_gets_one_again()
     {
         var share = new ProcessorShare(() => got, now);
-        Assert.Equal([20, 40, 80, 160, 320, 320], Enumerable.Range(0, 6).Select(_ => FirstPause(share, 0.3)));
+        Assert.Equal([20, 40, 80, 80], Enumerable.Range(0, 4).Select(_ => FirstPause(share, 0.3)));
         for (int i = 0; i < 100; i++) Assert.Equal(0, Work(share, 1, 0.7)); // enough to stay, not to be trusted
-        Assert.Equal(320, FirstPause(share, 0.3));
+        Assert.Equal(80, FirstPause(share, 0.3));
         for (int i = 0; i < 100; i++) Assert.Equal(0, Work(share, 1, 1));
         Assert.Equal(20, FirstPause(share, 0.3));
     }

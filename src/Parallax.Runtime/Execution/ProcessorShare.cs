@@ -5,7 +5,7 @@ namespace Parallax.Runtime.Execution;
 
 /// <summary>
 /// How much of a processor a worker gets while it asks for one. Where other programs hold its core, it stands still in the middle of a block for a scheduler's slice, and everybody waits for that block: with a share p, two work
-/// at 2 p of the speed of one alone. So a worker that gets less than about half of a processor stays away, longer each time, up to a third of a second. For one thread; not thread-safe.
+/// at 2 p of the speed of one alone. So a worker that gets less than about half of a processor stays away, longer each time, up to 80 ms. For one thread; not thread-safe.
 /// </summary>
 internal sealed class ProcessorShare
 {
@@ -13,7 +13,7 @@ internal sealed class ProcessorShare
     private const double TooLittle = 0.55, Enough = 0.8;
 
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(16);
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20), LongestPause = TimeSpan.FromMilliseconds(320);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20), LongestPause = TimeSpan.FromMilliseconds(80);
 
     private readonly Func<TimeSpan?> processorTime;
 
