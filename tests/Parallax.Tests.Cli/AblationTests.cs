@@ -44,8 +44,9 @@ public sealed class AblationTests : IDisposable
         foreach (JsonElement row in rows)
         {
             // The best of the others is the one with the smallest median, and nobody is its own rival.
-            JsonElement best = rows.Where(r => r.GetProperty("way").GetString() != row.GetProperty("way").GetString()).MinBy(r => r.GetProperty("p50Ms").GetDouble());
-            Assert.Equal(best.GetProperty("way").GetString(), row.GetProperty("bestOther").GetString());
+            JsonElement[] others = [.. rows.Where(r => r.GetProperty("way").GetString() != row.GetProperty("way").GetString())];
+            JsonElement best = others.Single(r => r.GetProperty("way").GetString() == row.GetProperty("bestOther").GetString());
+            Assert.Equal(others.Min(r => r.GetProperty("p50Ms").GetDouble()), best.GetProperty("p50Ms").GetDouble()); // rounded, so that several may be the smallest
             Assert.True(row.GetProperty("overBestOther").GetDouble() > 0);
             Assert.All(row.GetProperty("overInterval").EnumerateObject(), other => Assert.Equal(JsonValueKind.Null, other.Value.GetProperty("low").ValueKind)); // two turns
         }
