@@ -28,10 +28,13 @@ public readonly record struct WindowAxis(long Input, long Output, long Kernel, l
         return (Math.Min(first, Math.Max(end, 0)), Math.Max(end, 0));
     }
 
+    /// <summary>Elements between the first and the last that so many neighbouring results see, both counted, in the padding or not.</summary>
+    internal long Reach(long results) => (results - 1) * Stride + (Kernel - 1) * Dilation + 1;
+
     /// <summary>The axis of some neighbouring results alone, over those elements that they read, and how many elements lie before those.</summary>
     public (WindowAxis Axis, long FirstInput) Part(long first, long count)
     {
-        long from = Start(first), to = Start(first + count - 1) + (Kernel - 1) * Dilation + 1;
+        long from = Start(first), to = from + Reach(count);
         long begin = Math.Clamp(from, 0, Input), end = Math.Clamp(to, begin, Input);
         return (this with { Input = end - begin, Output = count, PadBegin = begin - from, PadEnd = Math.Max(0, to - end) }, begin);
     }

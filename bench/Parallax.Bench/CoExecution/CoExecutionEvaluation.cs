@@ -32,7 +32,7 @@ internal sealed class CoExecutionEvaluation : IDisposable
     {
         this.options = options;
         profile = DeviceProfiles.Load(options.Profile);
-        device = profile.Profile.Accelerators.FirstOrDefault(a => a.Name == backend.Name && a.Device == backend.Description)
+        device = profile.Profile.Accelerator(backend.Name, backend.Description)
             ?? throw new InvalidInputException($"{profile.Note}: {backend.Description} was not calibrated; 'parallax calibrate --device opencl' does that");
         planned = new SessionDevice(backend, device, new HashSet<string>()).For(_ => null);
         trained = Trained(profile.Path!);
@@ -139,7 +139,8 @@ internal sealed class CoExecutionEvaluation : IDisposable
             else Add(chosen, own, onGrid: false);
             Add(LayerCut.OnCpu, new LayerRun(shape, common with { Exclude = [] }), onGrid: true);
             int rounds = TakeTurns([.. ways.Select(w => w.Run)], CacheSweep.Matters(shape.Work) ? sweep : null, seconds);
-            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, w.Run.Times, PredictCpuUs(shape, w.Cut), PredictDeviceUs(shape, w.Cut)))];
+            (Graph graph, Node node) = LayerOf(shape);
+            CutTimes[] cuts = [.. ways.Select(w => new CutTimes(w.Cut, w.Run.Times, PredictCpuUs(shape.Work, graph, node, w.Cut), PredictDeviceUs(shape.Work, graph, node, w.Cut)))];
             return new LayerTimes(shape.Network, shape.Family, shape.ToString(), shape.Work.Macs, chosen, cuts, [.. ways.Select(w => w.OnGrid)], rounds);
         }
         finally
@@ -171,20 +172,18 @@ internal sealed class CoExecutionEvaluation : IDisposable
         return rounds;
     }
 
-    private double PredictCpuUs(LayerShape shape, LayerCut cut)
+    private double PredictCpuUs(StepWork work, Graph graph, Node node, LayerCut cut)
     {
         if (cut == LayerCut.OnDevice) return 0;
-        (Graph graph, Node node) = LayerOf(shape);
-        return (cut.IsSplit ? device.Sync!.DispatchUs : 0) + profile.Profile.Cpu.PredictUs(cut.IsSplit ? shape.Work.Part(cut.Cut, cut.Extent, cut.Axis) : shape.Work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
+        return (cut.IsSplit ? device.Sync!.DispatchUs : 0) + profile.Profile.Cpu.PredictUs(cut.IsSplit ? work.Part(cut.Cut, cut.Extent, cut.Axis) : work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
     }
 
-    private double PredictDeviceUs(LayerShape shape, LayerCut cut)
+    private double PredictDeviceUs(StepWork work, Graph graph, Node node, LayerCut cut)
     {
         if (cut == LayerCut.OnCpu) return 0;
-        (Graph graph, Node node) = LayerOf(shape);
         double us = cut.IsSplit
-            ? device.StepUs(shape.Work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), planned.KernelOf(graph, node, new OutputPart(cut.Cut, cut.Extent - cut.Cut, cut.Axis)))
-            : device.StepUs(shape.Work, planned.KernelOf(graph, node));
+            ? device.StepUs(work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), planned.KernelOf(graph, node, new OutputPart(cut.Cut, cut.Extent - cut.Cut, cut.Axis)))
+            : device.StepUs(work, planned.KernelOf(graph, node));
         return device.Sync!.DispatchUs + us + device.Sync.ToCpuUs;
     }
 

@@ -8,7 +8,6 @@ namespace Parallax.Kernels;
 /// </summary>
 internal sealed unsafe class DepthwiseConv : Kernel
 {
-
     private readonly ConvProblem problem;
     private readonly PackedMatrix? weights;
     private readonly DepthwiseTiling tiling;

@@ -86,40 +86,35 @@ internal static unsafe class TileTranspose
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride)
         {
             byte* half = source + 4 * sourceStride;
-            // Pairs, fours and eights of one row of the result one behind another.
             Vector128<ushort> ab = Pair(source, sourceStride), cd = Pair(source + 2 * sourceStride, sourceStride), ef = Pair(half, sourceStride), gh = Pair(half + 2 * sourceStride, sourceStride);
-            Vector128<uint> abcd0 = ZipLow(ab, cd).AsUInt32(), abcd4 = ZipHigh(ab, cd).AsUInt32(), efgh0 = ZipLow(ef, gh).AsUInt32(), efgh4 = ZipHigh(ef, gh).AsUInt32();
-            Store(target, targetStride, ZipLow(abcd0, efgh0));
-            Store(target + 2 * targetStride, targetStride, ZipHigh(abcd0, efgh0));
-            Store(target + 4 * targetStride, targetStride, ZipLow(abcd4, efgh4));
-            Store(target + 6 * targetStride, targetStride, ZipHigh(abcd4, efgh4));
+            Halves(Fours(Lanes128.ZipLower(ab, cd)), Fours(Lanes128.ZipLower(ef, gh)), target, targetStride);
+            Halves(Fours(Lanes128.ZipUpper(ab, cd)), Fours(Lanes128.ZipUpper(ef, gh)), target + 4 * targetStride, targetStride);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<ushort> Pair(byte* source, long stride)
+        private static Vector128<ushort> Pair(byte* source, long stride) => Lanes128.ZipLower(Load8(source), Load8(source + stride)).AsUInt16();
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<byte> Load8(byte* source) => Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte();
+
+        /// <summary>Four bytes as one lane, whatever its type.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector128<float> Fours(Vector128<ushort> pairs) => pairs.AsSingle();
+
+        /// <summary>Four rows of the result, of whose halves the operands hold one lane each.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Halves(Vector128<float> abcd, Vector128<float> efgh, byte* target, long stride)
         {
-            Vector128<byte> a = Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte(), b = Vector128.CreateScalarUnsafe(*(ulong*)(source + stride)).AsByte();
-            return (Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b)).AsUInt16();
+            Store(target, stride, Lanes128.ZipLower(abcd, efgh).AsUInt64());
+            Store(target + 2 * stride, stride, Lanes128.ZipUpper(abcd, efgh).AsUInt64());
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void Store(byte* at, long stride, Vector128<uint> rows)
+        private static void Store(byte* target, long stride, Vector128<ulong> rows)
         {
-            *(ulong*)at = rows.AsUInt64()[0];
-            *(ulong*)(at + stride) = rows.AsUInt64()[1];
+            *(ulong*)target = rows[0];
+            *(ulong*)(target + stride) = rows[1];
         }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<ushort> ZipLow(Vector128<ushort> a, Vector128<ushort> b) => Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<ushort> ZipHigh(Vector128<ushort> a, Vector128<ushort> b) => Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<uint> ZipLow(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<uint> ZipHigh(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
     }
 
     private readonly struct Tile4x32 : ITile
@@ -130,11 +125,11 @@ internal static unsafe class TileTranspose
         public static void Run(byte* source, long sourceStride, byte* target, long targetStride)
         {
             Vector128<float> a = Load(source), b = Load(source + sourceStride), c = Load(source + 2 * sourceStride), d = Load(source + 3 * sourceStride);
-            Vector128<float> ac0 = ZipLow(a, c), ac1 = ZipHigh(a, c), bd0 = ZipLow(b, d), bd1 = ZipHigh(b, d);
-            Store(target, ZipLow(ac0, bd0));
-            Store(target + targetStride, ZipHigh(ac0, bd0));
-            Store(target + 2 * targetStride, ZipLow(ac1, bd1));
-            Store(target + 3 * targetStride, ZipHigh(ac1, bd1));
+            Lanes128.Transpose(ref a, ref b, ref c, ref d);
+            Store(target, a);
+            Store(target + targetStride, b);
+            Store(target + 2 * targetStride, c);
+            Store(target + 3 * targetStride, d);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -142,12 +137,6 @@ internal static unsafe class TileTranspose
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static void Store(byte* at, Vector128<float> value) => value.Store((float*)at);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
     }
 
     private readonly struct Tile8x32 : ITile

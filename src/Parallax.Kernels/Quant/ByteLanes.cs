@@ -20,19 +20,6 @@ internal static unsafe class ByteLanes
         return As<V, int>(*source);
     }
 
-    /// <summary>Pairs of bytes, the first of which is the low one, as lanes of int32.</summary>
-    [MethodImpl(Inline)]
-    internal static V LoadWords<V>(byte* source) where V : struct, IVec<V>
-    {
-        if (typeof(V) == typeof(Vec512))
-            return As<V, Vector512<int>>(Avx512F.IsSupported
-                ? Avx512F.ConvertToVector512Int32(Vector256.Load((ushort*)source))
-                : Vector512.Create(Widen8((ushort*)source), Widen8((ushort*)source + 8)));
-        if (typeof(V) == typeof(Vec256)) return As<V, Vector256<int>>(Widen8((ushort*)source));
-        if (typeof(V) == typeof(Vec128)) return As<V, Vector128<int>>(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()).AsInt32());
-        return As<V, int>(*(ushort*)source);
-    }
-
     /// <summary>Lanes that hold floats that are integers as int32.</summary>
     [MethodImpl(Inline)]
     internal static V ToInts<V>(V floats) where V : struct, IVec<V>
@@ -100,14 +87,6 @@ internal static unsafe class ByteLanes
         Vector128<byte> bytes = Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte();
         if (Avx2.IsSupported) return Avx2.ConvertToVector256Int32(bytes);
         (Vector128<uint> low, Vector128<uint> high) = Vector128.Widen(Vector128.WidenLower(bytes));
-        return Vector256.Create(low, high).AsInt32();
-    }
-
-    [MethodImpl(Inline)]
-    private static Vector256<int> Widen8(ushort* source)
-    {
-        if (Avx2.IsSupported) return Avx2.ConvertToVector256Int32(Vector128.Load(source));
-        (Vector128<uint> low, Vector128<uint> high) = Vector128.Widen(Vector128.Load(source));
         return Vector256.Create(low, high).AsInt32();
     }
 

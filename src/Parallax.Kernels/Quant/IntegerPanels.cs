@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
@@ -86,7 +85,7 @@ internal static unsafe class IntegerPanels
         Vector128<byte> flips = Vector128.Create((byte)flip);
         for (; j <= columns - 8; j += 8)
         {
-            Vector128<byte> mixed = ZipLow(Load8(even + j), Load8(odd + j)) ^ flips;
+            Vector128<byte> mixed = Lanes128.ZipLower(Load8(even + j), Load8(odd + j)) ^ flips;
             if (Avx2.IsSupported)
             {
                 Vector256.Store(Avx2.ConvertToVector256Int16(mixed), target + 2 * j);
@@ -110,14 +109,14 @@ internal static unsafe class IntegerPanels
         Vector128<byte> flips = Vector128.Create((byte)flip);
         if (columns < 16)
         {
-            Store4(target, ZipLow(Load8(row0), Load8(row1)) ^ flips, ZipLow(Load8(row2), Load8(row3)) ^ flips);
+            Store4(target, Lanes128.ZipLower(Load8(row0), Load8(row1)) ^ flips, Lanes128.ZipLower(Load8(row2), Load8(row3)) ^ flips);
             return;
         }
         for (int j = 0; j < columns; j += 16)
         {
             Vector128<byte> a = Vector128.Load(row0 + j) ^ flips, b = Vector128.Load(row1 + j) ^ flips, c = Vector128.Load(row2 + j) ^ flips, d = Vector128.Load(row3 + j) ^ flips;
-            Store4(target + 4 * j, ZipLow(a, b), ZipLow(c, d));
-            Store4(target + 4 * j + 32, ZipHigh(a, b), ZipHigh(c, d));
+            Store4(target + 4 * j, Lanes128.ZipLower(a, b), Lanes128.ZipLower(c, d));
+            Store4(target + 4 * j + 32, Lanes128.ZipUpper(a, b), Lanes128.ZipUpper(c, d));
         }
     }
 
@@ -125,34 +124,10 @@ internal static unsafe class IntegerPanels
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store4(byte* target, Vector128<byte> low, Vector128<byte> high)
     {
-        Vector128.Store(ZipLow(low.AsUInt16(), high.AsUInt16()).AsByte(), target);
-        Vector128.Store(ZipHigh(low.AsUInt16(), high.AsUInt16()).AsByte(), target + 16);
+        Vector128.Store(Lanes128.ZipLower(low.AsUInt16(), high.AsUInt16()).AsByte(), target);
+        Vector128.Store(Lanes128.ZipUpper(low.AsUInt16(), high.AsUInt16()).AsByte(), target + 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> Load8(byte* source) => Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> ZipLow(Vector128<byte> a, Vector128<byte> b) =>
-        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : (Vector128.WidenLower(a) | (Vector128.WidenLower(b) << 8)).AsByte();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> ZipHigh(Vector128<byte> a, Vector128<byte> b) =>
-        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : (Vector128.WidenUpper(a) | (Vector128.WidenUpper(b) << 8)).AsByte();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ushort> ZipLow(Vector128<ushort> a, Vector128<ushort> b) =>
-        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : Vector128.Create(a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ushort> ZipHigh(Vector128<ushort> a, Vector128<ushort> b) =>
-        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : Vector128.Create(a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]);
 }

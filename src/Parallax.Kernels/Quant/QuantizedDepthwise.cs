@@ -43,7 +43,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         tilesAcross = (int)((width.Output + columns - 1) / columns);
         tilesDown = (rows + most - 1) / most;
         tileRows = (rows + tilesDown - 1) / tilesDown;
-        (paddedRows, paddedColumns) = (Reach(height, tileRows), Reach(width, tileColumns));
+        (paddedRows, paddedColumns) = checked(((int)height.Reach(tileRows), (int)width.Reach(tileColumns)));
         tilesPerBlock = (int)Math.Clamp(BlockWork / (Lanes * (ChannelWork + (long)tileRows * tileColumns * (taps + ResultWork))), 1, Math.Max(1, Tiles));
 
         offsets = new int[taps];
@@ -53,6 +53,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
                 for (int x = 0; x < width.Kernel; x++)
                     offsets[tap++] = checked((int)(((z * paddedRows) + y * height.Dilation) * paddedColumns + x * width.Dilation) * Lanes);
 
+        WorkerScratchBytes = new Scratch(this, null).ByteCount;
         Name = vectors == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)vectors}";
     }
 
@@ -61,7 +62,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
 
     public override string Name { get; }
 
-    public override long WorkerScratchBytes => new Scratch(this, null).ByteCount;
+    public override long WorkerScratchBytes { get; }
 
     public override int BlockCount(int phase) => outputPlane == 0 ? 0 : (Tiles + tilesPerBlock - 1) / tilesPerBlock;
 
@@ -97,10 +98,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         }
     }
 
-    /// <summary>Elements of an axis that so many results see.</summary>
-    private static int Reach(WindowAxis axis, int results) => checked((int)((results - 1) * axis.Stride + (axis.Kernel - 1) * axis.Dilation + 1));
-
-    private long Places(int rows, int columns) => (long)depth.Kernel * Reach(height, rows) * Reach(width, columns);
+    private long Places(int rows, int columns) => depth.Kernel * height.Reach(rows) * width.Reach(columns);
 
     /// <summary>Filters and scales of the channels from one on; those that lanes are left without are filters of zeros.</summary>
     private void PrepareLanes<V>(int channel, int lanes, in ResultScales scales, in Scratch to, in KernelArgs args) where V : struct, IVec<V>
@@ -129,7 +127,7 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         int row = of / tilesAcross * tileRows, column = of % tilesAcross * tileColumns;
         int rows = Math.Min(tileRows, (int)height.Output - row), columns = Math.Min(tileColumns, (int)width.Output - column);
         for (int tap = 0; tap < depth.Kernel; tap++)
-            Bring<V>(image, channel, lanes, z * depth.Stride - depth.PadBegin + tap * depth.Dilation, row, rows, column, columns, scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes, args);
+            Bring<V>(image, channel, lanes, depth.Start(z) + tap * depth.Dilation, height.Part(row, rows), width.Part(column, columns), scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes, args);
         fixed (int* places = offsets)
         {
             var tile = new Tile
@@ -147,40 +145,38 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     }
 
     /// <summary>What the results of a tile see of one plane of the input, as places of <see cref="Lanes"/> floats; padding is 0.</summary>
-    private void Bring<V>(int image, int channel, int lanes, long plane, int row, int rows, int column, int columns, float* to, byte* bytes, in KernelArgs args)
+    private void Bring<V>(int image, int channel, int lanes, long plane, (WindowAxis Axis, long FirstInput) down, (WindowAxis Axis, long FirstInput) across, float* to, byte* bytes, in KernelArgs args)
         where V : struct, IVec<V>
     {
-        (int seenRows, int seenColumns) = (Reach(height, rows), Reach(width, columns));
-        (long firstRow, long firstColumn) = (height.Start(row), width.Start(column));
-        int above = (int)Math.Clamp(-firstRow, 0, seenRows), below = (int)Math.Clamp(height.Input - firstRow, above, seenRows);
-        int before = (int)Math.Clamp(-firstColumn, 0, seenColumns), behind = (int)Math.Clamp(width.Input - firstColumn, before, seenColumns);
-        if (plane < 0 || plane >= depth.Input || below == above || behind == before)
+        int seenRows = (int)down.Axis.Reach(down.Axis.Output), rows = (int)down.Axis.Input, columns = (int)across.Axis.Input;
+        if (plane < 0 || plane >= depth.Input || rows == 0 || columns == 0)
         {
             Clear(to, seenRows * paddedColumns);
             return;
         }
-        int insideRows = below - above, inside = behind - before;
+        (int above, int before) = ((int)down.Axis.PadBegin, (int)across.Axis.PadBegin);
         nint rowStep = (nint)paddedColumns * Lanes;
         Clear(to, above * paddedColumns);
-        Clear(to + below * rowStep, (seenRows - below) * paddedColumns);
-        for (int i = above; i < below; i++)
+        to += above * rowStep;
+        for (int i = 0; i < rows; i++)
         {
             Clear(to + i * rowStep, before);
-            Clear(to + i * rowStep + behind * Lanes, seenColumns - behind);
+            Clear(to + i * rowStep + (before + columns) * Lanes, (int)across.Axis.PadEnd);
         }
+        Clear(to + rows * rowStep, (int)down.Axis.PadEnd * paddedColumns);
 
-        byte* from = args.Input<byte>(types.Inputs.B) + (nint)image * problem.InputChannels * inputPlane + (nint)((plane * height.Input + firstRow + above) * width.Input + firstColumn + before);
+        byte* from = args.Input<byte>(types.Inputs.B) + (nint)image * problem.InputChannels * inputPlane + (nint)((plane * height.Input + down.FirstInput) * width.Input + across.FirstInput);
         // Channels of one input lie one behind another; several filters for one input read it each for itself.
         int runs = problem.GroupOutputs == 1 ? 1 : lanes, ofRun = lanes / runs;
         for (int run = 0; run < runs; run++)
         {
             byte* source = from + (nint)((channel + run) / problem.GroupOutputs) * inputPlane;
-            if (inside == width.Input) TileTranspose.Run(1, source, inputPlane, bytes + run, Lanes, (long)insideRows * inside, ofRun);
+            if (columns == width.Input) TileTranspose.Run(1, source, inputPlane, bytes + run, Lanes, (long)rows * columns, ofRun);
             else
-                for (int i = 0; i < insideRows; i++) TileTranspose.Run(1, source + i * (nint)width.Input, inputPlane, bytes + run + (nint)i * inside * Lanes, Lanes, inside, ofRun);
+                for (int i = 0; i < rows; i++) TileTranspose.Run(1, source + i * (nint)width.Input, inputPlane, bytes + run + (nint)i * columns * Lanes, Lanes, columns, ofRun);
         }
         int flip = types.BSigned ? 0x80 : 0, zero = types.Inputs.BZero < 0 ? 0 : *args.Input<byte>(types.Inputs.BZero);
-        Widen<V>(bytes, to + above * rowStep + before * Lanes, insideRows, inside * Lanes, rowStep, flip, zero ^ flip);
+        Widen<V>(bytes, to + before * Lanes, rows, columns * Lanes, rowStep, flip, zero ^ flip);
     }
 
     private static void Clear(float* places, int count)

@@ -13,9 +13,6 @@ internal readonly unsafe struct Requantizer
     // In float64 of this size the last bit is worth 1: adding it rounds as the processor rounds, ties to even, and leaves the integer in the low bits.
     private const double Rounding = 3L << 51;
 
-    /// <summary>Rows that are scaled at once.</summary>
-    internal const int MostRows = 64;
-
     /// <summary>As <see cref="Rounding"/>, in float32.</summary>
     private const float FloatRounding = 3 << 22;
 
@@ -41,7 +38,7 @@ internal readonly unsafe struct Requantizer
     /// <summary><c>y[i] = (sums[i] + add) * factors[i] + addends[i]</c>; whole vectors are read, up to 15 elements behind the last.</summary>
     internal void Row(int* sums, int add, double* factors, double* addends, byte* y, int count) => Row<Each>(sums, add, factors, addends, y, count);
 
-    /// <summary>Rows of sums, <see cref="MostRows"/> at most and <paramref name="stride"/> elements apart, each with a scale of its own; whole vectors are read, up to 15 elements behind the last of a row.</summary>
+    /// <summary>Rows of sums, 64 at most and <paramref name="stride"/> elements apart, each with a scale of its own; whole vectors are read, up to 15 elements behind the last of a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Rows(int* sums, nint stride, int rows, RowScale* scales, byte* y, nint yStride, int count)
     {
@@ -54,7 +51,7 @@ internal readonly unsafe struct Requantizer
 
     /// <summary>A row in float64; whole vectors are read, up to 15 elements behind the last.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal void ExactRow(int* sums, in RowScale scale, byte* y, int count)
+    private void ExactRow(int* sums, in RowScale scale, byte* y, int count)
     {
         double factor = scale.Factor, addend = scale.Addend;
         Row<One>(sums, scale.Add, &factor, &addend, y, count);

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Parallax.Planning;
 
@@ -8,8 +7,8 @@ namespace Parallax.OpenCL.Calls;
 /// <param name="device">Sizes that it cannot take are passed over.</param>
 internal sealed class ClWorkGroups(ClDevice device, ImmutableArray<TunedWorkGroup> tuned)
 {
-    private readonly FrozenDictionary<(string Kernel, GridClass Grid), WorkGroupSize> sizes =
-        tuned.Where(entry => device.Takes(entry.Size)).ToFrozenDictionary(entry => (entry.Kernel, entry.Grid), entry => entry.Size);
+    private readonly Dictionary<(string Kernel, GridClass Grid), WorkGroupSize> sizes =
+        tuned.Where(entry => device.Takes(entry.Size)).ToDictionary(entry => (entry.Kernel, entry.Grid), entry => entry.Size);
 
     /// <summary>A call with its launches in work-groups of the sizes that are known to be better; the results are the same bits.</summary>
     internal ClCall Of(ClCall call) => sizes.Count == 0 ? call : call with { Launches = [.. call.Launches.Select(Of)] };

@@ -40,7 +40,7 @@ internal static class JointStarts
                 if (end < best.Us) best = (end, JointChoice.OnCpu(workers));
             }
             double deviceEnd = Math.Max(deviceReady, deviceFree) + of.DeviceUs + (starts ? sync.DispatchUs : 0);
-            double deviceSeen = deviceEnd + sync.ToCpuUs + sync.UsPerByte * of.OutputBytes;
+            double deviceSeen = deviceEnd + sync.BehindDeviceUs(of);
             if (deviceSeen < best.Us) best = (deviceSeen, JointChoice.OnDevice);
             choices[op] = best.Choice;
             seen[op] = best.Us;
