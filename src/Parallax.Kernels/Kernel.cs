@@ -15,10 +15,8 @@ public abstract class Kernel : IDisposable
     /// <summary>The kernel's name in dumps and profiles, by the grammar <c>family_type_variant_isa</c>, e.g. <c>gemm_f32_6x16_v256fma</c>.</summary>
     public abstract string Name { get; }
 
-    /// <summary>
-    /// Results that are computed together, where they are computed in whole tiles: rows by columns of a product, results of one channel by channels of a convolution. Zeros where there is nothing of the kind.
-    /// </summary>
-    public virtual (int Rows, int Columns) ResultTile => default;
+    /// <summary>What it counts of its work; nothing by default.</summary>
+    public virtual KernelWork Work => default;
 
     public virtual int PhaseCount => 1;
 

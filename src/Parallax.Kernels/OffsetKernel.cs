@@ -8,7 +8,7 @@ internal sealed unsafe class OffsetKernel(Kernel kernel, PartOffsets offsets, in
 
     public override string Name => kernel.Name;
 
-    public override (int Rows, int Columns) ResultTile => kernel.ResultTile;
+    public override KernelWork Work => kernel.Work;
 
     public override int PhaseCount => kernel.PhaseCount;
 

@@ -274,12 +274,14 @@ public sealed unsafe class ConvTests
                 {
                     using PackedMatrix packed = algorithm.Pack(problem, data, GemmCatalog.Best);
                     using Kernel kernel = algorithm.Create(problem, packed, GemmCatalog.Best);
-                    if (algorithm.Describe(problem) is var (name, rows, columns))
+                    if (algorithm.Describe(problem) is var (name, work))
                     {
-                        Assert.Equal((name, (rows, columns)), (kernel.Name, kernel.ResultTile));
+                        Assert.Equal((name, work), (kernel.Name, kernel.Work));
+                        Assert.True(work.Macs >= problem.Work / (algorithm.IsPrecise ? 1 : 4), $"{name} counts {work}"); // F(4x4) needs 36 for 144 taps
+                        Assert.True(work.Moves > 0, $"{name} counts {work}");
                         told++;
                     }
-                    else Assert.Equal((0, 0), kernel.ResultTile);
+                    else Assert.Equal(default, kernel.Work);
                 }
             }
         Assert.True(told > 6, $"{told} kernels were described");

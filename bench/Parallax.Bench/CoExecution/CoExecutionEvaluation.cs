@@ -175,14 +175,15 @@ internal sealed class CoExecutionEvaluation : IDisposable
     private double PredictCpuUs(StepWork work, Graph graph, Node node, LayerCut cut)
     {
         if (cut == LayerCut.OnDevice) return 0;
-        return (cut.IsSplit ? device.Sync!.DispatchUs : 0) + profile.Profile.Cpu.PredictUs(cut.IsSplit ? work.Part(cut.Cut, cut.Extent, cut.Axis) : work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
+        if (!cut.IsSplit) return profile.Profile.Cpu.PredictUs(work, kernel: CpuKernels.FactsOf(graph, node, strict: false));
+        return device.Sync!.HandOverUs(planned.KernelOf(graph, node, cut.OfDevice)) + profile.Profile.Cpu.PredictUs(work.Part(cut.Cut, cut.Extent, cut.Axis), kernel: CpuKernels.FactsOf(graph, node, strict: false, cut.OfCpu));
     }
 
     private double PredictDeviceUs(StepWork work, Graph graph, Node node, LayerCut cut)
     {
         if (cut == LayerCut.OnCpu) return 0;
         double us = cut.IsSplit
-            ? device.StepUs(work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), planned.KernelOf(graph, node, new OutputPart(cut.Cut, cut.Extent - cut.Cut, cut.Axis)))
+            ? device.StepUs(work.Part(cut.Extent - cut.Cut, cut.Extent, cut.Axis), planned.KernelOf(graph, node, cut.OfDevice))
             : device.StepUs(work, planned.KernelOf(graph, node));
         return device.Sync!.DispatchUs + us + device.Sync.ToCpuUs;
     }

@@ -27,6 +27,10 @@ internal readonly record struct LayerCut(OutputAxis Axis, long Cut, long Extent)
 
     internal bool IsSplit => Cut > 0 && Cut < Extent;
 
+    internal OutputPart OfCpu => new(0, Cut, Axis);
+
+    internal OutputPart OfDevice => new(Cut, Extent - Cut, Axis);
+
     /// <summary>The CPU's share, after an r where rows are cut.</summary>
     public override string ToString() => this == OnDevice ? "device" : this == OnCpu ? "CPU" : string.Create(CultureInfo.InvariantCulture, $"{(Axis == OutputAxis.Rows ? "r " : "")}{Cut / (double)Extent:0.00}");
 }

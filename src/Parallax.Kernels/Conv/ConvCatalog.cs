@@ -10,12 +10,12 @@ public abstract unsafe class ConvAlgorithm
     /// <summary>Whether results are sums of products; otherwise they may be less accurate, by up to 5e-5 of the largest result.</summary>
     public virtual bool IsPrecise => true;
 
-    /// <summary>What kernels for the best entry of the products are called, and their <see cref="Kernel.ResultTile"/>, without preparing one; null where they compute no tiles.</summary>
-    public (string Kernel, int Rows, int Columns)? Describe(ConvProblem problem) =>
-        TileOf(problem, GemmCatalog.Best) is var (rows, columns) && rows > 0 ? (GemmCatalog.Best.NameOf(Name), rows, columns) : null;
+    /// <summary>What kernels for the best entry of the products are called, and their <see cref="Kernel.Work"/>, without preparing one; null where they compute no tiles.</summary>
+    public (string Kernel, KernelWork Work)? Describe(ConvProblem problem) =>
+        WorkOf(problem, GemmCatalog.Best) is { TileRows: > 0 } work ? (GemmCatalog.Best.NameOf(Name), work) : null;
 
-    /// <summary>The tile of a kernel for a problem.</summary>
-    internal virtual (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => default;
+    /// <summary>What a kernel for a problem counts of its work.</summary>
+    internal virtual KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry) => default;
 
     /// <summary>Whether the weights must be known when the kernel is prepared.</summary>
     public virtual bool NeedsConstantWeights => false;
@@ -30,18 +30,25 @@ public abstract unsafe class ConvAlgorithm
     public abstract Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry);
 
     /// <summary>Microseconds of a number of multiply-adds at a share of the peak of one core.</summary>
-    private protected static double Multiplying(long work, double efficiency) => work / (efficiency * 2e3 * (int)GemmCatalog.Best.Width);
+    private protected static double Multiplying(double work, double efficiency) => work / (efficiency * 2e3 * (int)GemmCatalog.Best.Width);
+
+    /// <summary>The same of multiply-adds in tiles of the output channels; those of few rows wait for their loads.</summary>
+    private protected static double MultiplyingTiles(ConvProblem problem, double work, double efficiency) => Multiplying(work / Math.Min(1, Math.Max(1, problem.GroupOutputs) / 4.0), efficiency);
 
     /// <summary>Microseconds to move elements through the cache.</summary>
     private protected static double Moving(long elements) => elements / 2e3;
 
-    /// <summary>Microseconds of so many products over the channels, each of so many tiles, with transforms of the elements of all tiles, each as long as a number of multiply-adds.</summary>
-    private protected static double PredictTransformed(ConvProblem problem, int elements, int tiles, double transform)
-    {
-        GemmMicroKernel entry = GemmCatalog.Best;
-        double products = (double)entry.PaddedRows(problem.GroupOutputs) * problem.GroupInputs / Math.Min(1, problem.GroupOutputs / 4.0);
-        return Multiplying((long)(problem.Batch * (double)problem.Groups * elements * entry.PaddedColumns(tiles) * (products + transform * (problem.GroupInputs + problem.GroupOutputs))), 0.8);
-    }
+    /// <summary>Products of the filters and so many columns, channels by channels, of every image and group.</summary>
+    private protected static long Products(ConvProblem problem, GemmMicroKernel entry, int columns, int depth) =>
+        (long)problem.Batch * problem.Groups * entry.PaddedRows(problem.GroupOutputs) * entry.PaddedColumns(columns) * depth;
+
+    /// <summary>Of so many products over the channels, each of so many tiles, whose elements are transformed there and back.</summary>
+    private protected static (long Macs, long Moves) Transformed(ConvProblem problem, GemmMicroKernel entry, int elements, int tiles) =>
+        (elements * Products(problem, entry, tiles, problem.GroupInputs), (long)problem.Batch * problem.Groups * elements * entry.PaddedColumns(tiles) * (problem.GroupInputs + problem.GroupOutputs));
+
+    /// <summary>Microseconds of that, where each element takes as long as a number of multiply-adds.</summary>
+    private protected static double PredictTransformed(ConvProblem problem, KernelWork work, double transform) =>
+        MultiplyingTiles(problem, work.Macs, 0.8) + Multiplying(transform * work.Moves, 0.8);
 
     private protected static PackedMatrix PackGroups(ConvProblem problem, float* weights, GemmMicroKernel entry)
     {
@@ -56,15 +63,6 @@ public abstract unsafe class ConvAlgorithm
         return PackedMatrix.Pack(entry, isLeft: true, weights, 1, depth, depth, 1, problem.OutputChannels, depth);
     }
 
-    /// <summary>Share of the multiplying of full tiles that goes into results; tiles of few rows wait for their loads.</summary>
-    private protected static double TileUse(ConvProblem problem)
-    {
-        GemmMicroKernel entry = GemmCatalog.Best;
-        return Use(problem.GroupOutputs, entry.PaddedRows(problem.GroupOutputs)) * Use(problem.OutputPlane, entry.PaddedColumns(problem.OutputPlane))
-            * Math.Min(1, Math.Max(1, problem.GroupOutputs) / 4.0);
-    }
-
-    private static double Use(int used, int padded) => padded == 0 ? 1 : (double)used / padded;
 }
 
 /// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
@@ -85,7 +83,7 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => problem.IsPointwise;
 
-        public override double PredictCost(ConvProblem problem) => Multiplying(problem.Work, 0.8 * TileUse(problem));
+        public override double PredictCost(ConvProblem problem) => MultiplyingTiles(problem, WorkOf(problem, GemmCatalog.Best).Macs, 0.8);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
 
@@ -107,10 +105,11 @@ public static class ConvCatalog
                 ResidualAfterActivation = problem.ResidualAfterActivation,
                 Activation = problem.Activation,
             };
-            return new ConvAsGemm(Name, new GemmKernel(product, weights, null, entry, swapped: true));
+            return new ConvAsGemm(Name, new GemmKernel(product, weights, null, entry, swapped: true), WorkOf(problem, entry));
         }
 
-        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR, entry.MR);
+        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry) =>
+            new(entry.NR, entry.MR, Products(problem, entry, problem.OutputPlane, problem.GroupInputs), (long)problem.Batch * problem.InputChannels * problem.OutputPlane);
     }
 
     private sealed unsafe class Depthwise : ConvAlgorithm
@@ -138,15 +137,18 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => problem.Axes.Length == 2 && problem.Axes.All(axis => axis is { Kernel: 3, Dilation: 1 } && axis.Stride == TTransform.Stride);
 
-        public override double PredictCost(ConvProblem problem) =>
-            PredictTransformed(problem, TTransform.Tile * TTransform.Tile, PlaneTiling.CountOf(problem, TTransform.Results), TTransform.Cost);
+        public override double PredictCost(ConvProblem problem) => PredictTransformed(problem, WorkOf(problem, GemmCatalog.Best), TTransform.Cost);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(default(PlaneFilters<TTransform>), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             WinogradConv.Create<TTransform>(this, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
 
-        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR * TTransform.Results * TTransform.Results, entry.MR);
+        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry)
+        {
+            (long macs, long moves) = Transformed(problem, entry, TTransform.Tile * TTransform.Tile, PlaneTiling.CountOf(problem, TTransform.Results));
+            return new KernelWork(entry.NR * TTransform.Results * TTransform.Results, entry.MR, macs, moves);
+        }
     }
 
     private sealed unsafe class WinogradSignal : ConvAlgorithm
@@ -159,15 +161,18 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => SignalTransform.AxisOf(problem) >= 0;
 
-        public override double PredictCost(ConvProblem problem) =>
-            PredictTransformed(problem, SignalTransform.Tile, SignalTiling.LanesOf(problem), SignalTransform.Cost);
+        public override double PredictCost(ConvProblem problem) => PredictTransformed(problem, WorkOf(problem, GemmCatalog.Best), SignalTransform.Cost);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(new SignalFilters(problem.Taps), problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             WinogradConv.CreateSignal(this, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"));
 
-        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR * SignalTransform.ResultsOf(problem.Taps), entry.MR);
+        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry)
+        {
+            (long macs, long moves) = Transformed(problem, entry, SignalTransform.Tile, SignalTiling.LanesOf(problem));
+            return new KernelWork(entry.NR * SignalTransform.ResultsOf(problem.Taps), entry.MR, macs, moves);
+        }
     }
 
     private sealed unsafe class Implicit : ConvAlgorithm
@@ -176,15 +181,18 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => problem.Axes.Length <= 3;
 
-        public override double PredictCost(ConvProblem problem) =>
-            Multiplying(problem.Work, 0.75 * TileUse(problem))
-            + Moving(((long)problem.InputPlane + (long)problem.OutputPlane * problem.Taps) * problem.InputChannels * problem.Batch);
+        public override double PredictCost(ConvProblem problem)
+        {
+            KernelWork work = WorkOf(problem, GemmCatalog.Best);
+            return MultiplyingTiles(problem, work.Macs, 0.75) + Moving(work.Moves);
+        }
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => PackGroups(problem, weights, entry);
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(this, problem, weights, entry);
 
-        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.NR, entry.MR);
+        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry) => new(entry.NR, entry.MR, Products(problem, entry, problem.OutputPlane, problem.Depth),
+            ((long)problem.InputPlane + (long)problem.OutputPlane * problem.Taps) * problem.InputChannels * problem.Batch);
     }
 
     private sealed unsafe class Narrow : ConvAlgorithm
@@ -197,9 +205,8 @@ public static class ConvCatalog
 
         public override double PredictCost(ConvProblem problem)
         {
-            int rows = problem.Batch * problem.OutputPlane;
-            // A row takes as long as four, for its tile waits for the weights.
-            return Multiplying((long)Math.Max(4, rows) * GemmCatalog.Best.PaddedColumns(problem.OutputChannels) * problem.Depth, 0.75) + 4 * Moving((long)rows * (problem.Depth + problem.OutputChannels));
+            KernelWork work = WorkOf(problem, GemmCatalog.Best);
+            return Multiplying(work.Macs, 0.75) + 4 * Moving(work.Moves);
         }
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) =>
@@ -208,7 +215,12 @@ public static class ConvCatalog
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) =>
             new NarrowConv(this, problem, weights ?? throw new ArgumentNullException(nameof(weights), "the weights must be known"), entry);
 
-        internal override (int Rows, int Columns) TileOf(ConvProblem problem, GemmMicroKernel entry) => (entry.MR, entry.NR);
+        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry)
+        {
+            int rows = problem.Batch * problem.OutputPlane;
+            // A row takes as long as four, for its tile waits for the weights.
+            return new KernelWork(entry.MR, entry.NR, (long)Math.Max(4, rows) * entry.PaddedColumns(problem.OutputChannels) * problem.Depth, (long)rows * (problem.Depth + problem.OutputChannels));
+        }
     }
 
     private sealed unsafe class Direct : ConvAlgorithm
@@ -225,11 +237,11 @@ public static class ConvCatalog
     }
 
     /// <summary>A product whose A is input 1 (the weights) and whose B is input 0.</summary>
-    private sealed class ConvAsGemm(string name, Kernel product) : Kernel
+    private sealed class ConvAsGemm(string name, Kernel product, KernelWork work) : Kernel
     {
         public override string Name => product.Name.Replace("gemm_f32", name, StringComparison.Ordinal);
 
-        public override (int Rows, int Columns) ResultTile => (product.ResultTile.Columns, product.ResultTile.Rows);
+        public override KernelWork Work { get; } = work;
 
         public override int BlockCount(int phase) => product.BlockCount(phase);
 

@@ -37,12 +37,12 @@ internal sealed unsafe class ImplicitConv : Kernel
         if (bandRows > 0) engine = Engine(Patches(entry, bandRows));
         channelElements = padded.ChannelElements(bandRows > 0 ? bandRows : padded.Rows);
         channelsPerBlock = Math.Max(1, PadBlockElements / Math.Max(1, channelElements));
-        (Name, ResultTile) = (entry.NameOf(algorithm.Name), algorithm.TileOf(problem, entry));
+        (Name, Work) = (entry.NameOf(algorithm.Name), algorithm.WorkOf(problem, entry));
     }
 
     public override string Name { get; }
 
-    public override (int Rows, int Columns) ResultTile { get; }
+    public override KernelWork Work { get; }
 
     public override int PhaseCount => bandRows > 0 ? 1 : 2;
 

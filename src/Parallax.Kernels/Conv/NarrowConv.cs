@@ -22,7 +22,7 @@ internal sealed unsafe class NarrowConv : Kernel
         depth = problem.Depth;
         product = new GemmKernel(
             new GemmProblem(rows, problem.OutputChannels, depth) { Bias = problem.HasBias ? new MatrixLayout(0, 1) : null, Activation = problem.Activation }, null, weights, entry, swapped: false);
-        (Name, ResultTile) = (entry.NameOf(algorithm.Name), algorithm.TileOf(problem, entry));
+        (Name, Work) = (entry.NameOf(algorithm.Name), algorithm.WorkOf(problem, entry));
     }
 
     internal static bool Supports(ConvProblem problem) =>
@@ -30,7 +30,7 @@ internal sealed unsafe class NarrowConv : Kernel
 
     public override string Name { get; }
 
-    public override (int Rows, int Columns) ResultTile { get; }
+    public override KernelWork Work { get; }
 
     public override int PhaseCount => product.PhaseCount + 2;
 

@@ -8,7 +8,7 @@ internal sealed class DeferredGemm(GemmKernel packed, GemmKernel direct, PackedM
 {
     public override string Name => packed.Name;
 
-    public override (int Rows, int Columns) ResultTile => packed.ResultTile;
+    public override KernelWork Work => packed.Work;
 
     public override int PhaseCount => packed.PhaseCount;
 

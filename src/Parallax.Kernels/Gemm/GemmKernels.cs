@@ -149,12 +149,12 @@ internal sealed unsafe class GemmKernel : Kernel
         else
             engine = new GemmEngine(entry, problem.M, problem.N, problem.K, problem.BatchCount, epilogue,
                 packedA is null ? problem.A : null, packedB is not null, problem.B.ColumnStride == 1, rightIsShort: packedB is { IsShort: true }, copiesRight: copiesRight);
-        (Name, ResultTile) = dots is null ? (entry.Name, (entry.MR, entry.NR)) : (dots.Name, default);
+        (Name, Work) = dots is null ? (entry.Name, new KernelWork(entry.MR, entry.NR)) : (dots.Name, default);
     }
 
     public override string Name { get; }
 
-    public override (int Rows, int Columns) ResultTile { get; }
+    public override KernelWork Work { get; }
 
     public override long WorkerScratchBytes => engine?.WorkerScratchBytes ?? 0;
 

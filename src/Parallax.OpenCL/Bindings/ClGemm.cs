@@ -60,6 +60,7 @@ internal sealed record ClGemm(long M, long N, long K)
         ])
         {
             Tile = Tile,
+            Macs = batch * Tile.PaddedRows(M) * Tile.PaddedColumns(N) * K,
             Factors = isHalf ? "half" : isShort ? "short" : null,
         };
     }

@@ -16,6 +16,10 @@ internal readonly record struct ClTile(int Rows, int Vectors, int Lanes)
 
     internal string Options => $"-DROWS={Rows} -DVECTORS={Vectors} -DLANES={Lanes}";
 
+    internal long PaddedRows(long m) => (m + Rows - 1) / Rows * Rows;
+
+    internal long PaddedColumns(long n) => (n + Width - 1) / Width * Width;
+
     /// <summary>What a row of n columns takes, in vectors at the pace of the widest panel.</summary>
     internal double Cost(long n) => (n + Width - 1) / Width * PanelCost[Vectors - 1];
 

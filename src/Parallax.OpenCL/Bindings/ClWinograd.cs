@@ -48,15 +48,15 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, PaddedP
     internal bool IsFaster(ClContext context)
     {
         ClTile tile = ClTile.For(context, Outputs, Tiles), direct = ClTile.For(context, Outputs, Planes.Places);
-        double transformed = UpTo(tile.Rows, Outputs) * (double)Inputs + TransformCost * (Inputs + Outputs);
-        return Products * tile.Cost(Tiles) * transformed < DirectCost * Batch * direct.Cost(Planes.Places) * UpTo(direct.Rows, Outputs) * Inputs * Planes.Taps;
+        double transformed = tile.PaddedRows(Outputs) * (double)Inputs + TransformCost * (Inputs + Outputs);
+        return Products * tile.Cost(Tiles) * transformed < DirectCost * Batch * direct.Cost(Planes.Places) * direct.PaddedRows(Outputs) * Inputs * Planes.Taps;
     }
 
     internal ClCall Prepare(Conv op, ClPrepareContext x, OutputPart part)
     {
         ClTile tile = ClTile.For(x.Context, Outputs, Tiles);
         long most = x.HasVectors ? x.Context.Device.ComputeUnits * BytesPerUnit : MostBytes, ofTile = Products * (Inputs + Outputs) * sizeof(float);
-        long padded = UpTo(tile.Width, Tiles), blocks = Math.Max(1, padded * ofTile / most), block = UpTo(tile.Width, (padded + blocks - 1) / blocks);
+        long padded = tile.PaddedColumns(Tiles), blocks = Math.Max(1, padded * ofTile / most), block = tile.PaddedColumns((padded + blocks - 1) / blocks);
         long inputMatrix = Inputs * block + Spread, productMatrix = Outputs * block + Spread;
         ClFinish finish = ClFinish.Of(op, x);
         long firstResult = Planes.FirstByteOf(part);
@@ -100,6 +100,4 @@ internal sealed record ClWinograd(long Batch, long Inputs, long Outputs, PaddedP
         WinogradWeights.Transform(weights.Span<float>().Slice((int)(part.First * Inputs * 9), (int)(part.Count * Inputs * 9)), filters.Span<float>());
         return filters;
     }
-
-    private static long UpTo(long granule, long count) => (count + granule - 1) / granule * granule;
 }

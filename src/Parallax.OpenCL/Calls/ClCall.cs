@@ -15,14 +15,15 @@ internal sealed record ClCall(ImmutableArray<ClLaunch> Launches, long ScratchByt
     internal string Implementation => string.Join(" + ", Launches.Select(launch => launch.Name).Distinct());
 
     /// <summary>
-    /// What its time depends on: the kernels' names, and how the product cuts up its result where there is one, else the last launch. Tiles are numbers beside the name, for each of them for itself is
+    /// What its time depends on: the kernels' names, how the product cuts up its result where there is one, else the last launch, and how much all of them do. Tiles are numbers beside the name, for each of them for itself is
     /// seen too seldom to be learned.
     /// </summary>
     internal KernelFacts Facts()
     {
         if (Launches.IsEmpty) return default;
         ClLaunch main = Launches.LastOrDefault(launch => launch.Tile is not null) ?? Launches[^1];
-        return new KernelFacts(string.Join(" + ", Launches.Select(launch => launch.Kernel.Name).Distinct()), main.Grid.Groups * Launches.Count(launch => launch.Name == main.Name), main.Grid.GroupSize, main.Tile?.Rows ?? 0, main.Tile?.Width ?? 0);
+        return new KernelFacts(string.Join(" + ", Launches.Select(launch => launch.Kernel.Name).Distinct()), main.Grid.Groups * Launches.Count(launch => launch.Name == main.Name), main.Grid.GroupSize,
+            main.Tile?.Rows ?? 0, main.Tile?.Width ?? 0, Launches.Sum(launch => launch.Macs), Launches.Where(launch => launch.Tile is null).Sum(launch => launch.Grid.Items), Launches.Length);
     }
 }
 
@@ -32,6 +33,9 @@ internal sealed record ClLaunch(ClKernel Kernel, ClGrid Grid, ImmutableArray<ClA
 {
     /// <summary>Of a product.</summary>
     internal ClTile? Tile { get; init; }
+
+    /// <summary>Multiply-adds of a product, whole tiles counted.</summary>
+    internal long Macs { get; init; }
 
     /// <summary>Of a product whose factors are not both float32: what its name ends with.</summary>
     internal string? Factors { get; init; }

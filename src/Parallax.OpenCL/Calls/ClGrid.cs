@@ -11,6 +11,8 @@ internal readonly record struct ClGrid(long ItemsX, long ItemsY, long ItemsZ, in
     internal const int UsualGroup = 256;
 
     /// <summary>Items that are launched: those that are needed, rounded up to whole work-groups.</summary>
+    internal long Items => ItemsX * ItemsY * ItemsZ;
+
     internal long X => RoundUp(ItemsX, LocalX);
 
     internal long Y => RoundUp(ItemsY, LocalY);

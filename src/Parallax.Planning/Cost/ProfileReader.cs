@@ -49,7 +49,7 @@ internal static class ProfileReader
         accelerator["minMacs"].Whole(),
         accelerator["maxBytesPerMac"].Number(double.PositiveInfinity),
         accelerator["predictors"].List(p => p.Object(Predictor)!),
-        accelerator["sync"].Object(s => new SyncCosts(s["dispatchUs"].Number(), s["toDeviceUs"].Number(), s["toCpuUs"].Number(), s["usPerByte"].Number())),
+        accelerator["sync"].Object(s => new SyncCosts(s["dispatchUs"].Number(), s["toDeviceUs"].Number(), s["toCpuUs"].Number(), s["usPerByte"].Number(), s["launchUs"].Number())),
         accelerator["units"].Count(1),
         accelerator["memoryBytesPerSecond"].NumberOrNull(),
         accelerator["workGroups"].List(g => g.Object(WorkGroup)!))

@@ -120,8 +120,10 @@ internal sealed class JointPartition
     private NodeSplit Split(int op, JointChoice choice)
     {
         JointOperator of = graph.Problem.Operators[op];
-        double deviceUs = sync.DispatchUs + of.AxisOf(choice.Axis).DeviceUs(choice.Cut) + sync.BehindDeviceUs(of);
-        return new NodeSplit(backend.Name, choice.Axis, choice.Cut, deviceUs, JointReasons.Why(graph.Problem, op, choice)) { DispatchUs = sync.DispatchUs };
+        SplitAxis axis = of.AxisOf(choice.Axis);
+        KernelFacts kernel = backend.KernelOf(nodes.Graph, nodes.Nodes[graph.PositionOf[op]], new OutputPart(choice.Cut, axis.Extent - choice.Cut, choice.Axis));
+        double deviceUs = sync.DispatchUs + axis.DeviceUs(choice.Cut) + sync.BehindDeviceUs(of);
+        return new NodeSplit(backend.Name, choice.Axis, choice.Cut, deviceUs, JointReasons.Why(graph.Problem, op, choice)) { DispatchUs = sync.HandOverUs(kernel) };
     }
 
     /// <summary>By position, the list of commands of a node, -1 for those that are on the CPU or split. Views go where what they show is, or where it is read.</summary>
@@ -184,7 +186,8 @@ internal sealed class JointPartition
             else if (op >= 0)
             {
                 ImmutableArray<double> cpuUs = graph.Problem.Operators[op].CpuUs;
-                for (int w = 0; w < workers; w++) us[branch][w] += region?.Split?.Us(options.Cpu, w + 1, nodes.Graph, nodes.Nodes[i], graph.CpuKernelOf(op)) ?? cpuUs[w];
+                KernelFacts? ofPart = region?.Split is { } split ? options.CpuKernelOf?.Invoke(nodes.Graph, nodes.Nodes[i], split.CpuPart) : null;
+                for (int w = 0; w < workers; w++) us[branch][w] += region?.Split?.Us(options.Cpu, w + 1, nodes.Graph, nodes.Nodes[i], ofPart) ?? cpuUs[w];
                 if (cpuUs[0] > longest[branch]) (longest[branch], workersOf[branch]) = (cpuUs[0], choices[op].Workers);
             }
         }

@@ -13,6 +13,9 @@ public sealed record NodeSplit(string Backend, OutputAxis Axis, long Cut, double
     /// <summary>What it takes to start the device's part: the CPU begins its own then.</summary>
     public double DispatchUs { get; init; }
 
+    /// <summary>What the CPU computes of the result.</summary>
+    public OutputPart CpuPart => new(0, Cut, Axis);
+
     /// <summary>The work that the CPU has with its part of the node.</summary>
     /// <exception cref="ArgumentException">The result is not known to have elements on both sides of the cut.</exception>
     public StepWork CpuWork(Graph graph, Node node) =>
@@ -21,5 +24,6 @@ public sealed record NodeSplit(string Backend, OutputAxis Axis, long Cut, double
             : throw new ArgumentException($"{node} cannot be cut at {Cut} of its {OutputAxes.NameOf(Axis)}");
 
     /// <summary>What both sides together are predicted to take.</summary>
+    /// <param name="kernel">The CPU's for its part; null where it is not known.</param>
     public double Us(CostModel cpu, int workers, Graph graph, Node node, KernelFacts? kernel = null) => Math.Max(DispatchUs + cpu.PredictUs(CpuWork(graph, node), workers, kernel), DeviceUs);
 }

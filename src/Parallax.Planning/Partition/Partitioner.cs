@@ -17,8 +17,8 @@ public sealed record PartitionOptions(CostModel Cpu, ImmutableArray<IRegionBacke
     /// </summary>
     public JointOptions? Joint { get; init; }
 
-    /// <summary>The CPU's kernel for a node and for parts of it, as joint planning tells predictors; null for what is not known.</summary>
-    public Func<Graph, Node, KernelFacts?>? CpuKernelOf { get; init; }
+    /// <summary>The CPU's kernel for a node, or for a part of its result, as joint planning tells predictors; null for what is not known.</summary>
+    public Func<Graph, Node, OutputPart?, KernelFacts?>? CpuKernelOf { get; init; }
 
     /// <summary>Workers of the CPU, as joint planning counts on them.</summary>
     public int Workers { get; init; } = 1;

@@ -55,7 +55,8 @@ internal static class LatencyFeatures
         features[17] = kernel.Groups > 0 && units > 1 ? Log(kernel.Groups) : float.NaN;
         features[18] = kernel.Groups > 0 && units > 1 ? (float)Math.Log2(waves / parts) : float.NaN; // the part that the slowest unit does
         features[19] = Log((long)tiles);
-        features[20] = inTiles > 0 ? (float)Math.Log2(Math.Max(1, shape.Rows) * (double)Math.Max(1, shape.Columns) / inTiles) : 0; // results among what is computed
+        // What is asked for among what is computed.
+        features[20] = kernel.Macs > 0 ? (float)Math.Log2(Math.Max(1, work.Macs) / (double)kernel.Macs) : (float)Math.Log2(Math.Max(1, shape.Rows) * (double)Math.Max(1, shape.Columns) / inTiles);
     }
 
     private static double Tiles(long extent, long tile) => Math.Ceiling(Math.Max(1, extent) / (double)Math.Max(1, tile));

@@ -6,7 +6,7 @@ namespace Parallax.Planning;
 /// </summary>
 internal static class WorkAmounts
 {
-    internal const int Count = 12;
+    internal const int Count = 13;
 
     /// <summary>What a core's own caches usually hold.</summary>
     private const long CacheBytes = 1 << 20;
@@ -25,8 +25,9 @@ internal static class WorkAmounts
         double results = (double)e.Batch * e.Rows * e.Columns, left = (double)e.Batch * e.Rows * e.Depth * e.Groups;
         bool isTransformable = e.Taps == TransformableTaps && e.Stride == 1 && e.Groups == 1, isKnown = kernel.Implementation is not null;
         amounts[0] = work.Units;
-        amounts[1] = isTransformable && !isKnown ? 0 : (double)e.Batch * Padded(e.Rows, kernel.TileRows > 0 ? kernel.TileRows : TileRows) * Padded(e.Columns, kernel.TileColumns > 0 ? kernel.TileColumns : TileColumns) * e.Depth;
-        amounts[2] = isTransformable ? results + left / TransformableTaps : 0;
+        amounts[1] = kernel.Macs > 0 ? kernel.Macs
+            : isTransformable && !isKnown ? 0 : (double)e.Batch * Padded(e.Rows, kernel.TileRows > 0 ? kernel.TileRows : TileRows) * Padded(e.Columns, kernel.TileColumns > 0 ? kernel.TileColumns : TileColumns) * e.Depth;
+        amounts[2] = kernel.Macs > 0 ? kernel.Moves : isTransformable ? results + left / TransformableTaps : 0;
         amounts[3] = work.ColdBytes;
         amounts[4] = work.Bytes - work.ColdBytes;
         amounts[5] = work.EpilogueResults;
@@ -35,7 +36,8 @@ internal static class WorkAmounts
         amounts[8] = work.ColdBytes > 0 ? 0 : (double)e.Batch * e.Columns * e.Depth;
         amounts[9] = (double)e.Batch * e.Rows;
         amounts[10] = Math.Max(0, work.Bytes - work.ColdBytes - CacheBytes);
-        for (int i = 0; i < amounts.Length - 1; i++) amounts[i] *= share;
+        for (int i = 0; i < amounts.Length - 2; i++) amounts[i] *= share;
+        amounts[^2] = kernel.Launches;
         amounts[^1] = 1;
     }
 

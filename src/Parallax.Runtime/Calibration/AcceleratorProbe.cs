@@ -25,7 +25,7 @@ internal static class AcceleratorProbe
     {
         AcceleratorModel assumed = backend.Model;
         CalibrationProblem[] products = [.. CalibrationProblem.All(1).Where(p => p.Class is OpClass.Dense or OpClass.Convolution).Select(p => p.Problem)];
-        var time = TimeSpan.FromSeconds(seconds / (products.Length + 3));
+        var time = TimeSpan.FromSeconds(seconds / (products.Length + 4));
         if (Shortest(Chain(1, 8)) is not { } empty) return null;
         double bytesPerSecond = assumed.BytesPerSecond;
         double? memoryBytesPerSecond = null;
@@ -35,6 +35,7 @@ internal static class AcceleratorProbe
             if (operatorUs > 0) memoryBytesPerSecond = 2 * sizeof(float) * Elements / operatorUs * 1e6;
             bytesPerSecond = transferUs < LeastTransfer * operatorUs ? SharedBytesPerSecond : 2 * sizeof(float) * Elements / transferUs * 1e6;
         }
+        double launchUs = Shortest(Chain(ChainLength, 8)) is { } chain ? Math.Max(0, (chain.UsualSubmitUs - empty.UsualSubmitUs) / (ChainLength - 1)) : 0;
         var model = new AcceleratorModel(assumed.Name, empty.AllUs, assumed.MacsPerSecond, bytesPerSecond, Units: assumed.Units, MemoryBytesPerSecond: memoryBytesPerSecond) { Device = backend.Description };
         var rates = new List<double>();
         foreach (CalibrationProblem problem in products)
@@ -48,7 +49,7 @@ internal static class AcceleratorProbe
         return model with
         {
             MacsPerSecond = rates.Count == 0 ? model.MacsPerSecond : Math.Exp(rates.Average(Math.Log)),
-            Sync = assumed.Sync ?? new SyncCosts(empty.UsualSubmitUs, 0, empty.AllUs - empty.SubmitUs, usPerByte),
+            Sync = assumed.Sync ?? new SyncCosts(empty.UsualSubmitUs, 0, empty.AllUs - empty.SubmitUs, usPerByte, launchUs),
         };
 
         Measured? Shortest(Graph graph)

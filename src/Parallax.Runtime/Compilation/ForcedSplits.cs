@@ -48,7 +48,8 @@ internal sealed class ForcedSplits
         if (extent <= granule) return Refuse(device.Name, $"{extent} {OutputAxes.NameOf(axis)} have no place to cut them, which is at multiples of {granule}", out why);
         long cut = granule * Math.Clamp((long)Math.Round(request.CpuShare * extent / granule), 1, (extent - 1) / granule);
         StepWork ofDevice = OutputAxes.WorkOf(graph, node, axis, extent - cut, extent);
-        return new NodeSplit(device.Name, axis, cut, device.Model.LatencyUs + device.Model.StepUs(ofDevice, device.KernelOf(graph, node, new OutputPart(cut, extent - cut, axis))), "split by the call") { DispatchUs = device.Model.Sync?.DispatchUs ?? 0 };
+        KernelFacts kernel = device.KernelOf(graph, node, new OutputPart(cut, extent - cut, axis));
+        return new NodeSplit(device.Name, axis, cut, device.Model.LatencyUs + device.Model.StepUs(ofDevice, kernel), "split by the call") { DispatchUs = device.Model.Sync?.HandOverUs(kernel) ?? 0 };
 
         NodeSplit? Refuse(string by, string reason, out string why)
         {

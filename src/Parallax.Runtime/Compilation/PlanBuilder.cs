@@ -44,7 +44,7 @@ internal sealed class PlanBuilder
         var splits = new ForcedSplits(graph, present, settings.Splits);
         Partition found = Partitioner.Partition(graph, new PartitionOptions(settings.CostModel, [.. present, .. settings.Accelerators])
         {
-            Splits = splits.Made, Joint = settings.Joint, Workers = settings.Workers, CpuKernelOf = (of, node) => CpuKernels.FactsOf(of, node, weights.Precision == Precision.Strict),
+            Splits = splits.Made, Joint = settings.Joint, Workers = settings.Workers, CpuKernelOf = (of, node, part) => CpuKernels.FactsOf(of, node, weights.Precision == Precision.Strict, part),
         });
         partition = found with { Unsupported = found.Unsupported.AddRange(splits.Refused) };
         slots = new SlotTable(graph);

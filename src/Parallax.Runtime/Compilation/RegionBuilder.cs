@@ -72,7 +72,7 @@ internal sealed class RegionBuilder(Graph graph, SlotTable slots, WeightCache we
     private KernelStep CpuPart(Func<Node, OutputPart?, Kernel> prepare)
     {
         (Node node, Operand?[] inputs, Operand?[] outputs, int tableStart) = twins[0];
-        Kernel kernel = prepare(node, new OutputPart(0, split!.Cut, split.Axis));
+        Kernel kernel = prepare(node, split!.CpuPart);
         Slot? scratch = kernel.ScratchBytes > 0 ? slots.AddArena(kernel.ScratchBytes) : null;
         if (scratch is not null) Touch(scratch, 0);
         return new KernelStep(node, inputs, outputs, kernel) { TableStart = tableStart, Scratch = scratch };

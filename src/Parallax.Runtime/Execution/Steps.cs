@@ -57,12 +57,12 @@ internal sealed unsafe class KernelStep(Node node, Operand?[] inputs, Operand?[]
     /// <summary>What the kernel tells about its time.</summary>
     internal KernelFacts Facts { get; } = FactsOf(kernel);
 
-    /// <summary>Its name, its tile, and into how many parts it is cut at most: so many workers have something to do.</summary>
+    /// <summary>Its name, what it counts of its work, and into how many parts it is cut at most: so many workers have something to do.</summary>
     internal static KernelFacts FactsOf(Kernel kernel)
     {
         int most = 1;
         for (int phase = 0; phase < kernel.PhaseCount; phase++) most = Math.Max(most, kernel.BlockCount(phase));
-        return new KernelFacts(kernel.Name, most, TileRows: kernel.ResultTile.Rows, TileColumns: kernel.ResultTile.Columns);
+        return Cpu.CpuKernels.FactsOf(kernel.Name, kernel.Work, most);
     }
 
     /// <summary>Where the addresses of the inputs, then of the outputs, stand in the run's pointer table.</summary>

@@ -125,7 +125,7 @@ public class JointPartitionTests(ITestOutputHelper output)
         CostModel cpu = CostModel.Default with { Predictors = [PredictorTrainer.TrainKind(samples, 0, s => 1, new TreeOptions())] };
         Graph graph = Products(4, 512, 512);
         PartitionOptions options = Options(new Device(2, Cheap, granule: _ => 16)) with { Cpu = cpu };
-        double Of(string kernel) => Partitioner.Partition(graph, options with { CpuKernelOf = (_, node) => node.Op is MatMul ? new KernelFacts(kernel, 0) : null }).Joint!.CpuUs;
+        double Of(string kernel) => Partitioner.Partition(graph, options with { CpuKernelOf = (_, node, _) => node.Op is MatMul ? new KernelFacts(kernel, 0) : null }).Joint!.CpuUs;
         Assert.InRange(Of("slow") / Of("fast"), 5, 20);
     }
 

@@ -15,7 +15,7 @@ public class ProfileTests
     private static readonly TunedWorkGroup WorkGroup = new("gemm_8x48", 256, 16, 4096, 1, 8, 2, 12.5, 10);
 
     private static readonly DeviceProfile Profile = new("this \"machine\", ½", 2, CostModel.Default with { Predictors = [Predictor], Rates = Rates }, [
-        new AcceleratorModel("whole", 50, 1e9, double.PositiveInfinity, 1e10, 3, 1L << 50, 0.1, [Predictor], new SyncCosts(20, 3, 5, 1e-9), 4, 5e9, [WorkGroup, WorkGroup with { GridZ = 1 }]) { Device = "a toy" },
+        new AcceleratorModel("whole", 50, 1e9, double.PositiveInfinity, 1e10, 3, 1L << 50, 0.1, [Predictor], new SyncCosts(20, 3, 5, 1e-9, 0.7), 4, 5e9, [WorkGroup, WorkGroup with { GridZ = 1 }]) { Device = "a toy" },
         new AcceleratorModel("bare", 50, 1e9, 1e10),
     ]);
 

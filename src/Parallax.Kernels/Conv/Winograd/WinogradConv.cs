@@ -21,7 +21,7 @@ internal sealed unsafe class WinogradConv : Kernel
     private WinogradConv(ConvProblem problem, PackedMatrix weights, WinogradTiling tiling, WinogradInput input, WinogradOutput output, ConvAlgorithm algorithm)
     {
         (this.tiling, this.input, this.output) = (tiling, input, output);
-        (Name, ResultTile) = (weights.Entry.NameOf(algorithm.Name), algorithm.TileOf(problem, weights.Entry));
+        (Name, Work) = (weights.Entry.NameOf(algorithm.Name), algorithm.WorkOf(problem, weights.Entry));
         this.problem = problem;
         this.weights = weights.AddReference();
         product = new TransformedProduct(weights, problem.GroupInputs);
@@ -46,7 +46,7 @@ internal sealed unsafe class WinogradConv : Kernel
 
     public override string Name { get; }
 
-    public override (int Rows, int Columns) ResultTile { get; }
+    public override KernelWork Work { get; }
 
     public override int PhaseCount => tiling.SharesInput ? 2 : 1;
 

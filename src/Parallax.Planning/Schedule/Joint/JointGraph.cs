@@ -18,12 +18,13 @@ internal sealed class JointGraph
     private readonly NodeTable nodes;
     private readonly IRegionBackend backend;
     private readonly CostModel cpu;
-    private readonly KernelFacts?[] cpuKernels;
+    private readonly Func<Graph, Node, OutputPart?, KernelFacts?>? cpuKernelOf;
+    private readonly SyncCosts sync;
 
     /// <param name="supported">By position, whether the accelerator can run the node.</param>
     internal JointGraph(NodeTable nodes, IRegionBackend backend, SyncCosts sync, bool[] supported, PartitionOptions options)
     {
-        (this.nodes, this.backend, cpu) = (nodes, backend, options.Cpu);
+        (this.nodes, this.backend, this.sync, cpu, cpuKernelOf) = (nodes, backend, sync, options.Cpu, options.CpuKernelOf);
         OperatorOf = new int[nodes.Nodes.Length];
         var positions = new List<int>();
         for (int i = 0; i < OperatorOf.Length; i++)
@@ -32,15 +33,11 @@ internal sealed class JointGraph
             if (OperatorOf[i] >= 0) positions.Add(i);
         }
         PositionOf = [.. positions];
-        cpuKernels = [.. PositionOf.Select(p => options.CpuKernelOf?.Invoke(nodes.Graph, nodes.Nodes[p]))];
         int workers = Math.Max(1, options.Workers);
         Problem = new JointProblem(new Dag(PositionOf.Length, Edges()), [.. PositionOf.Select(p => Operator(p, supported[p], workers))], sync);
     }
 
     internal JointProblem Problem { get; }
-
-    /// <summary>The CPU's kernel for an operator; null where it is not known.</summary>
-    internal KernelFacts? CpuKernelOf(int op) => cpuKernels[op];
 
     /// <summary>By position of a node; -1 for views.</summary>
     internal int[] OperatorOf { get; }
@@ -125,12 +122,12 @@ internal sealed class JointGraph
     {
         Node node = nodes.Nodes[position];
         StepWork work = nodes.Work[position];
-        KernelFacts? cpuKernel = cpuKernels[OperatorOf[position]];
+        KernelFacts? cpuKernel = cpuKernelOf?.Invoke(nodes.Graph, node, null);
         ImmutableArray<double> cpuUs = [.. Enumerable.Range(1, workers).Select(w => cpu.PredictUs(work, w, cpuKernel))];
         long bytes = node.Outputs.Sum(o => o.IsNone ? 0 : nodes.BytesOf(o));
         if (!isSupported) return new JointOperator(node.Name, cpuUs, double.PositiveInfinity, [], bytes);
         KernelFacts kernel = backend.KernelOf(nodes.Graph, node);
-        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, cpuKernel, workers), bytes);
+        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, workers), bytes);
     }
 
     /// <summary>Where nothing was learned of an operator, the accelerator is taken to be as much faster or slower at it than one worker as it is at products.</summary>
@@ -141,15 +138,21 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, KernelFacts? cpuKernel, int workers) =>
-        [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, cpuKernel, workers)).OfType<SplitAxis>()];
+    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, int workers) => [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, workers)).OfType<SplitAxis>()];
 
-    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, KernelFacts? cpuKernel, int workers)
+    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, int workers)
     {
         if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || !work.Has(extent, axis)) return null;
         if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
+        var known = new Dictionary<long, KernelFacts>(); // both sides ask
         return new SplitAxis(axis, extent, granule, workers,
-            (part, count) => cpu.PredictUs(work.Part(part, extent, axis), count, cpuKernel),
-            part => DeviceUs(work.Part(part, extent, axis), backend.KernelOf(nodes.Graph, node, new OutputPart(extent - part, part, axis))));
+            (part, count) => sync.FurtherLaunchesUs(OfDevice(extent - part)) + cpu.PredictUs(work.Part(part, extent, axis), count, cpuKernelOf?.Invoke(nodes.Graph, node, new OutputPart(0, part, axis))),
+            part => DeviceUs(work.Part(part, extent, axis), OfDevice(part)));
+
+        KernelFacts OfDevice(long part)
+        {
+            if (!known.TryGetValue(part, out KernelFacts kernel)) known.Add(part, kernel = backend.KernelOf(nodes.Graph, node, new OutputPart(extent - part, part, axis)));
+            return kernel;
+        }
     }
 }

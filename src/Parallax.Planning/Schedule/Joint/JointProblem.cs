@@ -36,7 +36,7 @@ public sealed class SplitAxis
     /// <param name="extent">Elements along it.</param>
     /// <param name="granule">Cuts lie at multiples of this: what the kernels of both sides compute whole.</param>
     /// <param name="workers">The most workers that are asked for.</param>
-    /// <param name="cpuUs">The CPU's time for so many elements with so many workers.</param>
+    /// <param name="cpuUs">The CPU's time for so many elements with so many workers, with what it takes to hand the device the rest beyond <see cref="SyncCosts.DispatchUs"/>.</param>
     /// <param name="deviceUs">The device's time for so many elements.</param>
     /// <param name="localTo">See <see cref="LocalTo"/>.</param>
     public SplitAxis(OutputAxis axis, long extent, long granule, int workers, Func<long, int, double> cpuUs, Func<long, double> deviceUs, ImmutableArray<int> localTo = default)
@@ -133,12 +133,18 @@ public sealed record JointOperator(string Name, ImmutableArray<double> CpuUs, do
 /// <param name="ToDeviceUs">Until a device's command that waits sees that the CPU is done.</param>
 /// <param name="ToCpuUs">Until the CPU sees that the device is done.</param>
 /// <param name="UsPerByte">To move a result between them; 0 where memory is shared.</param>
-public sealed record SyncCosts(double DispatchUs, double ToDeviceUs, double ToCpuUs, double UsPerByte = 0)
+/// <param name="LaunchUs">What each further command of a list adds to the time in which it is started.</param>
+public sealed record SyncCosts(double DispatchUs, double ToDeviceUs, double ToCpuUs, double UsPerByte = 0, double LaunchUs = 0)
 {
+    /// <summary>What a worker needs to hand the device a part of an operator before it begins its own.</summary>
+    public double HandOverUs(in KernelFacts kernel) => DispatchUs + FurtherLaunchesUs(kernel);
+
+    internal double FurtherLaunchesUs(in KernelFacts kernel) => LaunchUs * Math.Max(0, kernel.Launches - 1);
+
     /// <summary>From the end of an operator on the device until the CPU has its result.</summary>
     internal double BehindDeviceUs(JointOperator op) => ToCpuUs + UsPerByte * op.OutputBytes;
 
-    internal bool IsSound => IsCost(DispatchUs) && IsCost(ToDeviceUs) && IsCost(ToCpuUs) && IsCost(UsPerByte);
+    internal bool IsSound => IsCost(DispatchUs) && IsCost(ToDeviceUs) && IsCost(ToCpuUs) && IsCost(UsPerByte) && IsCost(LaunchUs);
 
     private static bool IsCost(double value) => double.IsFinite(value) && value >= 0;
 }
