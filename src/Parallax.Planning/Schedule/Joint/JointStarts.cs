@@ -56,6 +56,23 @@ internal static class JointStarts
         return choices;
     }
 
+    /// <summary>
+    /// A placement of whole operators, but where one side has nothing to do during most of an operator: there it is split, if that is faster for it alone. Of what both sides can compute side by side, whole operators
+    /// need no synchronization of two halves, and waste less of their tiles.
+    /// </summary>
+    /// <param name="whole">Nothing in it is split.</param>
+    /// <param name="each">As <see cref="EachForItself"/>.</param>
+    /// <param name="run">The times of <paramref name="whole"/>, which it ran last.</param>
+    internal static JointChoice[] SplitWhereOneSideWaits(JointChoice[] whole, JointChoice[] each, JointSimulator run)
+    {
+        BusyTimes cpu = Busy(Side.Cpu), device = Busy(Side.Device);
+        return [.. whole.Select((choice, op) => each[op].Side == Side.Both && IsOtherIdle(op, choice.Side == Side.Cpu ? device : cpu) ? each[op] : choice)];
+
+        BusyTimes Busy(Side side) => new(Enumerable.Range(0, whole.Length).Where(op => whole[op].Side == side).Select(op => (run.StartUs(op), run.EndUs(op))));
+
+        bool IsOtherIdle(int op, BusyTimes other) => other.Within(run.StartUs(op), run.EndUs(op)) < (run.EndUs(op) - run.StartUs(op)) / 2;
+    }
+
     private static JointChoice FastestOnCpu(JointOperator op)
     {
         int best = 0;
