@@ -2,12 +2,16 @@ using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
-/// <summary>A function of one float32 vector, written once for all widths; <see cref="Create"/> takes the parameters.</summary>
-public interface IActivationOp<TSelf> where TSelf : struct, IActivationOp<TSelf>
+/// <summary>A function of one float32 vector, written once for all widths.</summary>
+public interface IFloatOp
+{
+    V Apply<V>(V x) where V : struct, IVec<V>;
+}
+
+/// <summary>One that kernels apply to their results; <see cref="Create"/> takes the parameters.</summary>
+public interface IActivationOp<TSelf> : IFloatOp where TSelf : struct, IActivationOp<TSelf>
 {
     static abstract TSelf Create(Activation activation);
-
-    V Apply<V>(V x) where V : struct, IVec<V>;
 }
 
 /// <summary>What to take for an activation whose code is known.</summary>

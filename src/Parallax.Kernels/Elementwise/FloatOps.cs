@@ -3,72 +3,56 @@ using System.Runtime.CompilerServices;
 namespace Parallax.Kernels;
 
 /// <summary>e^x</summary>
-public readonly struct ExpOp : IActivationOp<ExpOp>
+public readonly struct ExpOp : IFloatOp
 {
-    public static ExpOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Exp(x);
 }
 
 /// <summary>The natural logarithm.</summary>
-public readonly struct LogOp : IActivationOp<LogOp>
+public readonly struct LogOp : IFloatOp
 {
-    public static LogOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Log(x);
 }
 
-public readonly struct SqrtOp : IActivationOp<SqrtOp>
+public readonly struct SqrtOp : IFloatOp
 {
-    public static SqrtOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => V.Sqrt(x);
 }
 
 /// <summary>1 / x</summary>
-public readonly struct ReciprocalOp : IActivationOp<ReciprocalOp>
+public readonly struct ReciprocalOp : IFloatOp
 {
-    public static ReciprocalOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => V.Create(1f) / x;
 }
 
-public readonly struct AbsOp : IActivationOp<AbsOp>
+public readonly struct AbsOp : IFloatOp
 {
-    public static AbsOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => Vec.Abs(x);
 }
 
-public readonly struct NegateOp : IActivationOp<NegateOp>
+public readonly struct NegateOp : IFloatOp
 {
-    public static NegateOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => Vec.Negate(x);
 }
 
-public readonly struct ErfOp : IActivationOp<ErfOp>
+public readonly struct ErfOp : IFloatOp
 {
-    public static ErfOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => FloatMath.Erf(x);
 }
 
 /// <summary><c>positive x</c>, or <c>negative (e^(x inner) - 1)</c> below zero: Elu, Selu and Celu.</summary>
-public readonly struct ExponentialLinearOp(float positive, float negative, float inner) : IActivationOp<ExponentialLinearOp>
+public readonly struct ExponentialLinearOp(float positive, float negative, float inner) : IFloatOp
 {
     private readonly float positive = positive, negative = negative, inner = inner;
 
     /// <summary>Elu with the given alpha.</summary>
-    public static ExponentialLinearOp Create(Activation activation) => new(1f, activation.Alpha, 1f);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V>
     {
@@ -80,10 +64,8 @@ public readonly struct ExponentialLinearOp(float positive, float negative, float
 }
 
 /// <summary>log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)</summary>
-public readonly struct SoftplusOp : IActivationOp<SoftplusOp>
+public readonly struct SoftplusOp : IFloatOp
 {
-    public static SoftplusOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> =>
         V.Select(V.Less(x, default), default, x) + LogOnePlus(FloatMath.Exp(Vec.Negate(Vec.Abs(x))));
@@ -100,31 +82,25 @@ public readonly struct SoftplusOp : IActivationOp<SoftplusOp>
 }
 
 /// <summary>x / (1 + |x|)</summary>
-public readonly struct SoftsignOp : IActivationOp<SoftsignOp>
+public readonly struct SoftsignOp : IFloatOp
 {
-    public static SoftsignOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => x / (V.Create(1f) + Vec.Abs(x));
 }
 
 /// <summary>x where x is above alpha, else 0. NaN gives 0, as the comparison has it.</summary>
-public readonly struct ThresholdedReluOp(float alpha) : IActivationOp<ThresholdedReluOp>
+public readonly struct ThresholdedReluOp(float alpha) : IFloatOp
 {
     private readonly float alpha = alpha;
-
-    public static ThresholdedReluOp Create(Activation activation) => new(activation.Alpha);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> => V.And(V.Less(V.Create(alpha), x), x);
 }
 
 /// <summary>x + bias below -lambda, x - bias above lambda, else 0.</summary>
-public readonly struct ShrinkOp(float lambda, float bias) : IActivationOp<ShrinkOp>
+public readonly struct ShrinkOp(float lambda, float bias) : IFloatOp
 {
     private readonly float lambda = lambda, bias = bias;
-
-    public static ShrinkOp Create(Activation activation) => new(activation.Alpha, activation.Beta);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V> =>
@@ -132,10 +108,8 @@ public readonly struct ShrinkOp(float lambda, float bias) : IActivationOp<Shrink
 }
 
 /// <summary>x tanh(log(1 + e^x)) = x n / (n + 2) with n = e^x (e^x + 2)</summary>
-public readonly struct MishOp : IActivationOp<MishOp>
+public readonly struct MishOp : IFloatOp
 {
-    public static MishOp Create(Activation activation) => default;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V>
     {
@@ -149,9 +123,9 @@ public readonly struct MishOp : IActivationOp<MishOp>
 /// <summary>Row functions of float32 from operators over <see cref="IVec{V}"/>, for the widest vectors of this machine.</summary>
 public static unsafe class FloatRow
 {
-    public static UnaryRow<float, float> Of<TOp>(TOp op) where TOp : struct, IActivationOp<TOp> => Of(op, Vec.Widest);
+    public static UnaryRow<float, float> Of<TOp>(TOp op) where TOp : struct, IFloatOp => Of(op, Vec.Widest);
 
-    public static UnaryRow<float, float> Of<TOp>(TOp op, VecWidth width) where TOp : struct, IActivationOp<TOp> => width switch
+    public static UnaryRow<float, float> Of<TOp>(TOp op, VecWidth width) where TOp : struct, IFloatOp => width switch
     {
         VecWidth.V512 => (x, y) => Run<TOp, Vec512>(op, x, y),
         VecWidth.V256 => (x, y) => Run<TOp, Vec256>(op, x, y),
@@ -199,7 +173,7 @@ public static unsafe class FloatRow
 
     // Tiering would judge the loop by its first rounds, take its body to be rarely run, and not inline the operations: tens of times slower.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run<TOp, V>(TOp op, ReadOnlySpan<float> x, Span<float> y) where TOp : struct, IActivationOp<TOp> where V : struct, IVec<V>
+    private static void Run<TOp, V>(TOp op, ReadOnlySpan<float> x, Span<float> y) where TOp : struct, IFloatOp where V : struct, IVec<V>
     {
         fixed (float* from = x, to = y)
         {

@@ -80,11 +80,12 @@ internal static class ProblemSampler
 
     private static CalibrationProblem SeveralTaps(Draw draw) => Convolution(draw, draw.OneOf(3, 3, 3, 5, 7));
 
+    /// <summary>Over a square image, or over some rows of one, as the part of a convolution is.</summary>
     private static CalibrationProblem Convolution(Draw draw, long kernel)
     {
-        long inputs = draw.Extent(3, 768), extent = draw.Extent(4, 224);
+        long inputs = draw.Extent(3, 768), extent = draw.Extent(4, 224), rows = draw.OneOf(extent, draw.Extent(Math.Max(2, extent / 8), extent));
         return new(new Conv(CalibrationProblem.Window(kernel, draw.OneOf(1, 1, 1, 2), kernel / 2)) { Activation = draw.Activation() }, 1,
-            [1, inputs, extent, extent], [draw.Extent(8, 768), inputs, kernel, kernel]);
+            [1, inputs, rows, extent], [draw.Extent(8, 768), inputs, kernel, kernel]);
     }
 
     /// <summary>A convolution along one axis.</summary>
