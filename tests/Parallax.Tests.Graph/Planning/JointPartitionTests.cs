@@ -12,7 +12,7 @@ public class JointPartitionTests(ITestOutputHelper output)
     private const int Workers = 2;
 
     /// <summary>A device that is so many times as fast as one core at everything, and computes a drawn part of the nodes.</summary>
-    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, Func<OutputAxis, long?>? granule = null, LatencyPredictor? predictor = null) : IRegionBackend
+    private sealed class Device(double speed, SyncCosts sync, Func<Node, bool>? refuses = null, Func<OutputAxis, long?>? granule = null, LatencyPredictor? predictor = null, int launches = 1) : IRegionBackend
     {
         public string Name => "toy";
 
@@ -21,6 +21,8 @@ public class JointPartitionTests(ITestOutputHelper output)
         public string? WhyNot(Graph graph, Node node) => node.Op.IsControlFlow || refuses?.Invoke(node) == true ? "tails" : null;
 
         public long? SplitGranule(Graph graph, Node node, OutputAxis axis) => granule?.Invoke(axis);
+
+        public KernelFacts KernelOf(Graph graph, Node node, OutputPart? part) => new("product", 0, Launches: launches);
     }
 
     private static readonly SyncCosts Cheap = new(10, 2, 5), Dear = new(2000, 200, 500, 0.01);
@@ -111,6 +113,18 @@ public class JointPartitionTests(ITestOutputHelper output)
         Assert.DoesNotContain(whole.Regions, r => r.Split is not null);
         Assert.True(partition.Joint!.PredictedUs < whole.Joint!.PredictedUs);
         Assert.InRange(ScheduledUs(partition), 0, partition.Joint.PredictedUs * 1.03);
+    }
+
+    [Fact]
+    public void What_each_launch_adds_to_handing_over_delays_the_CPUs_part_of_a_split()
+    {
+        SyncCosts sync = Cheap with { LaunchUs = 20 };
+        Graph graph = Products(1, 512, 1024);
+        (NodeSplit one, NodeSplit many) = (Split(1), Split(31));
+        Assert.Equal((10, 10 + 30 * 20), (one.DispatchUs, many.DispatchUs));
+        Assert.True(many.Cut < one.Cut, $"{many.Cut} after 31 launches, {one.Cut} after one");
+
+        NodeSplit Split(int launches) => Partitioner.Partition(graph, Options(new Device(1, sync, granule: _ => 16, launches: launches)) with { Workers = 1 }).Regions.Single(r => r.Split is not null).Split!;
     }
 
     /// <summary>A product of so many rows, and 512 columns of depth 512.</summary>

@@ -80,6 +80,21 @@ public class JointPlanTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Branches_stay_whole_side_by_side_and_what_is_between_them_is_split()
+    {
+        const int Before = 60, Length = 12, Count = Before + 2 * Length + Before;
+        JointOperator[] all = [.. Enumerable.Range(0, Count).Select(i => Op($"op{i}", 1000) with { Axes = [new SplitAxis(OutputAxis.Channels, 100, 10, 1, (n, _) => 10 * n + 40, n => 10 * n + 40)] })];
+        IEnumerable<(int, int)> Along(params IEnumerable<int> operators) => operators.Zip(operators.Skip(1));
+        IEnumerable<int> Branch(int first) => [Before - 1, .. Enumerable.Range(first, Length), Before + 2 * Length];
+        var dag = new Dag(Count, [.. Along(Enumerable.Range(0, Before)), .. Along(Branch(Before)), .. Along(Branch(Before + Length)), .. Along(Enumerable.Range(Before + 2 * Length, Before))]);
+        JointPlan plan = JointPlanner.Plan(new JointProblem(dag, [.. all], Cheap));
+        Assert.All(Enumerable.Range(Before, 2 * Length), op => Assert.NotEqual(Side.Both, plan.Placements[op].Choice.Side));
+        Assert.Equal(2 * Before, plan.Placements.Count(p => p.Choice.Side == Side.Both));
+        Assert.InRange(plan.PredictedUs / (2 * Before * 555 + Length * 1000), 0.99, 1.01);
+        Assert.True(plan.PredictedUs < plan.EachForItselfUs);
+    }
+
+    [Fact]
     public void A_run_on_the_device_is_dispatched_once()
     {
         JointProblem problem = Chain(new SyncCosts(100, 5, 5), [.. Enumerable.Range(0, 8).Select(i => Op($"op{i}", 50, deviceRate: 5) with { Axes = [] })]);
