@@ -13,7 +13,9 @@ namespace Parallax.Cli.Commands;
 internal static class DemoCommand
 {
     /// <summary>The first session of a network also warms up the code that its kernels are compiled to, lest one mode be charged for what all gain by.</summary>
-    private const int Warmup = 1, FirstWarmup = 4, Runs = 3;
+    private const int Warmup = 1, FirstWarmup = 4, Runs = 5;
+    private static readonly TimeSpan SettleFor = TimeSpan.FromSeconds(3);
+
     private const string ReportFile = "parallax-report.html";
 
     /// <summary>Small enough for a minute on a small machine.</summary>
@@ -83,7 +85,7 @@ internal static class DemoCommand
             progress.Report($"{name}: building, planning and running, {AblationRow.Name(mode)} on {count} threads");
             ProcessMemory.ResetPeak();
             using ReadyModel model = ReadyModel.Load(name, settings with { Threads = count, Mode = mode });
-            BenchResult result = BenchResult.Measure(model, warmup, Runs, _ => { }, cancellation);
+            BenchResult result = BenchResult.Measure(model, warmup, Runs, _ => { }, cancellation, settleFor: SettleFor);
             plan = model.Session.Explain(model.Inputs) with { Model = name };
             return result;
         }

@@ -4,6 +4,7 @@ using Parallax.Cli.Measuring.Peers;
 using Parallax.Cli.Models;
 using Parallax.Cli.Output;
 using Parallax.OrtPeer;
+using Parallax.Runtime.Calibration;
 using Parallax.Runtime.Cpu;
 
 namespace Parallax.Cli.Measuring;
@@ -33,7 +34,8 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
     /// Runs a loaded model: once for the first run, then <paramref name="warmup"/> times unmeasured, then <paramref name="runs"/> times; in turns with another
     /// runtime where there is a comparison.
     /// </summary>
-    internal static BenchResult Measure(ReadyModel model, int warmup, int runs, Action<int> progress, CancellationToken cancellation, Comparison? comparison = null)
+    /// <param name="settleFor">So long at most runs go on unmeasured, after <paramref name="warmup"/>, until nothing is compiled beside them any more.</param>
+    internal static BenchResult Measure(ReadyModel model, int warmup, int runs, Action<int> progress, CancellationToken cancellation, Comparison? comparison = null, TimeSpan settleFor = default)
     {
         var stopwatch = Stopwatch.StartNew();
         RunResult first = model.Session.Run(model.Inputs, cancellation);
@@ -44,6 +46,7 @@ internal sealed record BenchResult(string Model, int Threads, double LoadMs, dou
             progress(i - warmup);
             run();
         }
+        Warming.Settle(run, settleFor, cancellation);
         int threads = ThreadsOf(model);
         // Not before: what the comparison holds in memory is not the model's.
         long peakBytes = ProcessMemory.PeakResidentBytes();

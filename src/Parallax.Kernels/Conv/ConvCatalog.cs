@@ -38,13 +38,13 @@ public abstract unsafe class ConvAlgorithm
     /// <summary>Microseconds to move elements through the cache.</summary>
     private protected static double Moving(long elements) => elements / 2e3;
 
-    /// <summary>Products of the filters and so many columns, channels by channels, of every image and group.</summary>
-    private protected static long Products(ConvProblem problem, GemmMicroKernel entry, int columns, int depth) =>
+    /// <summary>Multiply-adds, in whole tiles, of the filters of each group and so many columns of each image.</summary>
+    private protected static long MacsOf(ConvProblem problem, GemmMicroKernel entry, int columns, int depth) =>
         (long)problem.Batch * problem.Groups * entry.PaddedRows(problem.GroupOutputs) * entry.PaddedColumns(columns) * depth;
 
-    /// <summary>Of so many products over the channels, each of so many tiles, whose elements are transformed there and back.</summary>
+    /// <summary>The work of so many products over the channels, each of so many tiles, whose elements are transformed there and back.</summary>
     private protected static (long Macs, long Moves) Transformed(ConvProblem problem, GemmMicroKernel entry, int elements, int tiles) =>
-        (elements * Products(problem, entry, tiles, problem.GroupInputs), (long)problem.Batch * problem.Groups * elements * entry.PaddedColumns(tiles) * (problem.GroupInputs + problem.GroupOutputs));
+        (elements * MacsOf(problem, entry, tiles, problem.GroupInputs), (long)problem.Batch * problem.Groups * elements * entry.PaddedColumns(tiles) * (problem.GroupInputs + problem.GroupOutputs));
 
     /// <summary>Microseconds of that, where each element takes as long as a number of multiply-adds.</summary>
     private protected static double PredictTransformed(ConvProblem problem, KernelWork work, double transform) =>
@@ -62,7 +62,6 @@ public abstract unsafe class ConvAlgorithm
         int depth = problem.Depth;
         return PackedMatrix.Pack(entry, isLeft: true, weights, 1, depth, depth, 1, problem.OutputChannels, depth);
     }
-
 }
 
 /// <summary>The float32 convolutions. Where several support a problem, the one that is predicted to be fastest is taken.</summary>
@@ -109,7 +108,7 @@ public static class ConvCatalog
         }
 
         internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry) =>
-            new(entry.NR, entry.MR, Products(problem, entry, problem.OutputPlane, problem.GroupInputs), (long)problem.Batch * problem.InputChannels * problem.OutputPlane);
+            new(entry.NR, entry.MR, MacsOf(problem, entry, problem.OutputPlane, problem.GroupInputs), (long)problem.Batch * problem.InputChannels * problem.OutputPlane);
     }
 
     private sealed unsafe class Depthwise : ConvAlgorithm
@@ -191,7 +190,7 @@ public static class ConvCatalog
 
         public override Kernel Create(ConvProblem problem, PackedMatrix? weights, GemmMicroKernel entry) => new ImplicitConv(this, problem, weights, entry);
 
-        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry) => new(entry.NR, entry.MR, Products(problem, entry, problem.OutputPlane, problem.Depth),
+        internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry) => new(entry.NR, entry.MR, MacsOf(problem, entry, problem.OutputPlane, problem.Depth),
             ((long)problem.InputPlane + (long)problem.OutputPlane * problem.Taps) * problem.InputChannels * problem.Batch);
     }
 

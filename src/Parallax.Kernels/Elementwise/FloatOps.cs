@@ -52,7 +52,6 @@ public readonly struct ExponentialLinearOp(float positive, float negative, float
 {
     private readonly float positive = positive, negative = negative, inner = inner;
 
-    /// <summary>Elu with the given alpha.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Apply<V>(V x) where V : struct, IVec<V>
     {
