@@ -64,6 +64,9 @@ internal unsafe struct EpilogueTile
 
 internal static unsafe class EpilogueCode
 {
+    /// <summary>Fewer rows are faster one after another.</summary>
+    private const int LeastRowsDown = 4;
+
     internal static delegate*<in Epilogue, in EpilogueTile, void> Select<V>(ActivationKind kind) where V : struct, IVec<V> =>
         (delegate*<in Epilogue, in EpilogueTile, void>)ActivationOps.Select<nint, Runs<V>>(kind, default);
 
@@ -74,11 +77,14 @@ internal static unsafe class EpilogueCode
         int rows = tile.Rows, columns = tile.Columns, whole = columns / V.Count * V.Count;
         bool perColumn = tile.BiasColumnStride != 0, isAfter = epilogue.ResidualAfterActivation;
         float* sums = tile.Sums, c = tile.C, bias = tile.Bias, residual = tile.Residual;
-        for (int i = 0; i < rows; i++)
+        // Rows of a tile are two vectors long: a vector of columns of all rows is one loop, over a bias in a register where all rows have the same.
+        bool goesDown = rows >= LeastRowsDown && (!perColumn || tile.BiasRowStride == 0);
+        for (int j = 0; goesDown && j < whole; j += V.Count) row.FinishDown(tile, j, isAfter);
+        for (int i = 0; i < rows && !(goesDown && whole == columns); i++)
         {
             float constantBias = bias == null || perColumn ? 0 : epilogue.Beta * *bias;
             float* columnBias = perColumn ? bias : null, before = isAfter ? null : residual, after = isAfter ? residual : null;
-            row.Finish(constantBias, sums, c, columnBias, before, after, 0, whole);
+            if (!goesDown) row.Finish(constantBias, sums, c, columnBias, before, after, 0, whole);
             if (whole < columns)
                 FinishRest<TOp>(epilogue, constantBias, sums, c, columnBias, before, after, whole, columns);
             sums += tile.SumsStride;
@@ -125,6 +131,30 @@ internal readonly unsafe struct RowEpilogue<V, TOp>(in Epilogue epilogue) where 
             if (before != null) v += V.Load(before + i);
             v = op.Apply(v);
             V.Store(c + i, after == null ? v : v + V.Load(after + i));
+        }
+    }
+
+    /// <summary>A vector of columns from a column on, in all rows of a tile whose bias is per column or per row, not of each element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void FinishDown(in EpilogueTile tile, int column, bool isAfter)
+    {
+        float* rowBias = tile.BiasColumnStride == 0 ? tile.Bias : null;
+        V bias = tile.Bias == null || rowBias != null ? default : beta * V.Load(tile.Bias + column);
+        float* sums = tile.Sums + column, c = tile.C + column, residual = tile.Residual == null ? null : tile.Residual + column;
+        nint sumsStride = tile.SumsStride, stride = tile.Stride, residualStride = tile.ResidualStride;
+        for (int i = tile.Rows; i > 0; i--, sums += sumsStride, c += stride)
+        {
+            if (rowBias != null)
+            {
+                bias = beta * V.Create(*rowBias);
+                rowBias += tile.BiasRowStride;
+            }
+            V v = V.MultiplyAdd(alpha, V.Load(sums), bias);
+            if (residual != null && !isAfter) v += V.Load(residual);
+            v = op.Apply(v);
+            if (residual != null && isAfter) v += V.Load(residual);
+            V.Store(c, v);
+            residual += residual == null ? 0 : residualStride;
         }
     }
 }
