@@ -32,9 +32,10 @@ public sealed class ClBackend : IBackend
         Model = ClAssumptions.Of(name, context.Device, context.Sharing);
     }
 
-    private ClBackend(ClBackend owner, ClWorkGroups workGroups)
+    private ClBackend(ClBackend owner, ClWorkGroups workGroups, bool isStrict)
     {
-        (context, mirrors, unused, this.workGroups) = (owner.context, owner.mirrors, owner.unused, workGroups);
+        (context, mirrors, this.workGroups) = (owner.context, owner.mirrors, workGroups);
+        unused = isStrict ? new WeightCache(Precision.Strict) : owner.unused;
         (Name, Allocator, Model) = (owner.Name, owner.Allocator, owner.Model);
     }
 
@@ -81,7 +82,7 @@ public sealed class ClBackend : IBackend
 
     public ICompiledRegion Compile(DeviceRegion region) => new ClRegion(context, mirrors, region, workGroups);
 
-    public IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups) => new ClBackend(this, new ClWorkGroups(Device, workGroups));
+    public IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups, bool isStrict = false) => new ClBackend(this, new ClWorkGroups(Device, workGroups), isStrict);
 
     public ImmutableArray<TunableLaunch> TunableLaunches(Graph graph, Node node) => SketchOf(graph, node) is not { } call ? [] :
     [

@@ -93,6 +93,7 @@ public sealed class SessionTests
         Graphs.Node layer = graph.Nodes.First(n => n.Op is Graphs.Ops.Conv);
         Assert.Equal("pad_planes + gemm", backend.KernelOf(graph, layer, new OutputPart(47, 1)).Implementation); // for one channel the transformation does not pay
         Assert.Equal(1, backend.KernelOf(graph, layer, new OutputPart(47, 1)).TileRows);
+        using (IBackend strict = backend.Tuned([], isStrict: true)) Assert.Equal("pad_planes + gemm", strict.KernelOf(graph, layer).Implementation);
         Assert.Empty(api.Calls);
     }
 

@@ -28,8 +28,9 @@ public interface IBackend : IRegionBackend, IDisposable
 
     /// <summary>This device with work-groups of the sizes of a table, for the kernels and grids that are in it; for others, and where the device cannot take a size, as ever. Results are the same bits. Asks nothing of the device, and so throws no <see cref="DeviceException"/>.</summary>
     /// <param name="workGroups">Each kernel and class of grids at most once.</param>
+    /// <param name="isStrict">Whether the kernels that are asked for (<see cref="IRegionBackend.KernelOf"/>) are those of <see cref="Precision.Strict"/>; those that run are of the precision of their region.</param>
     /// <returns>Uses what this backend holds, as long as that is not disposed; disposing it does nothing. This backend itself where it chooses no sizes.</returns>
-    IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups) => this;
+    IBackend Tuned(ImmutableArray<TunedWorkGroup> workGroups, bool isStrict = false) => this;
 
     /// <summary>The launches that would compute a supported node, of which the work-groups may have other sizes, each kernel and class of grids once; none by default.</summary>
     ImmutableArray<TunableLaunch> TunableLaunches(Graph graph, Node node) => [];

@@ -7,12 +7,13 @@ namespace Parallax.Runtime;
 /// <summary>A backend as one session uses it: until it fails. Thread-safe.</summary>
 /// <param name="exclude">Nodes or operators, by name, that stay on the CPU.</param>
 /// <param name="model">What its regions cost.</param>
-internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IReadOnlySet<string> exclude)
+/// <param name="isStrict">Whether the session's convolutions are sums of products.</param>
+internal sealed class SessionDevice(IBackend backend, AcceleratorModel model, IReadOnlySet<string> exclude, bool isStrict = false)
 {
     private volatile string? lost;
 
     /// <summary>With the sizes of work-groups that the model has.</summary>
-    internal IBackend Backend { get; } = backend.Tuned(model.WorkGroups);
+    internal IBackend Backend { get; } = backend.Tuned(model.WorkGroups, isStrict);
 
     internal string Name => backend.Name;
 

@@ -14,7 +14,7 @@ internal static class SessionDevices
         var exclude = options.Exclude.ToHashSet();
         string[] names = [.. options.Backends.Select(b => b.Name).Concat(options.Accelerators.Select(a => a.Name))];
         if (names.Distinct().Count() < names.Length) throw new InvalidInputException($"two devices have one name: {string.Join(", ", names)}");
-        return [.. options.Backends.Select(b => new SessionDevice(b, ModelOf(b, profile) with { KeepsAll = options.OffloadAll || b.Model.KeepsAll }, exclude))];
+        return [.. options.Backends.Select(b => new SessionDevice(b, ModelOf(b, profile) with { KeepsAll = options.OffloadAll || b.Model.KeepsAll }, exclude, options.Precision == Precision.Strict))];
     }
 
     /// <summary>The measured numbers of a device where the profile has them, else what the backend says of itself.</summary>
