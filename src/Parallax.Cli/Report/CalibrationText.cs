@@ -49,7 +49,7 @@ internal static class CalibrationText
     {
         if (profile.Accelerators.IsEmpty) return;
         Tables.Print(output, ["device", ">dispatch us", ">handing over us", ">a further launch us", ">GMAC/s", ">transfer GB/s", ">units", ">tuned work-groups", "which"], profile.Accelerators.Select(a => (string[])
-            [a.Name, Numbers.Fixed(a.LatencyUs), a.Sync is { } sync ? Numbers.Fixed(sync.DispatchUs) : "", a.Sync is { } further ? Numbers.Fixed(further.LaunchUs, 2) : "", Numbers.Fixed(a.MacsPerSecond / 1e9, 2),
+            [a.Name, Numbers.Fixed(a.LatencyUs), a.Sync is { } sync ? Numbers.Fixed(sync.DispatchUs) : "", a.Sync is { LaunchUs: var launchUs } ? Numbers.Fixed(launchUs, 2) : "", Numbers.Fixed(a.MacsPerSecond / 1e9, 2),
                 a.Sync is { UsPerByte: 0 } ? "shared" : Numbers.Fixed(a.BytesPerSecond / 1e9, 2), $"{a.Units}", $"{a.WorkGroups.Length}", a.Device ?? ""]));
         output.WriteLine();
         WorkGroups(output, profile);

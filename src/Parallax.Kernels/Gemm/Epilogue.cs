@@ -79,8 +79,12 @@ internal static unsafe class EpilogueCode
         float* sums = tile.Sums, c = tile.C, bias = tile.Bias, residual = tile.Residual;
         // Rows of a tile are two vectors long: a vector of columns of all rows is one loop, over a bias in a register where all rows have the same.
         bool goesDown = rows >= LeastRowsDown && (!perColumn || tile.BiasRowStride == 0);
-        for (int j = 0; goesDown && j < whole; j += V.Count) row.FinishDown(tile, j, isAfter);
-        for (int i = 0; i < rows && !(goesDown && whole == columns); i++)
+        if (goesDown)
+        {
+            for (int j = 0; j < whole; j += V.Count) row.FinishDown(tile, j, isAfter);
+            if (whole == columns) return;
+        }
+        for (int i = 0; i < rows; i++)
         {
             float constantBias = bias == null || perColumn ? 0 : epilogue.Beta * *bias;
             float* columnBias = perColumn ? bias : null, before = isAfter ? null : residual, after = isAfter ? residual : null;
@@ -114,7 +118,7 @@ internal static unsafe class EpilogueCode
     }
 }
 
-/// <summary>What happens to the elements of one row.</summary>
+/// <summary>What happens to the elements of one row, or of a vector of columns.</summary>
 internal readonly unsafe struct RowEpilogue<V, TOp>(in Epilogue epilogue) where V : struct, IVec<V> where TOp : struct, IActivationOp<TOp>
 {
     private readonly TOp op = TOp.Create(epilogue.Activation);
@@ -141,20 +145,19 @@ internal readonly unsafe struct RowEpilogue<V, TOp>(in Epilogue epilogue) where 
         float* rowBias = tile.BiasColumnStride == 0 ? tile.Bias : null;
         V bias = tile.Bias == null || rowBias != null ? default : beta * V.Load(tile.Bias + column);
         float* sums = tile.Sums + column, c = tile.C + column, residual = tile.Residual == null ? null : tile.Residual + column;
-        nint sumsStride = tile.SumsStride, stride = tile.Stride, residualStride = tile.ResidualStride;
-        for (int i = tile.Rows; i > 0; i--, sums += sumsStride, c += stride)
+        nint sumsStride = tile.SumsStride, stride = tile.Stride, residualStride = residual == null ? 0 : tile.ResidualStride, biasStride = tile.BiasRowStride;
+        for (int i = tile.Rows; i > 0; i--, sums += sumsStride, c += stride, residual += residualStride)
         {
             if (rowBias != null)
             {
                 bias = beta * V.Create(*rowBias);
-                rowBias += tile.BiasRowStride;
+                rowBias += biasStride;
             }
             V v = V.MultiplyAdd(alpha, V.Load(sums), bias);
             if (residual != null && !isAfter) v += V.Load(residual);
             v = op.Apply(v);
             if (residual != null && isAfter) v += V.Load(residual);
             V.Store(c, v);
-            residual += residual == null ? 0 : residualStride;
         }
     }
 }

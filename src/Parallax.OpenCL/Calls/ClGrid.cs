@@ -10,9 +10,10 @@ internal readonly record struct ClGrid(long ItemsX, long ItemsY, long ItemsZ, in
     /// <summary>Items of a work-group where nothing is said: enough for a GPU's widest unit, few enough for registers.</summary>
     internal const int UsualGroup = 256;
 
-    /// <summary>Items that are launched: those that are needed, rounded up to whole work-groups.</summary>
+    /// <summary>Items that are needed.</summary>
     internal long Items => ItemsX * ItemsY * ItemsZ;
 
+    /// <summary>Items that are launched: those that are needed, rounded up to whole work-groups.</summary>
     internal long X => RoundUp(ItemsX, LocalX);
 
     internal long Y => RoundUp(ItemsY, LocalY);

@@ -121,7 +121,7 @@ internal sealed class JointPartition
     {
         JointOperator of = graph.Problem.Operators[op];
         SplitAxis axis = of.AxisOf(choice.Axis);
-        KernelFacts kernel = backend.KernelOf(nodes.Graph, nodes.Nodes[graph.PositionOf[op]], new OutputPart(choice.Cut, axis.Extent - choice.Cut, choice.Axis));
+        KernelFacts kernel = graph.DeviceKernelOf(op, new OutputPart(choice.Cut, axis.Extent - choice.Cut, choice.Axis));
         double deviceUs = sync.DispatchUs + axis.DeviceUs(choice.Cut) + sync.BehindDeviceUs(of);
         return new NodeSplit(backend.Name, choice.Axis, choice.Cut, deviceUs, JointReasons.Why(graph.Problem, op, choice)) { DispatchUs = sync.HandOverUs(kernel) };
     }

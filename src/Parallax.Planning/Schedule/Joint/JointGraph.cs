@@ -20,6 +20,7 @@ internal sealed class JointGraph
     private readonly CostModel cpu;
     private readonly Func<Graph, Node, OutputPart?, KernelFacts?>? cpuKernelOf;
     private readonly SyncCosts sync;
+    private readonly Dictionary<(int Op, OutputPart Part), KernelFacts> deviceKernels = []; // times of both sides and of the laid out plan ask
 
     /// <param name="supported">By position, whether the accelerator can run the node.</param>
     internal JointGraph(NodeTable nodes, IRegionBackend backend, SyncCosts sync, bool[] supported, PartitionOptions options)
@@ -38,6 +39,13 @@ internal sealed class JointGraph
     }
 
     internal JointProblem Problem { get; }
+
+    /// <summary>The device's kernel for a part of an operator.</summary>
+    internal KernelFacts DeviceKernelOf(int op, OutputPart part)
+    {
+        if (!deviceKernels.TryGetValue((op, part), out KernelFacts kernel)) deviceKernels.Add((op, part), kernel = backend.KernelOf(nodes.Graph, nodes.Nodes[PositionOf[op]], part));
+        return kernel;
+    }
 
     /// <summary>By position of a node; -1 for views.</summary>
     internal int[] OperatorOf { get; }
@@ -127,7 +135,7 @@ internal sealed class JointGraph
         long bytes = node.Outputs.Sum(o => o.IsNone ? 0 : nodes.BytesOf(o));
         if (!isSupported) return new JointOperator(node.Name, cpuUs, double.PositiveInfinity, [], bytes);
         KernelFacts kernel = backend.KernelOf(nodes.Graph, node);
-        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(node, work, workers), bytes);
+        return new JointOperator(node.Name, cpuUs, DeviceUs(work, kernel), Axes(OperatorOf[position], node, work, workers), bytes);
     }
 
     /// <summary>Where nothing was learned of an operator, the accelerator is taken to be as much faster or slower at it than one worker as it is at products.</summary>
@@ -138,21 +146,16 @@ internal sealed class JointGraph
         return model.PredictorFor(work) is not null ? us : Math.Max(us, cpu.PredictUs(work) * cpu.Rate(OpClass.Dense).UnitsPerSecond / model.MacsPerSecond);
     }
 
-    private ImmutableArray<SplitAxis> Axes(Node node, StepWork work, int workers) => [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(node, axis, work, workers)).OfType<SplitAxis>()];
+    private ImmutableArray<SplitAxis> Axes(int op, Node node, StepWork work, int workers) => [.. OutputAxes.Of(nodes.Graph, node).Select(axis => Axis(op, node, axis, work, workers)).OfType<SplitAxis>()];
 
-    private SplitAxis? Axis(Node node, OutputAxis axis, StepWork work, int workers)
+    private SplitAxis? Axis(int op, Node node, OutputAxis axis, StepWork work, int workers)
     {
         if (OutputAxes.ExtentOf(nodes.Graph, node, axis) is not { } extent || !work.Has(extent, axis)) return null;
         if (backend.SplitGranule(nodes.Graph, node, axis) is not { } granule || granule >= extent) return null;
-        var known = new Dictionary<long, KernelFacts>(); // both sides ask
         return new SplitAxis(axis, extent, granule, workers,
             (part, count) => sync.FurtherLaunchesUs(OfDevice(extent - part)) + cpu.PredictUs(work.Part(part, extent, axis), count, cpuKernelOf?.Invoke(nodes.Graph, node, new OutputPart(0, part, axis))),
             part => DeviceUs(work.Part(part, extent, axis), OfDevice(part)));
 
-        KernelFacts OfDevice(long part)
-        {
-            if (!known.TryGetValue(part, out KernelFacts kernel)) known.Add(part, kernel = backend.KernelOf(nodes.Graph, node, new OutputPart(extent - part, part, axis)));
-            return kernel;
-        }
+        KernelFacts OfDevice(long part) => DeviceKernelOf(op, new OutputPart(extent - part, part, axis));
     }
 }

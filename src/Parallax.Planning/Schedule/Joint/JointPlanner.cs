@@ -18,7 +18,7 @@ public sealed record JointOptions(
 /// <summary>
 /// Places operators on the workers of a CPU and on one device, and splits some between both, so that the whole ends early. Starts from the best of four
 /// schedules (each operator where it ends first, HEFT; the same with operators split during which one side has nothing to do; the CPU alone; the device alone), then changes stage after stage what shortens the whole
-/// most, until nothing does. Nothing is split that does not shorten the whole. Where each operator for itself would still do better, the search goes on from there. After arXiv 2609.14213. The same problem and seed give the same plan.
+/// most, until nothing does. Nothing is split by the search that does not shorten the whole. Where each operator for itself would still do better, the search goes on from there. After arXiv 2609.14213. The same problem and seed give the same plan.
 /// </summary>
 public static class JointPlanner
 {
@@ -31,8 +31,7 @@ public static class JointPlanner
         JointChoice[] each = JointStarts.EachForItself(problem);
         double eachUs = search.WholeUs(each);
         JointChoice[] whole = JointStarts.EarliestFinish(problem, search.Urgency);
-        search.WholeUs(whole);
-        JointChoice[][] starts = [JointStarts.OnCpu(problem), JointStarts.OnDevice(problem), whole, JointStarts.SplitWhereOneSideWaits(whole, each, run)];
+        JointChoice[][] starts = [JointStarts.OnCpu(problem), JointStarts.OnDevice(problem), whole, JointStarts.SplitWhereOneSideWaits(whole, each, search)];
         long steps = Math.Max(options.MinSteps, (long)options.StepsPerOperator * problem.Operators.Length);
         // One stage is searched from every start, for a search ends where no single change helps; many stages from the best alone.
         JointChoice[] found = problem.Operators.Length <= JointStages.MaxOperators

@@ -62,9 +62,10 @@ internal static class JointStarts
     /// </summary>
     /// <param name="whole">Nothing in it is split.</param>
     /// <param name="each">As <see cref="EachForItself"/>.</param>
-    /// <param name="run">The times of <paramref name="whole"/>, which it ran last.</param>
-    internal static JointChoice[] SplitWhereOneSideWaits(JointChoice[] whole, JointChoice[] each, JointSimulator run)
+    internal static JointChoice[] SplitWhereOneSideWaits(JointChoice[] whole, JointChoice[] each, JointSearch search)
     {
+        search.WholeUs(whole);
+        JointSimulator run = search.Simulator;
         BusyTimes cpu = Busy(Side.Cpu), device = Busy(Side.Device);
         return [.. whole.Select((choice, op) => each[op].Side == Side.Both && IsOtherIdle(op, choice.Side == Side.Cpu ? device : cpu) ? each[op] : choice)];
 
