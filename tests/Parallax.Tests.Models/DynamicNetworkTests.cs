@@ -107,7 +107,14 @@ public sealed class DynamicNetworkTests
         int cancelled = 0;
         foreach (double part in new[] { 0.01, 0.5, 0.7, 0.8, 0.9 })
         {
-            using var cancellation = new CancellationTokenSource(whole * part);
+            using var cancellation = new CancellationTokenSource();
+            // On its own thread: a timer's call waits for a thread of the pool, and other tests may hold all of them.
+            var canceller = new Thread(() =>
+            {
+                Thread.Sleep(whole * part);
+                cancellation.Cancel();
+            });
+            canceller.Start();
             try
             {
                 Assert.Equal(expected, Run(session, speech, cancellation.Token));
@@ -115,6 +122,10 @@ public sealed class DynamicNetworkTests
             catch (OperationCanceledException)
             {
                 cancelled++;
+            }
+            finally
+            {
+                canceller.Join();
             }
         }
         Assert.True(cancelled > 0, "no run was cancelled");
