@@ -31,12 +31,19 @@ internal sealed class ConstantEvaluator : IConstantEvaluator
             if (node.Outputs[i].IsNone) continue;
             if (inferred[i] is not TensorFact { IsStatic: true } fact) return null;
             outputFacts[i] = fact;
-            outputs[i] = RunMemory.Allocate(fact.Type, fact.Shape!.Value.ToArray());
+            outputs[i] = Allocate(fact.Type, fact.Shape!.Value.ToArray());
         }
         using var weights = new WeightCache();
         using Kernel kernel = binding.Prepare!(node.Op, new PrepareContext([.. facts.Select(f => f as TensorFact)], [.. outputFacts], weights));
         KernelRun.Run(kernel, inputs.AsSpan(), outputs);
         return outputs;
+    }
+
+    /// <summary>Most results are constants for as long as it takes to fold what is computed of them.</summary>
+    private static Tensor Allocate(DType type, ReadOnlySpan<long> dims)
+    {
+        long bytes = RunMemory.IsManaged(type, dims) ? 0 : type.ByteCount(Shape.Count(dims));
+        return bytes >= PageStorage.LeastBytes && PageStorage.TryAllocate(bytes) is { } pages ? new Tensor(type, dims, pages, ownsStorage: true) : RunMemory.Allocate(type, dims);
     }
 
     /// <summary>Kernels do not compute on narrow floats; a node that does is widened first and folded then.</summary>
@@ -55,7 +62,7 @@ internal sealed class ConstantEvaluator : IConstantEvaluator
 
         internal override bool Wants(int output) => output < outputs.Length && !outputs[output].IsNone;
 
-        internal override Tensor Allocate(DType type, ReadOnlySpan<long> dims) => RunMemory.Allocate(type, dims);
+        internal override Tensor Allocate(DType type, ReadOnlySpan<long> dims) => ConstantEvaluator.Allocate(type, dims);
 
         internal override Datum Keep(Datum datum) => datum;
 

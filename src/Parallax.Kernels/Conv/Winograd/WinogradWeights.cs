@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Parallax.Kernels;
 
 /// <summary>Filters in the transformed domain: of each group, left operands of matrix products over the input channels, one for each element that differs.</summary>
@@ -40,12 +42,13 @@ public static unsafe class WinogradWeights
     private static void PackRow<TFilters>(TFilters filters, ConvProblem problem, float* weights, PackedMatrix packed, int group, int row) where TFilters : struct, IFilterTransform
     {
         int inputs = problem.GroupInputs, count = filters.Taps;
-        var memory = new float[inputs * count + filters.ScratchVectors * Vec128.Count];
+        float[] memory = ArrayPool<float>.Shared.Rent(inputs * count + filters.ScratchVectors * Vec128.Count);
         fixed (float* taps = memory)
         {
             float* scratch = taps + inputs * count;
             if (row < problem.GroupOutputs)
                 PanelPacking.Copy(taps, inputs, weights + ((nint)group * problem.GroupOutputs + row) * inputs * count, inputs, count, count, 1);
+            else new Span<float>(taps, inputs * count).Clear();
             var slabs = new DepthSlabs(inputs, packed.Entry);
             for (int slab = 0; slab < slabs.Count; slab++)
             {
@@ -61,6 +64,7 @@ public static unsafe class WinogradWeights
                     }
             }
         }
+        ArrayPool<float>.Shared.Return(memory);
     }
 }
 
