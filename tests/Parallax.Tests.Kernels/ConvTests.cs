@@ -207,6 +207,18 @@ public sealed unsafe class ConvTests
         Check(ConvReference.Problem(3, 4, 64, 48, [25, 26], [3, 3], 2, 1, 1) with { HasBias = true }, width, seed);
     }
 
+    /// <summary>Filters of many channels, which are transformed in every run: of several groups, for blocks that share their input and for blocks that do not; for a single block, chunk by chunk.</summary>
+    [Theory]
+    [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]
+    public void FiltersThatAreTransformedLate(string width)
+    {
+        Check(ConvReference.Problem(1, 2, 128, 72, [9, 10], [3, 3], 1, 1, 1) with { HasBias = true }, width, 1);
+        Check(ConvReference.Problem(1, 2, 128, 72, [17, 20], [3, 3], 2, 1, 1) with { HasBias = true }, width, 2);
+        Check(ConvReference.Problem(1, 1, 64, 64, [80, 76], [3, 3], 1, 1, 1) with { Activation = Activation.Relu }, width, 3);
+        foreach (int stride in (int[])[1, 2])
+            Check(ConvReference.Problem(1, 1, 70, 69, [8 * stride, 6 * stride], [3, 3], stride, 1, 1) with { HasBias = true }, width, 3 + stride);
+    }
+
     /// <summary>All numbers of taps; several signals, blocks that begin inside one, tiles that reach behind its end, several slabs, chunks of rows, and blocks that do not share their input.</summary>
     [Theory]
     [MemberData(nameof(GemmEntries.Names), MemberType = typeof(GemmEntries))]

@@ -25,6 +25,34 @@ internal readonly struct DepthSlabs
     internal int Length(int slab) => Math.Min(Size, Depth - Start(slab));
 }
 
+/// <summary>Where the elements of left operands lie that tiles read as rows: matrix by matrix, slab by slab of the depth.</summary>
+internal readonly struct LeftLayout
+{
+    internal LeftLayout(GemmMicroKernel entry, int rows, int depth)
+    {
+        Slabs = new DepthSlabs(depth, entry);
+        PaddedRows = entry.PaddedRows(rows);
+        RowStride = rows == 1 ? Slabs.Size : LeftRows.Stride(Slabs.Size);
+    }
+
+    internal DepthSlabs Slabs { get; }
+
+    /// <summary>Rows that tiles read, those behind the last included.</summary>
+    internal int PaddedRows { get; }
+
+    /// <summary>Elements from one row of a slab to the next. A single row is contiguous, whatever its slabs.</summary>
+    internal nint RowStride { get; }
+
+    /// <summary>Elements from one matrix to the next: an odd number of cache lines where rows are whole ones, by which matrices spread over all sets of a cache.</summary>
+    internal nint MatrixElements => Slabs.Count * SlabElements is var elements && PaddedRows > 1 ? elements | Vec.LineElements : elements;
+
+    /// <summary>Elements from a row of one slab to the same row of the next.</summary>
+    internal nint SlabElements => PaddedRows * RowStride;
+
+    /// <summary>Elements before a row, in the slab that begins at depth <paramref name="start"/>.</summary>
+    internal nint Offset(int matrix, int start, int row) => matrix * MatrixElements + Slabs.Index(start) * SlabElements + row * RowStride;
+}
+
 /// <summary>
 /// A constant operand of matrix products in the order in which the micro-kernels read it, in native memory: rows of an A, slab by slab of the depth;
 /// panels of NR columns of a B, each as deep as it is, which may be short. The packing depends on the
@@ -51,9 +79,8 @@ public sealed unsafe class PackedMatrix : IDisposable
         Depth = depth;
         Count = count;
         slabs = new DepthSlabs(depth, entry);
-        PaddedLanes = isLeft ? entry.PaddedRows(lanes) : entry.PaddedColumns(lanes);
-        RowStride = isLeft ? lanes == 1 ? slabs.Size : LeftRows.Stride(slabs.Size) : 0;
-        MatrixElements = (nint)PaddedLanes * (isLeft ? slabs.Count * RowStride : depth);
+        LeftLayout = isLeft ? new LeftLayout(entry, lanes, depth) : default;
+        MatrixElements = isLeft ? LeftLayout.MatrixElements : (nint)entry.PaddedColumns(lanes) * depth;
         ByteCount = ElementBytes * (long)count * MatrixElements;
         data = (float*)PackedMemory.Allocate(ByteCount);
     }
@@ -82,13 +109,14 @@ public sealed unsafe class PackedMatrix : IDisposable
 
     internal nint ElementBytes => IsShort ? sizeof(short) : sizeof(float);
 
-    internal int PaddedLanes { get; }
-
     /// <summary>Elements from one matrix to the next.</summary>
     internal nint MatrixElements { get; }
 
-    /// <summary>Elements from one row of a slab of an A to the next. A single row is contiguous, whatever its slabs.</summary>
-    internal nint RowStride { get; }
+    /// <summary>Of an A.</summary>
+    internal LeftLayout LeftLayout { get; }
+
+    /// <summary>See <see cref="LeftLayout.RowStride"/>.</summary>
+    internal nint RowStride => LeftLayout.RowStride;
 
     /// <summary>Matrices to be filled by the caller, slab by slab.</summary>
     internal static PackedMatrix Allocate(GemmMicroKernel entry, bool isLeft, int lanes, int depth, int count) => new(entry, isLeft, lanes, depth, count);
@@ -131,7 +159,7 @@ public sealed unsafe class PackedMatrix : IDisposable
             for (int slab = 0; IsLeft && slab < slabs.Count; slab++)
             {
                 int start = slabs.Start(slab);
-                LeftRows.Copy(Left(i, start, 0), RowStride, from + start * depthStride, Lanes, PaddedLanes, slabs.Length(slab), (nint)laneStride, (nint)depthStride);
+                LeftRows.Copy(Left(i, start, 0), RowStride, from + start * depthStride, Lanes, LeftLayout.PaddedRows, slabs.Length(slab), (nint)laneStride, (nint)depthStride);
             }
         }
     }
@@ -198,7 +226,7 @@ public sealed unsafe class PackedMatrix : IDisposable
     }
 
     /// <summary>A row of an A, in the slab that begins at depth <paramref name="start"/>.</summary>
-    internal float* Left(int matrix, int start, int row) => data + matrix * MatrixElements + ((nint)slabs.Index(start) * PaddedLanes + row) * RowStride;
+    internal float* Left(int matrix, int start, int row) => data + LeftLayout.Offset(matrix, start, row);
 
     /// <summary>The panel of a B that begins at a column, a multiple of NR, from depth <paramref name="start"/> on; of shorts where they are.</summary>
     internal float* Right(int matrix, int start, int column) => (float*)((byte*)data + ElementBytes * (matrix * MatrixElements + (nint)column * Depth + (nint)start * Entry.NR));

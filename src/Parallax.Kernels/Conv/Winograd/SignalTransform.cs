@@ -78,11 +78,22 @@ internal readonly unsafe struct SignalFilters(int taps) : IFilterTransform
 {
     public int Taps => taps;
 
-    public int Elements => SignalTransform.Tile;
+    public int Elements => PartElements;
 
-    public int ScratchVectors => 0;
+    public int Parts => 1;
 
-    public void Transform<V>(float* filter, nint stride, float* scratch, float* target, nint targetStride) where V : struct, IVec<V>
+    public int PartElements => SignalTransform.Tile;
+
+    public void Transform<V>(int part, float* filter, nint stride, int count, float* target, nint targetStride) where V : struct, IVec<V>
+    {
+        for (int lane = 0; lane < count; lane += V.Count)
+        {
+            int at = Math.Min(lane, count - V.Count);
+            Transform<V>(filter + at, stride, target + at, targetStride);
+        }
+    }
+
+    private void Transform<V>(float* filter, nint stride, float* target, nint targetStride) where V : struct, IVec<V>
     {
         V.Store(target, Vec.Negate(V.Load(filter)));
         for (int point = 0; point < SignalTransform.Points.Length; point++)

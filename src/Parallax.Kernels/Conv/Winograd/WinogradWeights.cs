@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace Parallax.Kernels;
 
@@ -19,52 +20,69 @@ public static unsafe class WinogradWeights
             PlaneFilters<WinogradF4> transform = default;
             Parallel.For(0, (count + ParallelFilters - 1) / ParallelFilters, part =>
             {
-                float* scratch = stackalloc float[transform.ScratchVectors];
                 for (int filter = part * ParallelFilters; filter < Math.Min(count, (part + 1) * ParallelFilters); filter++)
-                    transform.Transform<Vec1>(taps + filter * (nint)9, 1, scratch, target + filter, count);
+                    for (int row = 0; row < WinogradF4.Tile; row++) transform.Transform<Vec1>(row, taps + filter * (nint)9, 1, 1, target + row * WinogradF4.Tile * (nint)count + filter, count);
             });
         }
     }
 
-    /// <summary>Matrix <c>group * e + i</c> holds element i of the transformed filters, of e that differ, [outputs of the group, inputs of the group].</summary>
+    /// <summary>
+    /// Of filters that are transformed ahead, matrix <c>group * e + i</c> holds element i of those of a group, of e that differ, [outputs of the group, inputs of the group]. Of others
+    /// (<see cref="LateFilters"/>), matrix i holds the taps of output channel i, [taps, inputs of the group].
+    /// </summary>
     internal static PackedMatrix Pack<TFilters>(TFilters filters, ConvProblem problem, float* weights, GemmMicroKernel entry) where TFilters : struct, IFilterTransform
     {
-        PackedMatrix packed = PackedMatrix.Allocate(entry, isLeft: true, problem.GroupOutputs, problem.GroupInputs, problem.Groups * filters.Elements);
-        int rows = packed.PaddedLanes, all = problem.Groups * rows;
-        if ((long)problem.OutputChannels * problem.GroupInputs < ParallelFilters)
-            for (int i = 0; i < all; i++) PackRow(filters, problem, weights, packed, i / rows, i % rows);
+        bool areLate = LateFilters.Suit(filters, problem);
+        int inputs = problem.GroupInputs, outputs = problem.GroupOutputs;
+        PackedMatrix packed = areLate
+            ? PackedMatrix.Allocate(entry, isLeft: true, 1, filters.Taps * inputs, problem.OutputChannels)
+            : PackedMatrix.Allocate(entry, isLeft: true, outputs, inputs, problem.Groups * filters.Elements);
+        int rows = areLate ? outputs : packed.LeftLayout.PaddedRows, all = problem.Groups * rows;
+        if ((long)problem.OutputChannels * inputs < ParallelFilters)
+            for (int i = 0; i < all; i++) PackRow(i);
         else
-            Parallel.For(0, all, i => PackRow(filters, problem, weights, packed, i / rows, i % rows));
+            Parallel.For(0, all, PackRow);
         return packed;
+
+        void PackRow(int i)
+        {
+            (int group, int row) = Math.DivRem(i, rows);
+            float* source = weights + ((nint)group * outputs + row) * inputs * filters.Taps;
+            if (areLate)
+            {
+                CopyTaps(packed.Left(i, 0, 0), source);
+                return;
+            }
+            float[] memory = ArrayPool<float>.Shared.Rent(inputs * filters.Taps);
+            fixed (float* taps = memory)
+            {
+                if (row < outputs) CopyTaps(taps, source);
+                for (int part = 0; part < filters.Parts; part++)
+                    TransformRow<TFilters, Vec128>(filters, part, row < outputs ? taps : null, inputs, packed.Left(group * filters.Elements + part * filters.PartElements, 0, row), packed.LeftLayout);
+            }
+            ArrayPool<float>.Shared.Return(memory);
+        }
+
+        void CopyTaps(float* target, float* source) => PanelPacking.Copy(target, inputs, source, inputs, filters.Taps, filters.Taps, 1);
     }
 
-    /// <summary>An output channel in all matrices of its group. Rows behind the last channel, which tiles read as well, become zero.</summary>
-    private static void PackRow<TFilters>(TFilters filters, ConvProblem problem, float* weights, PackedMatrix packed, int group, int row) where TFilters : struct, IFilterTransform
+    /// <summary>An output channel in the matrices of a part of the elements.</summary>
+    /// <param name="taps">[taps, inputs]; null for a row behind the last channel, which tiles read as well: it becomes zero.</param>
+    /// <param name="target">The channel's row in the first of the matrices.</param>
+    internal static void TransformRow<TFilters, V>(TFilters filters, int part, float* taps, int inputs, float* target, in LeftLayout layout)
+        where TFilters : struct, IFilterTransform where V : struct, IVec<V>
     {
-        int inputs = problem.GroupInputs, count = filters.Taps;
-        float[] memory = ArrayPool<float>.Shared.Rent(inputs * count + filters.ScratchVectors * Vec128.Count);
-        fixed (float* taps = memory)
+        DepthSlabs slabs = layout.Slabs;
+        nint stride = layout.MatrixElements;
+        for (int slab = 0; slab < slabs.Count; slab++, target += layout.SlabElements)
         {
-            float* scratch = taps + inputs * count;
-            if (row < problem.GroupOutputs)
-                PanelPacking.Copy(taps, inputs, weights + ((nint)group * problem.GroupOutputs + row) * inputs * count, inputs, count, count, 1);
-            else new Span<float>(taps, inputs * count).Clear();
-            var slabs = new DepthSlabs(inputs, packed.Entry);
-            for (int slab = 0; slab < slabs.Count; slab++)
-            {
-                int length = slabs.Length(slab);
-                float* target = packed.Left(group * filters.Elements, slabs.Start(slab), row), from = taps + slabs.Start(slab);
-                if (length < Vec128.Count)
-                    for (int lane = 0; lane < length; lane++) filters.Transform<Vec1>(from + lane, inputs, scratch, target + lane, packed.MatrixElements);
-                else // the last lanes overlap those before them and are written again
-                    for (int lane = 0; lane < length; lane += Vec128.Count)
-                    {
-                        int at = Math.Min(lane, length - Vec128.Count);
-                        filters.Transform<Vec128>(from + at, inputs, scratch, target + at, packed.MatrixElements);
-                    }
-            }
+            int length = slabs.Length(slab);
+            float* from = taps + slabs.Start(slab);
+            if (taps == null)
+                for (int element = 0; element < filters.PartElements; element++) new Span<float>(target + element * stride, length).Clear();
+            else if (length < V.Count) filters.Transform<Vec1>(part, from, inputs, length, target, stride);
+            else filters.Transform<V>(part, from, inputs, length, target, stride);
         }
-        ArrayPool<float>.Shared.Return(memory);
     }
 }
 
@@ -76,27 +94,42 @@ internal unsafe interface IFilterTransform
     /// <summary>Elements of a transformed filter that differ.</summary>
     int Elements { get; }
 
-    int ScratchVectors { get; }
+    /// <summary>Parts of the elements, one behind the other, each of which can be made without the others.</summary>
+    int Parts { get; }
 
-    /// <summary>One filter per lane: tap i lies at <c>taps + i * stride</c>, element i goes to <c>target + i * targetStride</c>.</summary>
-    void Transform<V>(float* taps, nint stride, float* scratch, float* target, nint targetStride) where V : struct, IVec<V>;
+    int PartElements { get; }
+
+    /// <summary>
+    /// The elements of a part, of a vector of filters or more that lie side by side: their taps i from <c>taps + i * stride</c> on, their elements i of the part from <c>target + i * targetStride</c>
+    /// on. The last vector overlaps the one before it.
+    /// </summary>
+    void Transform<V>(int part, float* taps, nint stride, int count, float* target, nint targetStride) where V : struct, IVec<V>;
 }
 
-/// <summary>G g G' of 3x3 taps: element <c>f i + j</c>, of f x f that differ.</summary>
+/// <summary>G g G' of 3x3 taps: element <c>f i + j</c>, of f x f that differ; row i is a part.</summary>
 internal readonly unsafe struct PlaneFilters<TTransform> : IFilterTransform where TTransform : struct, IWinogradTransform
 {
     public int Taps => 9;
 
-    public int Elements => TTransform.Filters * TTransform.Filters;
+    public int Elements => Parts * PartElements;
 
-    public int ScratchVectors => 3 * TTransform.Filters;
+    public int Parts => TTransform.Filters;
 
-    public void Transform<V>(float* taps, nint stride, float* scratch, float* target, nint targetStride) where V : struct, IVec<V>
+    public int PartElements => TTransform.Filters;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Transform<V>(int part, float* taps, nint stride, int count, float* target, nint targetStride) where V : struct, IVec<V>
     {
-        int filters = TTransform.Filters;
-        for (int column = 0; column < 3; column++)
-            TTransform.Filter<V>(taps + column * stride, 3 * stride, scratch + column * V.Count, 3 * V.Count);
-        for (int i = 0; i < filters; i++)
-            TTransform.Filter<V>(scratch + i * 3 * V.Count, V.Count, target + i * filters * targetStride, targetStride);
+        (float first, float second, float third) = TTransform.FilterRow(part);
+        V a = V.Create(first), b = V.Create(second), c = V.Create(third);
+        float* row1 = taps + 3 * stride, row2 = taps + 6 * stride;
+        for (int lane = 0; lane < count; lane += V.Count)
+        {
+            int at = Math.Min(lane, count - V.Count);
+            V g0 = V.MultiplyAdd(c, V.Load(row2 + at), V.MultiplyAdd(b, V.Load(row1 + at), a * V.Load(taps + at)));
+            V g1 = V.MultiplyAdd(c, V.Load(row2 + stride + at), V.MultiplyAdd(b, V.Load(row1 + stride + at), a * V.Load(taps + stride + at)));
+            V g2 = V.MultiplyAdd(c, V.Load(row2 + 2 * stride + at), V.MultiplyAdd(b, V.Load(row1 + 2 * stride + at), a * V.Load(taps + 2 * stride + at)));
+            TTransform.Filter(g0, g1, g2, target + at, targetStride);
+        }
     }
 }
