@@ -38,13 +38,13 @@ public abstract unsafe class ConvAlgorithm
     /// <summary>Microseconds to move elements through the cache.</summary>
     private protected static double Moving(long elements) => elements / 2e3;
 
-    /// <summary>Multiply-adds, in whole tiles, of the filters of each group and so many columns of each image.</summary>
+    /// <summary>Multiply-adds, in whole rows of tiles and whole vectors, of the filters of each group and so many columns of each image.</summary>
     private protected static long MacsOf(ConvProblem problem, GemmMicroKernel entry, int columns, int depth) =>
-        (long)problem.Batch * problem.Groups * entry.PaddedRows(problem.GroupOutputs) * entry.PaddedColumns(columns) * depth;
+        (long)problem.Batch * problem.Groups * entry.PaddedRows(problem.GroupOutputs) * entry.ComputedColumns(columns) * depth;
 
     /// <summary>The work of so many products over the channels, each of so many tiles, whose elements are transformed there and back.</summary>
     private protected static (long Macs, long Moves) Transformed(ConvProblem problem, GemmMicroKernel entry, int elements, int tiles) =>
-        (elements * MacsOf(problem, entry, tiles, problem.GroupInputs), (long)problem.Batch * problem.Groups * elements * entry.PaddedColumns(tiles) * (problem.GroupInputs + problem.GroupOutputs));
+        (elements * MacsOf(problem, entry, tiles, problem.GroupInputs), (long)problem.Batch * problem.Groups * elements * entry.ComputedColumns(tiles) * (problem.GroupInputs + problem.GroupOutputs));
 
     /// <summary>Microseconds of that, where each element takes as long as a number of multiply-adds.</summary>
     private protected static double PredictTransformed(ConvProblem problem, KernelWork work, double transform) =>

@@ -67,6 +67,10 @@ public sealed unsafe class GemmMicroKernel
     /// <param name="inBursts">As the <see cref="Prefetcher"/> that it gets.</param>
     internal delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, Prefetcher*, void> TileFor(int rows, bool inBursts = false) => tiles.Of(HeightFor(rows), inBursts);
 
+    /// <summary>The same for so many columns of a panel, fetching steadily; what is in the other half of a tile at most half full is neither read nor written.</summary>
+    internal delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, Prefetcher*, void> TileFor(int rows, int columns) =>
+        columns <= NR / 2 ? tiles.HalfOf(HeightFor(rows)) : tiles.Of(HeightFor(rows), fetchesInBursts: false);
+
     /// <summary>How many of so many panels of B a tile of one row reads at once.</summary>
     internal int PanelsAtOnce(int panels) => panels >= 8 && tiles.HasEight ? 8 : panels >= LeastPanels ? LeastPanels : 1;
 
@@ -87,6 +91,9 @@ public sealed unsafe class GemmMicroKernel
     }
 
     internal int PaddedColumns(int columns) => (columns + NR - 1) / NR * NR;
+
+    /// <summary>Columns that full tiles compute, those without a use included: whole vectors.</summary>
+    internal int ComputedColumns(int columns) => (columns + NR / 2 - 1) / (NR / 2) * (NR / 2);
 
     public override string ToString() => Name;
 }

@@ -226,7 +226,7 @@ internal sealed unsafe class GemmEngine
                 fetched.PerTile = 0;
             }
             int valid = Math.Min(tileRows, rows - i);
-            var run = entry.TileFor(valid, ahead.IsInBursts);
+            var run = ahead.IsInBursts ? entry.TileFor(valid, inBursts: true) : entry.TileFor(valid, columns);
             float* c = operands.C + (row + i) * operands.CStride + column;
             bool isEdge = valid < tileRows && a.Edge != null;
             float* left = isEdge ? a.Edge : a.Rows + i * a.Stride;

@@ -10,7 +10,7 @@ namespace Parallax.Planning;
 public sealed record DeviceProfile(string Machine, int Workers, CostModel Cpu, ImmutableArray<AcceleratorModel> Accelerators)
 {
     /// <summary>Of what a profile holds: the features of predictors are of one version only.</summary>
-    public const int CurrentVersion = 6;
+    public const int CurrentVersion = 7;
 
     public int Version { get; init; } = CurrentVersion;
 

@@ -9,7 +9,7 @@ namespace Parallax.Planning;
 /// <param name="Seed">Of the problems.</param>
 public sealed record MeasurementHeader(int Format, string Machine, int Seed)
 {
-    public const int CurrentFormat = 5;
+    public const int CurrentFormat = 6;
 }
 
 /// <summary>The constants of the CPU with up to so many workers.</summary>

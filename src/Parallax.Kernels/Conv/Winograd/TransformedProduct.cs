@@ -22,7 +22,7 @@ internal readonly unsafe struct TransformedProduct(GemmMicroKernel entry, LeftLa
                 {
                     float* tile = left + i * stride, sums = result + (nint)i * resultStride + lane;
                     Prefetcher ahead = Prefetcher.Along(tile + entry.MR * stride, entry.MR);
-                    entry.TileFor(Math.Min(entry.MR, rows - i))(
+                    entry.TileFor(Math.Min(entry.MR, rows - i), columns - lane)(
                         depth, tile, stride, panel, entry.NR, sums, resultStride, slab > 0 ? sums : null, resultStride, &ahead);
                 }
             }
