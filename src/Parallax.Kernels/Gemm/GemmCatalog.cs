@@ -15,6 +15,9 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>By rows, the height of the lowest tile that holds them.</summary>
     private readonly byte[] tileHeights;
 
+    /// <summary>By rows, up to two full tiles, the rows of the first tile of those that compute them soonest.</summary>
+    private readonly byte[] nextRows;
+
     private readonly GemmTileSet tiles;
 
     internal GemmMicroKernel(string name, VecWidth width, bool isSupported, int[] heights, GemmTileSet tiles)
@@ -29,6 +32,7 @@ public sealed unsafe class GemmMicroKernel
             if (i > 0 && rows <= heights[i - 1]) i--;
             tileHeights[rows] = (byte)heights[i];
         }
+        nextRows = ChooseTiles();
         this.tiles = tiles;
     }
 
@@ -63,6 +67,12 @@ public sealed unsafe class GemmMicroKernel
     /// <summary>Height of the lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
     internal int HeightFor(int rows) => tileHeights[rows];
 
+    /// <summary>
+    /// Rows of the next tile where so many are left of a packed A: full tiles, but for the last rows, which tiles of other heights may compute sooner than a full one and the lowest that holds the
+    /// rest, 16 rows as 8 and 8 instead of 14 and 2.
+    /// </summary>
+    internal int NextRows(int left) => left < nextRows.Length ? nextRows[left] : MR;
+
     /// <summary>The lowest tile with at least <paramref name="rows"/> rows (1 to MR).</summary>
     /// <param name="inBursts">As the <see cref="Prefetcher"/> that it gets.</param>
     internal delegate*<nint, float*, nint, float*, nint, float*, nint, float*, nint, Prefetcher*, void> TileFor(int rows, bool inBursts = false) => tiles.Of(HeightFor(rows), inBursts);
@@ -80,6 +90,9 @@ public sealed unsafe class GemmMicroKernel
     /// </summary>
     internal delegate*<nint, float*, byte*, nint, float, float*, float*, void> WideFor(int panels, bool isShort) => tiles.Wide(panels == 8, isShort);
 
+    /// <summary>A tile of fewer rows takes as long: each sum waits for the one before it.</summary>
+    private const int RowsInTime = 4;
+
     /// <summary>The fewest panels that are read at once.</summary>
     internal const int LeastPanels = 4;
 
@@ -96,6 +109,24 @@ public sealed unsafe class GemmMicroKernel
     internal int ComputedColumns(int columns) => (columns + NR / 2 - 1) / (NR / 2) * (NR / 2);
 
     public override string ToString() => Name;
+
+    private byte[] ChooseTiles()
+    {
+        int most = 2 * MR;
+        var next = new byte[most + 1];
+        int[] times = new int[most + 1], padded = new int[most + 1];
+        for (int rows = 1; rows <= most; rows++)
+        {
+            times[rows] = int.MaxValue;
+            foreach (int height in heights)
+            {
+                int rest = Math.Max(0, rows - height), time = Math.Max(height, RowsInTime) + times[rest], read = height + padded[rest];
+                // No more rows are read than a packed A has.
+                if (time <= times[rows] && read <= PaddedRows(rows)) (next[rows], times[rows], padded[rows]) = ((byte)height, time, read);
+            }
+        }
+        return next;
+    }
 }
 
 /// <summary>The GEMM entries, widest first; the last runs everywhere.</summary>

@@ -218,14 +218,14 @@ internal sealed unsafe class GemmEngine
     {
         bool finishes = Finishes(operands, start + depth);
         Prefetcher ahead = fetched.Ahead;
-        for (int i = 0; i < rows; i += tileRows, ahead.Skip(fetched.PerTile))
+        for (int i = 0, tiles = 0, valid; i < rows; i += valid, tiles++, ahead.Skip(fetched.PerTile))
         {
-            if (i == fetched.Tiles * tileRows)
+            if (tiles == fetched.Tiles)
             {
                 ahead = Prefetcher.Nothing(b);
                 fetched.PerTile = 0;
             }
-            int valid = Math.Min(tileRows, rows - i);
+            valid = Math.Min(operands.PackedA is null ? tileRows : entry.NextRows(rows - i), rows - i);
             var run = ahead.IsInBursts ? entry.TileFor(valid, inBursts: true) : entry.TileFor(valid, columns);
             float* c = operands.C + (row + i) * operands.CStride + column;
             bool isEdge = valid < tileRows && a.Edge != null;

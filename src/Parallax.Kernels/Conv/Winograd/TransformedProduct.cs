@@ -18,11 +18,12 @@ internal readonly unsafe struct TransformedProduct(GemmMicroKernel entry, LeftLa
             {
                 float* panel = right + (nint)lane * inputs + start * entry.NR;
                 // All filters come by once for every block of tiles: each tile fetches those of the next.
-                for (int i = 0; i < rows; i += entry.MR)
+                for (int i = 0, height; i < rows; i += height)
                 {
+                    height = Math.Min(entry.NextRows(rows - i), rows - i);
                     float* tile = left + i * stride, sums = result + (nint)i * resultStride + lane;
-                    Prefetcher ahead = Prefetcher.Along(tile + entry.MR * stride, entry.MR);
-                    entry.TileFor(Math.Min(entry.MR, rows - i), columns - lane)(
+                    Prefetcher ahead = Prefetcher.Along(tile + height * stride, height);
+                    entry.TileFor(height, columns - lane)(
                         depth, tile, stride, panel, entry.NR, sums, resultStride, slab > 0 ? sums : null, resultStride, &ahead);
                 }
             }
