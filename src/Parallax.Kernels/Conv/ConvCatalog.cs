@@ -42,12 +42,12 @@ public abstract unsafe class ConvAlgorithm
     private protected static long MacsOf(ConvProblem problem, GemmMicroKernel entry, int columns, int depth) =>
         (long)problem.Batch * problem.Groups * entry.PaddedRows(problem.GroupOutputs) * entry.ComputedColumns(columns) * depth;
 
-    /// <summary>The work of so many products over the channels, each of so many tiles, whose elements are transformed there and back.</summary>
+    /// <summary>The work of so many products over the channels, each of so many tiles, whose elements are transformed there and back; filters excepted.</summary>
     private protected static (long Macs, long Moves) Transformed(ConvProblem problem, GemmMicroKernel entry, int elements, int tiles) =>
         (elements * MacsOf(problem, entry, tiles, problem.GroupInputs), (long)problem.Batch * problem.Groups * elements * entry.ComputedColumns(tiles) * (problem.GroupInputs + problem.GroupOutputs));
 
     /// <summary>Microseconds of that, where each element takes as long as a number of multiply-adds.</summary>
-    private protected static double PredictTransformed(ConvProblem problem, KernelWork work, double transform) =>
+    private protected static double PredictTransformed(ConvProblem problem, (long Macs, long Moves) work, double transform) =>
         MultiplyingTiles(problem, work.Macs, 0.8) + Multiplying(transform * work.Moves, 0.8);
 
     private protected static PackedMatrix PackGroups(ConvProblem problem, float* weights, GemmMicroKernel entry)
@@ -136,7 +136,7 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => problem.Axes.Length == 2 && problem.Axes.All(axis => axis is { Kernel: 3, Dilation: 1 } && axis.Stride == TTransform.Stride);
 
-        public override double PredictCost(ConvProblem problem) => PredictTransformed(problem, WorkOf(problem, GemmCatalog.Best), TTransform.Cost);
+        public override double PredictCost(ConvProblem problem) => PredictTransformed(problem, Transformed(problem, GemmCatalog.Best), TTransform.Cost);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(default(PlaneFilters<TTransform>), problem, weights, entry);
 
@@ -145,9 +145,11 @@ public static class ConvCatalog
 
         internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry)
         {
-            (long macs, long moves) = Transformed(problem, entry, TTransform.Tile * TTransform.Tile, PlaneTiling.CountOf(problem, TTransform.Results));
-            return new KernelWork(entry.NR * TTransform.Results * TTransform.Results, entry.MR, macs, moves);
+            (long macs, long moves) = Transformed(problem, entry);
+            return new KernelWork(entry.NR * TTransform.Results * TTransform.Results, entry.MR, macs, moves + LateFilters.ElementsOf(default(PlaneFilters<TTransform>), problem));
         }
+
+        private static (long Macs, long Moves) Transformed(ConvProblem problem, GemmMicroKernel entry) => Transformed(problem, entry, TTransform.Tile * TTransform.Tile, PlaneTiling.CountOf(problem, TTransform.Results));
     }
 
     private sealed unsafe class WinogradSignal : ConvAlgorithm
@@ -160,7 +162,7 @@ public static class ConvCatalog
 
         public override bool Supports(ConvProblem problem) => SignalTransform.AxisOf(problem) >= 0;
 
-        public override double PredictCost(ConvProblem problem) => PredictTransformed(problem, WorkOf(problem, GemmCatalog.Best), SignalTransform.Cost);
+        public override double PredictCost(ConvProblem problem) => PredictTransformed(problem, Transformed(problem, GemmCatalog.Best), SignalTransform.Cost);
 
         public override PackedMatrix Pack(ConvProblem problem, float* weights, GemmMicroKernel entry) => WinogradWeights.Pack(new SignalFilters(problem.Taps), problem, weights, entry);
 
@@ -169,9 +171,11 @@ public static class ConvCatalog
 
         internal override KernelWork WorkOf(ConvProblem problem, GemmMicroKernel entry)
         {
-            (long macs, long moves) = Transformed(problem, entry, SignalTransform.Tile, SignalTiling.LanesOf(problem));
-            return new KernelWork(entry.NR * SignalTransform.ResultsOf(problem.Taps), entry.MR, macs, moves);
+            (long macs, long moves) = Transformed(problem, entry);
+            return new KernelWork(entry.NR * SignalTransform.ResultsOf(problem.Taps), entry.MR, macs, moves + LateFilters.ElementsOf(new SignalFilters(problem.Taps), problem));
         }
+
+        private static (long Macs, long Moves) Transformed(ConvProblem problem, GemmMicroKernel entry) => Transformed(problem, entry, SignalTransform.Tile, SignalTiling.LanesOf(problem));
     }
 
     private sealed unsafe class Implicit : ConvAlgorithm

@@ -49,6 +49,10 @@ internal abstract unsafe class LateFilters
     internal static bool Suit<TFilters>(TFilters filters, ConvProblem problem) where TFilters : struct, IFilterTransform =>
         filters.Elements >= 3 * filters.Taps && (long)problem.OutputChannels * problem.GroupInputs >= LeastFilters;
 
+    /// <summary>Elements that a run transforms; 0 where they are transformed ahead.</summary>
+    internal static long ElementsOf<TFilters>(TFilters filters, ConvProblem problem) where TFilters : struct, IFilterTransform =>
+        Suit(filters, problem) ? (long)problem.OutputChannels * problem.GroupInputs * filters.Elements : 0;
+
     /// <summary>Null where filters are transformed ahead.</summary>
     /// <param name="packed">From <see cref="WinogradWeights.Pack"/>; no reference is taken.</param>
     internal static LateFilters? Create<TFilters>(TFilters filters, ConvProblem problem, WinogradTiling tiling, PackedMatrix packed) where TFilters : struct, IFilterTransform =>
