@@ -55,7 +55,7 @@ internal sealed unsafe class PlaneInput : WinogradInput
         TileRun* runs = stackalloc TileRun[self.tiling.Lanes];
         float** sources = stackalloc float*[tile];
         Vector128<float>* keep = stackalloc Vector128<float>[tile];
-        int runCount = self.tiling.FindRuns(block, runs), tiles = self.tiling.TilesOf(block), padded = (tiles + V.Count - 1) / V.Count * V.Count;
+        int runCount = self.tiling.FindRuns(block, runs), tiles = self.tiling.TilesOf(block), padded = self.tiling.ComputedLanesOf(block);
         int next = self.next, rowStride = self.rowStride;
         float* staged = scratch, rows = scratch + (self.ScratchElements - tile * rowStride);
         // Zeros above and below the image, or beside it and in lanes without a tile.

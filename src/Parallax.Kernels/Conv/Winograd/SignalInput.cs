@@ -31,7 +31,7 @@ internal sealed unsafe class SignalInput : WinogradInput
 
     internal override void Transform(float* source, int block, int first, int end, float* transformed, float* scratch)
     {
-        int firstLane = block * tiling.Lanes, lanes = tiling.TilesOf(block), half = panelLanes / 2, padded = (lanes + half - 1) / half * half;
+        int firstLane = block * tiling.Lanes, lanes = tiling.TilesOf(block), padded = tiling.ComputedLanesOf(block);
         int staged = Math.Min(lanes + tiling.Reach, tiling.TileCount - firstLane);
         // Lanes without a tile read what no signal has.
         new Span<float>(scratch, (int)ScratchElements).Clear();

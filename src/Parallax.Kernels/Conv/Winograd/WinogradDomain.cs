@@ -14,8 +14,11 @@ internal abstract class WinogradTiling
 
     private const int MaxLanes = 64, WantedBlocks = 12;
 
+    private readonly GemmMicroKernel entry;
+
     private protected WinogradTiling(ConvProblem problem, GemmMicroKernel entry, int elements, int tiles)
     {
+        this.entry = entry;
         (Elements, TileCount) = (elements, tiles);
         int panels = (TileCount + entry.NR - 1) / entry.NR, products = problem.Batch * problem.Groups;
         int panelBytes = sizeof(float) * Elements * Math.Max(1, problem.GroupInputs) * entry.NR;
@@ -52,6 +55,9 @@ internal abstract class WinogradTiling
 
     /// <summary>Tiles of a block; the last one may have fewer.</summary>
     internal int TilesOf(int block) => Math.Min(Lanes, TileCount - block * Lanes);
+
+    /// <summary>Lanes of a block that products read, those without a tile included.</summary>
+    internal int ComputedLanesOf(int block) => entry.ComputedColumns(TilesOf(block));
 }
 
 /// <summary>The input of a block of tiles in the transformed domain: of each element of a tile a right operand, in panels of <c>[channel][NR tiles]</c>.</summary>

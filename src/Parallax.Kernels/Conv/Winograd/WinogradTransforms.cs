@@ -43,9 +43,6 @@ internal unsafe interface IWinogradTransform
     /// <summary>The elements of G g that differ.</summary>
     static abstract void Filter<V>(V g0, V g1, V g2, float* to, nint toStride) where V : struct, IVec<V>;
 
-    /// <summary>A row of G: what each tap is multiplied by for an element that differs.</summary>
-    static abstract (float First, float Second, float Third) FilterRow(int element);
-
     /// <summary>A' x.</summary>
     static abstract void ResultRows<V>(float* from, nint fromStride, float* to, nint toStride) where V : struct, IVec<V>;
 
@@ -89,14 +86,6 @@ internal readonly unsafe struct WinogradF2 : IWinogradTransform
         V half = V.Create(0.5f), even = half * (g0 + g2), odd = half * g1;
         WinogradRows.Store4(to, toStride, Vec.Negate(g0), even + odd, even - odd, g2);
     }
-
-    public static (float First, float Second, float Third) FilterRow(int element) => element switch
-    {
-        0 => (-1, 0, 0),
-        1 => (0.5f, 0.5f, 0.5f),
-        2 => (0.5f, -0.5f, 0.5f),
-        _ => (0, 0, 1),
-    };
 
     [MethodImpl(Inline)]
     public static void ResultRows<V>(float* from, nint fromStride, float* to, nint toStride) where V : struct, IVec<V>
@@ -168,16 +157,6 @@ internal readonly unsafe struct WinogradF4 : IWinogradTransform
         V evenB = V.Create(1 / 6f) * V.MultiplyAdd(V.Create(2f), g2, g0), oddB = V.Create(B / 6f) * g1;
         WinogradRows.Store6(to, toStride, g0, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2);
     }
-
-    public static (float First, float Second, float Third) FilterRow(int element) => element switch
-    {
-        0 => (1, 0, 0),
-        1 => (-1 / 1.5f, -A / 1.5f, -0.5f / 1.5f),
-        2 => (-1 / 1.5f, A / 1.5f, -0.5f / 1.5f),
-        3 => (1 / 6f, B / 6f, 2 / 6f),
-        4 => (1 / 6f, -B / 6f, 2 / 6f),
-        _ => (0, 0, 1),
-    };
 
     [MethodImpl(Inline)]
     public static void ResultRows<V>(float* from, nint fromStride, float* to, nint toStride) where V : struct, IVec<V>
@@ -259,16 +238,6 @@ internal readonly unsafe struct WinogradF4Stride2 : IWinogradTransform
         WinogradRows.Store5(to, toStride, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2);
         V.Store(to + 5 * toStride, g1);
     }
-
-    public static (float First, float Second, float Third) FilterRow(int element) => element switch
-    {
-        0 => (-B / 3f, 0, -1 / 3f),
-        1 => (B / 3f, 0, -1 / 3f),
-        2 => (A / 3f, 0, 1 / 3f),
-        3 => (-A / 3f, 0, 1 / 3f),
-        4 => (0, 0, 1),
-        _ => (0, 1, 0),
-    };
 
     [MethodImpl(Inline)]
     public static void ResultRows<V>(float* from, nint fromStride, float* to, nint toStride) where V : struct, IVec<V>

@@ -109,6 +109,9 @@ internal unsafe interface IFilterTransform
 /// <summary>G g G' of 3x3 taps: element <c>f i + j</c>, of f x f that differ; row i is a part.</summary>
 internal readonly unsafe struct PlaneFilters<TTransform> : IFilterTransform where TTransform : struct, IWinogradTransform
 {
+    /// <summary>The rows of G that differ, three elements each.</summary>
+    private static readonly float[] Rows = FindRows();
+
     public int Taps => 9;
 
     public int Elements => Parts * PartElements;
@@ -120,8 +123,7 @@ internal readonly unsafe struct PlaneFilters<TTransform> : IFilterTransform wher
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Transform<V>(int part, float* taps, nint stride, int count, float* target, nint targetStride) where V : struct, IVec<V>
     {
-        (float first, float second, float third) = TTransform.FilterRow(part);
-        V a = V.Create(first), b = V.Create(second), c = V.Create(third);
+        V a = V.Create(Rows[3 * part]), b = V.Create(Rows[3 * part + 1]), c = V.Create(Rows[3 * part + 2]);
         float* row1 = taps + 3 * stride, row2 = taps + 6 * stride;
         for (int lane = 0; lane < count; lane += V.Count)
         {
@@ -131,5 +133,16 @@ internal readonly unsafe struct PlaneFilters<TTransform> : IFilterTransform wher
             V g2 = V.MultiplyAdd(c, V.Load(row2 + 2 * stride + at), V.MultiplyAdd(b, V.Load(row1 + 2 * stride + at), a * V.Load(taps + 2 * stride + at)));
             TTransform.Filter(g0, g1, g2, target + at, targetStride);
         }
+    }
+
+    /// <summary>Unit vectors become the columns of G.</summary>
+    private static float[] FindRows()
+    {
+        var rows = new float[3 * TTransform.Filters];
+        fixed (float* to = rows)
+            for (int tap = 0; tap < 3; tap++) TTransform.Filter(Unit(tap == 0), Unit(tap == 1), Unit(tap == 2), to + tap, 3);
+        return rows;
+
+        static Vec1 Unit(bool isOne) => Vec1.Create(isOne ? 1 : 0);
     }
 }
