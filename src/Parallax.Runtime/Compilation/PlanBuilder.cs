@@ -13,7 +13,7 @@ namespace Parallax.Runtime.Compilation;
 internal sealed class PlanBuilder
 {
     private static readonly IPass[] ShapePasses =
-        [new FoldKnownContents(), new FoldConstants(new ConstantEvaluator()), new WidenNarrowFloats(), new MergeRowMoves(new ConstantEvaluator())];
+        [new FoldKnownContents(), new FoldConstants(new ConstantEvaluator()), new WidenNarrowFloats(), new MergeRowMoves(new ConstantEvaluator()), new AttendBeforeProjecting()];
 
     private readonly Graph graph;
     private readonly Partition partition;
