@@ -44,6 +44,10 @@ public sealed class AttentionTests
         new(2, 1, 1, 2, 0, 290, 16, 16, Banded: true),
         new(1, 2, 1, 3, 1025, 3, 24, 20, Causal: true, Mask: MaskKind.BoolOfKeys),
         new(2, 3, 3, 1, 0, 1502, 17, 33, Packed: true, Lengths: true),
+        new(1, 1, 1, 6, 0, 700, 40, 50),
+        new(1, 1, 1, 90, 300, 420, 20, 24, Mask: MaskKind.Additive),
+        new(1, 2, 1, 2, 0, 2500, 12, 12, Mask: MaskKind.BoolOfKeys, MissingMaskKeys: 1400),
+        new(1, 1, 1, 200, 0, 640, 24, 40, Causal: true),
     ];
 
     public static TheoryData<int> Cases() => [.. Enumerable.Range(0, Problems.Length)];

@@ -4,7 +4,7 @@ namespace Parallax.Kernels.Attention;
 
 /// <summary>
 /// What all attention kernels share: the phases. Past and new keys and values are laid behind each other where there is a past or a present is wanted;
-/// then keys are laid out for all queries where the kernel wants that; the last phase computes a few queries of one head per block.
+/// then keys are laid out for all queries where the kernel wants that; the next phase computes a few queries of one head per block, over all keys or over a part of them; then parts are put together.
 /// </summary>
 internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int queriesPerBlock) : Kernel where T : unmanaged, INumberBase<T>
 {
@@ -13,6 +13,7 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
         Join,
         Pack,
         Attend,
+        Merge,
     }
 
     protected AttentionProblem Problem => problem;
@@ -24,6 +25,15 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
 
     /// <summary>Elements of the scratch memory that one head's keys take when they are laid out.</summary>
     protected virtual long PackedElements => 0;
+
+    /// <summary>Parts of the keys that are attended to apart.</summary>
+    protected virtual int KeyParts => 1;
+
+    /// <summary>Bytes of scratch memory that one part of a block's result takes where there are several.</summary>
+    protected virtual long PartBytes => 0;
+
+    /// <summary>Blocks of queries, of all heads and batch items.</summary>
+    protected long Blocks => problem.Batch * problem.QueryHeads * QueryBlocks;
 
     private bool BuildsCache => problem.HasPast || problem.KeepsPresentKey || problem.KeepsPresentValue;
 
@@ -37,18 +47,25 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
 
     private long ValueScratchBytes => ValuesInScratch ? Vec.WholeLines(KeyHeads * problem.Keys * problem.ValueSize * sizeof(T)) : 0;
 
-    public override int PhaseCount => 1 + (BuildsCache ? 1 : 0) + (PackBlocks > 0 ? 1 : 0);
+    private long PackedBytes => PackBlocks > 0 ? KeyHeads * PackedElements * sizeof(T) : 0;
+
+    public override int PhaseCount => 1 + (BuildsCache ? 1 : 0) + (PackBlocks > 0 ? 1 : 0) + (KeyParts > 1 ? 1 : 0);
 
     public override int BlockCount(int phase) => (int)(StageOf(phase) switch
     {
         Stage.Join => KeyHeads,
         Stage.Pack => KeyHeads * PackBlocks,
-        _ => problem.Batch * problem.QueryHeads * QueryBlocks,
+        Stage.Attend => Blocks * KeyParts,
+        _ => Blocks,
     });
 
-    public override long ScratchBytes => KeyScratchBytes + ValueScratchBytes + (PackBlocks > 0 ? KeyHeads * PackedElements * sizeof(T) : 0);
+    public override long ScratchBytes => KeyScratchBytes + ValueScratchBytes + PackedBytes + (KeyParts > 1 ? Blocks * KeyParts * PartBytes : 0);
 
-    private Stage StageOf(int phase) => phase == PhaseCount - 1 ? Stage.Attend : BuildsCache && phase == 0 ? Stage.Join : Stage.Pack;
+    private Stage StageOf(int phase)
+    {
+        int attend = PhaseCount - (KeyParts > 1 ? 2 : 1);
+        return phase > attend ? Stage.Merge : phase == attend ? Stage.Attend : BuildsCache && phase == 0 ? Stage.Join : Stage.Pack;
+    }
 
     public override bool CanRehearse => true;
 
@@ -69,15 +86,28 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
             (long batch, long keyHead) = Math.DivRem((long)unit, problem.KeyHeads);
             Pack(part, KeysOf(batch, keyHead, args));
         }
+        else if (stage == Stage.Attend)
+        {
+            (int queries, int part) = Math.DivRem(block, KeyParts);
+            QueryBlock asked = BlockOf(queries);
+            Attend(asked, part, PartOf(queries, part, args), KeysOf(asked.Batch, asked.Head / (problem.QueryHeads / problem.KeyHeads), args), args);
+        }
         else
         {
-            (long unit, long part) = Math.DivRem(block, QueryBlocks);
-            (long batch, long queryHead) = Math.DivRem(unit, problem.QueryHeads);
-            int first = (int)part * queriesPerBlock;
-            var queries = new QueryBlock(batch, queryHead, first, Math.Min(queriesPerBlock, problem.Queries - first));
-            Attend(queries, KeysOf(batch, queryHead / (problem.QueryHeads / problem.KeyHeads), args), args);
+            Merge(BlockOf(block), PartOf(block, 0, args), args);
         }
     }
+
+    private QueryBlock BlockOf(int index)
+    {
+        (long unit, long part) = Math.DivRem(index, QueryBlocks);
+        (long batch, long head) = Math.DivRem(unit, problem.QueryHeads);
+        int first = (int)part * queriesPerBlock;
+        return new QueryBlock(batch, head, first, Math.Min(queriesPerBlock, problem.Queries - first));
+    }
+
+    /// <summary>Where a block's result over a part of the keys lies, where there are several; the next part's is behind it.</summary>
+    private byte* PartOf(int block, int part, in KernelArgs args) => args.Scratch + KeyScratchBytes + ValueScratchBytes + PackedBytes + ((long)block * KeyParts + part) * PartBytes;
 
     /// <summary>The queries of one block.</summary>
     protected readonly record struct QueryBlock(long Batch, long Head, int First, int Count);
@@ -94,7 +124,14 @@ internal abstract unsafe class AttentionKernel<T>(AttentionProblem problem, int 
     {
     }
 
-    protected abstract void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args);
+    /// <param name="part">Which of the <see cref="KeyParts"/>.</param>
+    /// <param name="partial">Where the result over that part goes, where there are several.</param>
+    protected abstract void Attend(in QueryBlock block, int part, byte* partial, in KeyRows rows, in KernelArgs args);
+
+    /// <summary>Makes the result of a block of those over the parts of the keys.</summary>
+    protected virtual void Merge(in QueryBlock block, byte* partials, in KernelArgs args)
+    {
+    }
 
     private T* KeyCache(in KernelArgs args) => problem.KeepsPresentKey ? args.Output<T>(1) : (T*)args.Scratch;
 

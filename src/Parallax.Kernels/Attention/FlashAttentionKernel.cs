@@ -4,17 +4,20 @@ namespace Parallax.Kernels.Attention;
 /// Float32 attention by tiles of queries and keys: the softmax is kept up to date while keys stream by (sum, and a shift near the running maximum, per query),
 /// so that only one tile of scores exists, which stays in the first-level cache. Both products run on the GEMM tiles: K and V are packed into panels, once
 /// for all queries of a head where these are several blocks, V else only in part; queries are scaled rows, probabilities are multiplied where they lie. A few queries take dot products instead. What causality, windows
-/// and lengths hide from all queries of a tile is not computed. The result depends on the order of key tiles, which is fixed.
+/// and lengths hide from all queries of a tile is not computed. Where queries are few blocks, each is computed over several parts of the keys at once. The result depends on the order of key tiles and on parts, which are fixed.
 /// </summary>
 internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> where V : struct, IVec<V>
 {
     private const int TilesPerPack = 4, FewQueries = 3, BlockRows = 64;
 
+    /// <summary>Fewer blocks of queries are cut along the keys.</summary>
+    private const int WantedBlocks = 8;
+
     /// <summary>Exponentials grow to e^16 before what was summed is scaled anew: most tiles of keys then leave it as it is.</summary>
     private const float ShiftSlack = 16;
 
     private readonly GemmMicroKernel entry;
-    private readonly int headSize, valueSize, paddedValue, paddedQueries, keysPerTile;
+    private readonly int headSize, valueSize, paddedValue, paddedQueries, keysPerTile, keysPerPart;
     private readonly nint queryStride;
     private readonly bool packsOnce, packsTiles, seesAll;
 
@@ -29,6 +32,8 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         packsTiles = !packsOnce && problem.Queries > FewQueries;
         // Few queries read keys and values once, from wherever they are: long tiles.
         keysPerTile = problem.Queries > FewQueries ? 128 : 1024;
+        int tiles = (problem.Keys + keysPerTile - 1) / keysPerTile, parts = (int)Math.Clamp((WantedBlocks + Blocks - 1) / Math.Max(1, Blocks), 1, Math.Max(1, tiles));
+        keysPerPart = Math.Max(1, (tiles + parts - 1) / parts) * keysPerTile;
         seesAll = problem is { Causal: false, LeftWindow: < 0, RightWindow: < 0, HasLengths: false, SeenKeys: null } && (problem.Mask is not { } mask || mask.Keys == problem.Keys);
     }
 
@@ -39,6 +44,13 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         + 2 * Vec.WholeLineElements(paddedQueries) + Vec.WholeLineElements(entry.MR) + Vec.WholeLineElements(keysPerTile));
 
     protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * keysPerTile - 1) / (TilesPerPack * keysPerTile) : 0;
+
+    protected override int KeyParts => Math.Max(1, (Problem.Keys + keysPerPart - 1) / keysPerPart);
+
+    protected override long PartBytes => sizeof(float) * PartElements;
+
+    /// <summary>Rows of sums, and the shift and the sum of the exponentials of each.</summary>
+    private nint PartElements => (nint)Vec.WholeLineElements(paddedQueries * paddedValue) + 2 * (nint)Vec.WholeLineElements(paddedQueries);
 
     protected override long PackedElements => KeyElements + Vec.WholeLineElements((long)paddedValue * Problem.Keys);
 
@@ -61,14 +73,16 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
             PackValues(PackedValues(rows, column) + (long)first * entry.NR, rows, column, first, count);
     }
 
-    protected override void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args)
+    protected override void Attend(in QueryBlock block, int part, byte* partial, in KeyRows rows, in KernelArgs args)
     {
         Tile tile = Carve((float*)args.WorkerScratch);
+        if (KeyParts > 1) PlaceResult(ref tile, (float*)partial);
         new Span<float>(tile.Result, paddedQueries * paddedValue).Clear();
         new Span<float>(tile.Shift, block.Count).Fill(float.NegativeInfinity);
         new Span<float>(tile.Sum, block.Count).Clear();
         LoadQueries(block, args, tile);
         (int begin, int end) = Seen(block, args, 0, block.Count);
+        (begin, end) = (Math.Max(begin, part * keysPerPart), Math.Min(end, (part + 1) * keysPerPart));
         for (int key = begin / keysPerTile * keysPerTile; key < end; key += keysPerTile)
         {
             int count = Math.Min(keysPerTile, end - key);
@@ -76,8 +90,39 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
             for (int row = 0; row < block.Count; row += entry.MR)
                 AddTile(block, rows, args, tile, row, Math.Min(entry.MR, block.Count - row), key, count);
         }
-        Store(block, args, tile);
+        if (KeyParts == 1) Store(block, args, tile);
     }
+
+    protected override void Merge(in QueryBlock block, byte* partials, in KernelArgs args)
+    {
+        Tile first = default;
+        PlaceResult(ref first, (float*)partials);
+        float* factors = stackalloc float[KeyParts];
+        for (int i = 0; i < block.Count; i++)
+        {
+            float largest = float.NegativeInfinity, sum = 0;
+            for (int part = 0; part < KeyParts; part++) largest = MathF.Max(largest, first.Shift[part * PartElements + i]);
+            for (int part = 0; part < KeyParts; part++)
+            {
+                float shift = first.Shift[part * PartElements + i];
+                factors[part] = float.IsNegativeInfinity(shift) ? 0 : MathF.Exp(shift - largest);
+                sum += factors[part] * first.Sum[part * PartElements + i];
+            }
+            for (int part = 0; part < KeyParts; part++) factors[part] = sum == 0 ? 0 : factors[part] / sum;
+            float* output = Output(block, i, args);
+            new Span<float>(output, valueSize).Clear();
+            FlashRows.AddRows<V>(output, first.Result + (nint)i * paddedValue, PartElements, valueSize, factors, KeyParts);
+        }
+    }
+
+    private void PlaceResult(ref Tile tile, float* at)
+    {
+        tile.Result = at;
+        tile.Shift = tile.Result + Vec.WholeLineElements(paddedQueries * paddedValue);
+        tile.Sum = tile.Shift + Vec.WholeLineElements(paddedQueries);
+    }
+
+    private float* Output(in QueryBlock block, int row, in KernelArgs args) => args.Output<float>(0) + Problem.Output.Offset(block.Batch, block.Head, block.First + row);
 
     private Tile Carve(float* at)
     {
@@ -263,9 +308,8 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
     {
         for (int i = 0; i < block.Count; i++)
         {
-            float* result = tile.Result + (nint)i * paddedValue, output = args.Output<float>(0) + Problem.Output.Offset(block.Batch, block.Head, block.First + i);
             // A query that sees no key gives zeros.
-            FlashRows.Scale<V>(result, output, valueSize, tile.Sum[i] == 0 ? 0 : 1 / tile.Sum[i]);
+            FlashRows.Scale<V>(tile.Result + (nint)i * paddedValue, Output(block, i, args), valueSize, tile.Sum[i] == 0 ? 0 : 1 / tile.Sum[i]);
         }
     }
 }

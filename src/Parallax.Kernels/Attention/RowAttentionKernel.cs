@@ -11,7 +11,7 @@ internal sealed unsafe class RowAttentionKernel<T>(AttentionProblem problem) : A
 
     public override long WorkerScratchBytes => ((long)Problem.Keys + Problem.ValueSize) * sizeof(T);
 
-    protected override void Attend(in QueryBlock block, in KeyRows rows, in KernelArgs args)
+    protected override void Attend(in QueryBlock block, int part, byte* partial, in KeyRows rows, in KernelArgs args)
     {
         Span<T> scores = new(args.WorkerScratch, Problem.Keys);
         for (int i = 0; i < block.Count; i++)
