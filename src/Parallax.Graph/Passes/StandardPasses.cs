@@ -3,7 +3,7 @@ namespace Parallax.Graphs.Passes;
 /// <summary>The passes that every model goes through once, when it is loaded: stages, each a pipeline that runs until nothing in it fires.</summary>
 public static class StandardPasses
 {
-    public static IReadOnlyList<IReadOnlyList<IPass>> Stages(IConstantEvaluator evaluator) => [Quantized(evaluator), All(evaluator)];
+    public static IReadOnlyList<IReadOnlyList<IPass>> Stages(IConstantEvaluator evaluator) => [Quantized(evaluator), All(evaluator), Selected(evaluator)];
 
     /// <summary>Integer operators for QuantizeLinear and DequantizeLinear, before constants that are quantized become floats.</summary>
     public static IReadOnlyList<IPass> Quantized(IConstantEvaluator evaluator) =>
@@ -50,4 +50,7 @@ public static class StandardPasses
         new FuseResidual(),
         new FuseActivation(),
     ];
+
+    /// <summary>What nobody reads is not computed: on operators that have got their final form, for these passes change no operator but what it computes.</summary>
+    public static IReadOnlyList<IPass> Selected(IConstantEvaluator evaluator) => [new FoldConstants(evaluator), new SelectRowsFirst(), new MergeReshapes()];
 }
