@@ -99,12 +99,19 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
     private void Take(T* source, T* row, bool first)
     {
         int n = (int)last.Input, i = 0;
-        if (Vector<T>.IsSupported && TPooling.MapsVectors(p))
+        if (Vector<T>.IsSupported && TPooling.MapsVectors(p) && n >= Vector<T>.Count)
+        {
+            // The last vector overlaps the one before it, and is combined with what was there before that.
+            T* end = row + n - Vector<T>.Count;
+            Vector<T> mapped = TPooling.Map(Load(source + n - Vector<T>.Count)), rest = first ? mapped : TPooling.Combine(Load(end), mapped);
             for (; i + Vector<T>.Count <= n; i += Vector<T>.Count)
             {
-                Vector<T> mapped = TPooling.Map(Load(source + i));
+                mapped = TPooling.Map(Load(source + i));
                 Store(row + i, first ? mapped : TPooling.Combine(Load(row + i), mapped));
             }
+            Store(end, rest);
+            return;
+        }
         for (; i < n; i++)
         {
             T mapped = TPooling.Map(source[i], p);
@@ -141,7 +148,9 @@ internal sealed unsafe class PoolKernel<T, TPooling> : Kernel
                 for (long k = 1; k < kernel; k++) folded = TPooling.Combine(folded, row[i + k * dilation]);
                 combined[i] = folded;
             }
-        for (long o = 0; o < last.Output; o++) output[o] = TPooling.Finish(combined[o * stride], outerCount * lastCounts[o], p);
+        if (stride == 1 && !TPooling.Finishes) new ReadOnlySpan<T>(combined, (int)last.Output).CopyTo(new Span<T>(output, (int)last.Output));
+        else
+            for (long o = 0; o < last.Output; o++) output[o] = TPooling.Finish(combined[o * stride], outerCount * lastCounts[o], p);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

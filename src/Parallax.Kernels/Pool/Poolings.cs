@@ -20,6 +20,9 @@ internal interface IPooling<T> where T : unmanaged, INumber<T>
 
     static abstract T Finish(T folded, int count, double p);
 
+    /// <summary>Whether <see cref="Finish"/> changes what was combined.</summary>
+    static abstract bool Finishes { get; }
+
     /// <summary>Whether <see cref="Map(Vector{T})"/> does what the pooling with exponent <paramref name="p"/> needs.</summary>
     static abstract bool MapsVectors(double p);
 }
@@ -33,6 +36,7 @@ internal readonly struct MaxPooling<T> : IPooling<T> where T : unmanaged, INumbe
     public static T Combine(T a, T b) => T.Max(a, b);
     public static Vector<T> Combine(Vector<T> a, Vector<T> b) => Vector.Max(a, b);
     public static T Finish(T folded, int count, double p) => folded;
+    public static bool Finishes => false;
     public static bool MapsVectors(double p) => true;
 }
 
@@ -45,6 +49,7 @@ internal readonly struct AveragePooling<T> : IPooling<T> where T : unmanaged, IN
     public static T Combine(T a, T b) => a + b;
     public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a + b;
     public static T Finish(T folded, int count, double p) => count == 0 ? T.Zero : folded / T.CreateChecked(count);
+    public static bool Finishes => true;
     public static bool MapsVectors(double p) => true;
 }
 
@@ -57,5 +62,6 @@ internal readonly struct LpPooling<T> : IPooling<T> where T : unmanaged, INumber
     public static T Combine(T a, T b) => a + b;
     public static Vector<T> Combine(Vector<T> a, Vector<T> b) => a + b;
     public static T Finish(T folded, int count, double p) => T.CreateSaturating(p == 2 ? Math.Sqrt(double.CreateSaturating(folded)) : Math.Pow(double.CreateSaturating(folded), 1 / p));
+    public static bool Finishes => true;
     public static bool MapsVectors(double p) => p == 2;
 }
