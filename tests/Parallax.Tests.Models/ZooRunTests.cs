@@ -109,6 +109,25 @@ public sealed class ZooRunTests
         }
     }
 
+    /// <summary>Few tokens attend to the encoder's rows as they are, many to rows that were projected for them: the first ones must not see a difference.</summary>
+    [Fact]
+    public void Whisper_decodes_the_first_tokens_as_it_decodes_them_among_many()
+    {
+        long[] tokens = [.. Enumerable.Range(0, 80).Select(i => 50258L - 600 * i)];
+        Tensor states = RandomTensor(3, 1, 1500, 384);
+        using var session = Open("whisper-tiny-decoder", new ZooOptions());
+        float[] all = Decode(80, projects: false);
+        foreach (int count in (int[])[1, 3]) AssertClose(all[..(count * 51865)], Decode(count, projects: true), scale: 10);
+
+        float[] Decode(int count, bool projects)
+        {
+            var inputs = new Dictionary<string, Datum> { ["input_ids"] = Tensor.From(tokens[..count], [1, count]), ["encoder_hidden_states"] = states };
+            Assert.Equal(projects ? 4 : 0, session.Explain(inputs).Fusions.GetValueOrDefault("attend-before-projecting"));
+            using RunResult result = session.Run(inputs);
+            return result["logits"].Span<float>().ToArray();
+        }
+    }
+
     private static InferenceSession Open(string name, ZooOptions options) => new(Importer.Import(ZooCatalog.Find(name).Build(options)));
 
     private static Dictionary<string, float[]> Run(string name, ZooOptions options, params (string Name, Tensor Value)[] inputs)

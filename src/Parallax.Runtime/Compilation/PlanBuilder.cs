@@ -16,6 +16,7 @@ internal sealed class PlanBuilder
         [new FoldKnownContents(), new FoldConstants(new ConstantEvaluator()), new WidenNarrowFloats(), new MergeRowMoves(new ConstantEvaluator()), new AttendBeforeProjecting()];
 
     private readonly Graph graph;
+    private readonly IReadOnlyDictionary<string, int> fired;
     private readonly Partition partition;
     private readonly WeightCache weights;
     private readonly Func<Graph, CompiledGraph> compileBody;
@@ -32,9 +33,10 @@ internal sealed class PlanBuilder
     private readonly bool isNested;
     private SessionDevice? compiling;
 
-    private PlanBuilder(Graph graph, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
+    private PlanBuilder(RewriteResult rewritten, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
     {
-        this.graph = graph;
+        graph = rewritten.Graph;
+        fired = rewritten.Fired;
         this.weights = weights;
         this.compileBody = compileBody;
         isNested = settings.IsNested;
@@ -52,7 +54,7 @@ internal sealed class PlanBuilder
 
     internal static ExecutionPlan Build(Graph graph, IReadOnlyList<Fact> inputFacts, RunSettings settings, WeightCache weights, Func<Graph, CompiledGraph> compileBody)
     {
-        Graph special = Rewriter.Run(Inference.Specialize(graph, inputFacts), ShapePasses, includeBodies: false).Graph;
+        RewriteResult special = Rewriter.Run(Inference.Specialize(graph, inputFacts), ShapePasses, includeBodies: false);
         while (true)
         {
             var builder = new PlanBuilder(special, settings, weights, compileBody);
@@ -87,6 +89,7 @@ internal sealed class PlanBuilder
         return new ExecutionPlan
         {
             Partition = partition,
+            Fired = fired,
             Branches = branches,
             FinalCopies = [.. finalCopies],
             StepCount = Number(branches),

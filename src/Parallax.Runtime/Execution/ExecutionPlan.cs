@@ -26,6 +26,9 @@ internal sealed class ExecutionPlan : IDisposable
 
     internal required Partition Partition { get; init; }
 
+    /// <summary>How often each pass fired that knows the shapes of this plan.</summary>
+    internal required IReadOnlyDictionary<string, int> Fired { get; init; }
+
     /// <summary>By branch.</summary>
     internal required Step[][] Branches { get; init; }
 

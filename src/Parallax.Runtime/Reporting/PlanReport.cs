@@ -168,7 +168,7 @@ public sealed record PlanReport
 
     public required PlanMemory Memory { get; init; }
 
-    /// <summary>Per graph pass, how often it fired.</summary>
+    /// <summary>Per graph pass, how often it fired: when the model was loaded, and for the shapes of this plan.</summary>
     public required ImmutableSortedDictionary<string, int> Fusions { get; init; }
 
     public required PlanSchedule Schedule { get; init; }

@@ -8,6 +8,7 @@ namespace Parallax.Runtime.Reporting;
 /// <summary>Describes a plan and one schedule of it.</summary>
 internal static class PlanReporter
 {
+    /// <param name="fusions">How often each pass fired when the model was loaded.</param>
     internal static PlanReport Describe(string model, ExecutionPlan plan, Schedule schedule, RunSettings settings, IReadOnlyDictionary<string, int> fusions)
     {
         Partition partition = plan.Partition;
@@ -23,7 +24,7 @@ internal static class PlanReporter
             MaxBranches = partition.MaxBranches,
             Regions = [.. partition.Regions.Select(r => new PlanRegion(r.NodeCount, r.Macs, r.BoundaryBytes, r.Kept, r.Why, r.PredictedCpuUs, r.PredictedOffloadUs, r.Backend))],
             Memory = OfMemory(plan, schedule, workers, settings.Budget.Room(0)),
-            Fusions = fusions.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Fusions = fusions.Concat(plan.Fired).GroupBy(f => f.Key).ToImmutableSortedDictionary(f => f.Key, f => f.Sum(of => of.Value), StringComparer.Ordinal),
             Schedule = new PlanSchedule(schedule.Mode, workers, schedule.PredictedUs, schedule.Why, schedule.Alternatives,
                 [.. schedule.Timeline.Entries.Select(e => new PlanSlot(e.Branch.Index, e.StartUs, e.EndUs, e.Workers))]),
             Unsupported = partition.Unsupported,
