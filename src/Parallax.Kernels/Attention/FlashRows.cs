@@ -96,6 +96,7 @@ internal static unsafe class FlashRows
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRow<V>(float* target, float* row, int n, float factor) where V : struct, IVec<V>
     {
         V f = V.Create(factor);
