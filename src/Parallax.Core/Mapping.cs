@@ -16,7 +16,11 @@ public static class Mapping
     }
 
     /// <summary>As <see cref="Map{T, TResult}(ReadOnlySpan{T}, Func{T, TResult})"/>, for a function that is told the position too.</summary>
-    public static ImmutableArray<TResult> Map<T, TResult>(this ImmutableArray<T> source, Func<T, int, TResult> function)
+    public static ImmutableArray<TResult> Map<T, TResult>(this ImmutableArray<T> source, Func<T, int, TResult> function) => Map(source.AsSpan(), function);
+
+    public static ImmutableArray<TResult> Map<T, TResult>(this T[] source, Func<T, int, TResult> function) => Map((ReadOnlySpan<T>)source, function);
+
+    public static ImmutableArray<TResult> Map<T, TResult>(this ReadOnlySpan<T> source, Func<T, int, TResult> function)
     {
         var results = new TResult[source.Length];
         for (int i = 0; i < results.Length; i++) results[i] = function(source[i], i);

@@ -184,7 +184,6 @@ public static class ShapeRules
         DType type = a.Type == DType.Undefined ? b.Type : a.Type;
         if (a.Shape is not { } shape) return a with { Type = type, Shape = b.Shape };
         if (b.Shape is not { } other || other.Rank != shape.Rank) return a with { Type = type };
-        var dims = shape.Dims.Select((d, i) => !d.IsKnown && other[i].IsKnown ? other[i] : d);
-        return a with { Type = type, Shape = new Shape([.. dims]) };
+        return a with { Type = type, Shape = new Shape(shape.Dims.Map((d, i) => !d.IsKnown && other[i].IsKnown ? other[i] : d)) };
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Parallax.Graphs;
 
@@ -30,7 +31,9 @@ public sealed class Patch(Graph graph)
     {
         ImmutableArray<Fact> inferred = Inference.Infer(name, op, inputs.Map(i => i.IsNone ? null : Fact(i)), outputNames.Count);
         steps.Add(new NodeStep(name, op, inputs, outputNames, inferred));
-        return [.. outputNames.Select((n, i) => n is null ? ValueId.None : NewValue(inferred[i]))];
+        var outputs = new ValueId[outputNames.Count];
+        for (int i = 0; i < outputs.Length; i++) outputs[i] = outputNames[i] is null ? ValueId.None : NewValue(inferred[i]);
+        return ImmutableCollectionsMarshal.AsImmutableArray(outputs);
     }
 
     /// <summary>A node with one output of the node's name.</summary>

@@ -180,7 +180,7 @@ internal sealed class CompiledGraph : IDisposable
         internal Fact Fact(Graph graph, int input)
         {
             if (Dims is null) return graph.Fact(graph.Inputs[input]);
-            return new TensorFact(Type, new Shape([.. Dims.Select((d, axis) => d >= 0 ? d : Dim.Symbol($"in{input}_{axis}"))]));
+            return new TensorFact(Type, new Shape(Dims.Map((d, axis) => d >= 0 ? d : Dim.Symbol($"in{input}_{axis}"))));
         }
     }
 

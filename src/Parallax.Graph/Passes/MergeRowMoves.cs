@@ -156,7 +156,7 @@ public sealed class MergeRowMoves(IConstantEvaluator evaluator) : IPass
             if (!moved.Contains(null))
                 results = node.Op.IsView
                     ? [moved[0]!.Reshape(InRows(graph, node.Outputs[0], row))]
-                    : evaluator.Evaluate(node, [.. node.Inputs.Select((input, i) => i < moved.Length ? moved[i] : graph.Constant(input))]);
+                    : evaluator.Evaluate(node, node.Inputs.Map((input, i) => i < moved.Length ? moved[i] : graph.Constant(input)));
             for (int i = 0; i < node.Outputs.Length; i++)
             {
                 if (node.Outputs[i].IsNone) continue;

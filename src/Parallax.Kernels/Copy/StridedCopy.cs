@@ -177,7 +177,7 @@ public sealed unsafe class StridedCopy
         var axes = new List<CopyAxis>();
         for (int i = 0; i < dims.Length; i++)
             if (dims[i] != 1) axes.Add(new CopyAxis(dims[i], sourceStrides[i] * elementBytes, targetStrides[i] * elementBytes));
-        axes = [.. axes.OrderByDescending(a => Math.Abs(a.Target))];
+        axes.Sort((a, b) => Math.Abs(b.Target).CompareTo(Math.Abs(a.Target)));
         for (int i = axes.Count - 2; i >= 0; i--)
         {
             CopyAxis a = axes[i], b = axes[i + 1];

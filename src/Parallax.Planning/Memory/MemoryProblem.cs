@@ -36,7 +36,9 @@ public sealed record MemoryProblem(Dag Branches, ImmutableArray<int> StepCounts,
     {
         Graph graph = partition.Graph;
         rootOf ??= ValueRoots.Of(graph, graph.TopologicalOrder());
-        var outputs = graph.Outputs.Select(o => o.Value.IsNone ? o.Value : rootOf[o.Value.Index]).ToHashSet();
+        var outputs = new HashSet<ValueId>();
+        foreach (GraphOutput output in graph.Outputs)
+            if (!output.Value.IsNone) outputs.Add(rootOf[output.Value.Index]);
         var accesses = new SortedDictionary<int, Dictionary<BranchId, Access>>();
         foreach (Branch branch in partition.Branches)
             for (int step = 0; step < branch.Nodes.Length; step++)

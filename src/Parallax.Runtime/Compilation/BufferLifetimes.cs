@@ -50,14 +50,17 @@ internal sealed class BufferLifetimes
         }
 
         live = new long[Order.Length + 1];
-        foreach (Lifetime lifetime in lifetimes.Concat(Order.Select((n, step) => new Lifetime(step, step, ScratchBytes(prepared, n)))))
+        foreach (Lifetime lifetime in lifetimes) Begin(lifetime);
+        for (int step = 0; step < Order.Length; step++) Begin(new Lifetime(step, step, ScratchBytes(prepared, Order[step])));
+        for (int step = 1; step < live.Length; step++) live[step] += live[step - 1];
+        foreach (long bytes in live) peak = Math.Max(peak, bytes);
+
+        void Begin(Lifetime lifetime)
         {
-            if (lifetime.Bytes == 0) continue;
+            if (lifetime.Bytes == 0) return;
             live[lifetime.First] += MemoryProblem.Align(lifetime.Bytes);
             live[lifetime.Last + 1] -= MemoryProblem.Align(lifetime.Bytes);
         }
-        for (int step = 1; step < live.Length; step++) live[step] += live[step - 1];
-        peak = live.Max();
     }
 
     /// <summary>All nodes in the order in which they run.</summary>
@@ -68,27 +71,46 @@ internal sealed class BufferLifetimes
     /// <summary>Gives the buffers of several roots to one, unless more bytes than the peak at the start would be alive for it.</summary>
     internal bool TryMerge(ValueId into, ValueId[] roots)
     {
-        Lifetime merged = roots.Aggregate(lifetimes[into.Index], (sum, root) => sum.With(Alone(root)));
-        ValueId[] apart = [.. roots.Append(into).Where(inPlaceOf.ContainsKey).Select(r => inPlaceOf[r]).Except(roots)];
-        Lifetime[] before = [.. roots.Append(into).Concat(apart).Select(r => lifetimes[r.Index])], after = [merged, .. apart.Select(Alone)];
-        budget -= before.Concat(after).Sum(l => (long)l.Last - l.First + 1);
+        // What was to be computed in place of one of them is computed apart.
+        List<ValueId> together = [.. roots, into], apart = [];
+        foreach (ValueId root in together)
+            if (inPlaceOf.TryGetValue(root, out ValueId later) && Array.IndexOf(roots, later) < 0 && !apart.Contains(later)) apart.Add(later);
+        Lifetime merged = lifetimes[into.Index];
+        foreach (ValueId root in roots) merged = merged.With(Alone(root));
+        List<Lifetime> before = together.ConvertAll(r => lifetimes[r.Index]), after = [merged];
+        foreach (ValueId root in apart)
+        {
+            before.Add(lifetimes[root.Index]);
+            after.Add(Alone(root));
+        }
+        budget -= StepsOf(before) + StepsOf(after);
         if (budget < 0) return false;
         Add(before, -1);
         Add(after, 1);
-        if (after.Any(a => a.Bytes > 0 && live.AsSpan(a.First..(a.Last + 1)).ContainsAnyInRange(peak + 1, long.MaxValue)))
+        if (after.Exists(a => a.Bytes > 0 && live.AsSpan(a.First..(a.Last + 1)).ContainsAnyInRange(peak + 1, long.MaxValue)))
         {
             Add(after, -1);
             Add(before, 1);
             return false;
         }
-        foreach (ValueId root in apart.Concat(roots))
+        foreach (ValueId root in apart) Settle(root);
+        foreach (ValueId root in roots) Settle(root);
+        foreach (ValueId root in together) inPlaceOf.Remove(root);
+        lifetimes[into.Index] = merged;
+        return true;
+
+        void Settle(ValueId root)
         {
             lifetimes[root.Index] = Alone(root);
             late.Remove(root);
         }
-        foreach (ValueId root in roots.Append(into)) inPlaceOf.Remove(root);
-        lifetimes[into.Index] = merged;
-        return true;
+    }
+
+    private static long StepsOf(List<Lifetime> several)
+    {
+        long steps = 0;
+        foreach (Lifetime lifetime in several) steps += lifetime.Last - lifetime.First + 1;
+        return steps;
     }
 
     private static long BytesOf(Graph graph, ValueId id) => CostOf.Bytes(graph.Fact(id)).Value;
@@ -100,17 +122,18 @@ internal sealed class BufferLifetimes
     {
         Graph graph = partition.Graph;
         var lastReader = new Dictionary<ValueId, (BranchId Branch, NodeId Node)?>(); // null where readers are in several branches
-        foreach (Node node in partition.Branches.SelectMany(b => b.Nodes).Select(n => graph[n]))
+        Node[] nodes = NodesOf(partition, partition.Branches.Map(b => b.Id));
+        foreach (Node node in nodes)
             foreach (ValueId input in node.Inputs)
             {
                 if (input.IsNone || node.Outputs.Any(o => !o.IsNone && ranges.Root(o) == ranges.Root(input))) continue;
                 BranchId branch = partition.BranchOf[node.Id.Index];
                 lastReader[ranges.Root(input)] = lastReader.TryGetValue(ranges.Root(input), out (BranchId Branch, NodeId)? known) && known?.Branch != branch ? null : (branch, node.Id);
             }
-        foreach (Node node in partition.Branches.SelectMany(b => b.Nodes).Select(n => graph[n]))
+        foreach (Node node in nodes)
         {
             if (prepared(node) is not { } kernel || node.Outputs[0] is var output && (output.IsNone || !isInArena(output))) continue;
-            ValueId[] roots = [.. node.Inputs.Select(i => i.IsNone ? i : ranges.Root(i))];
+            ValueId[] roots = node.Inputs.MapToArray(i => i.IsNone ? i : ranges.Root(i));
             for (int i = 0; i < roots.Length; i++)
             {
                 if (roots[i].IsNone || graph.Producer(roots[i]) is null || !isInArena(roots[i]) || !kernel.CanRunInPlace(i)) continue;
@@ -129,19 +152,30 @@ internal sealed class BufferLifetimes
         var roots = new ValueId[graph.ValueIdBound];
         for (int i = 0; i < roots.Length; i++) roots[i] = ranges.Root(new ValueId(i));
         foreach (Branch branch in partition.Branches)
-            foreach (ValueId output in branch.Nodes.SelectMany(n => graph[n].Outputs))
-                if (inPlaceOf.TryGetValue(output, out ValueId later)) roots[later.Index] = roots[output.Index];
+            foreach (NodeId node in branch.Nodes)
+                foreach (ValueId output in graph[node].Outputs)
+                    if (inPlaceOf.TryGetValue(output, out ValueId later)) roots[later.Index] = roots[output.Index];
         for (int i = 0; i < roots.Length; i++) roots[i] = roots[ranges.Root(new ValueId(i)).Index];
-        var scratch = partition.Branches.SelectMany(b => b.Nodes.Select((n, step) => new ArenaBuffer(-1, ScratchBytes(prepared, graph[n]), [new Access(b.Id, step, step)])));
+        var scratch = new List<ArenaBuffer>();
+        foreach (Branch branch in partition.Branches)
+            for (int step = 0; step < branch.Nodes.Length; step++)
+                if (ScratchBytes(prepared, graph[branch.Nodes[step]]) is > 0 and long bytes) scratch.Add(new ArenaBuffer(-1, bytes, [new Access(branch.Id, step, step)]));
         MemoryProblem problem = MemoryProblem.Of(partition, roots);
-        ImmutableArray<BranchId> order = MemoryPlanner.LeastMemoryOrder(problem with { Buffers = [.. problem.Buffers, .. scratch.Where(b => b.Bytes > 0)] });
-        return [.. order.SelectMany(b => partition[b].Nodes).Select(n => graph[n])];
+        return NodesOf(partition, MemoryPlanner.LeastMemoryOrder(problem with { Buffers = [.. problem.Buffers, .. scratch] }));
+    }
+
+    private static Node[] NodesOf(Partition partition, ImmutableArray<BranchId> branches)
+    {
+        var nodes = new List<Node>();
+        foreach (BranchId branch in branches)
+            foreach (NodeId node in partition[branch].Nodes) nodes.Add(partition.Graph[node]);
+        return [.. nodes];
     }
 
     /// <summary>The lifetime of a root that is not computed in another's place.</summary>
     private Lifetime Alone(ValueId root) => late.Contains(root) ? lifetimes[root.Index] with { First = lifetimes[root.Index].First - 1 } : lifetimes[root.Index];
 
-    private void Add(IEnumerable<Lifetime> several, int sign)
+    private void Add(List<Lifetime> several, int sign)
     {
         foreach (Lifetime lifetime in several)
             if (lifetime.Bytes > 0)

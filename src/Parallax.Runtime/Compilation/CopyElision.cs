@@ -66,26 +66,48 @@ internal sealed class CopyElision
     /// <summary>Makes outputs ranges of an input where each is one run of its bytes.</summary>
     private void Show(Node node, List<CopyPart> left, BufferLifetimes lifetimes)
     {
-        List<CopyPart> runs = [.. left.Where(p => p.Copy is { IsRun: true, TargetStart: 0, TotalBytes: > 0 } && p.Copy.TotalBytes == Bytes(node.Outputs[p.Output])
+        CopyPart[] runs = [.. left.FindAll(p => p.Copy is { IsRun: true, TargetStart: 0, TotalBytes: > 0 } && p.Copy.TotalBytes == Bytes(node.Outputs[p.Output])
             && !whole.Contains(node.Outputs[p.Output]) && HasBytes(Ranges.Root(node.Inputs[p.Input])))];
-        foreach (IGrouping<int, CopyPart> input in runs.GroupBy(p => p.Input).ToArray())
-            if (TryMerge(lifetimes, node.Inputs[input.Key], [.. input.Select(p => (node.Outputs[p.Output], p.Copy.SourceStart))]))
-                left.RemoveAll(input.Contains);
+        for (int input = 0; input < node.Inputs.Length; input++)
+        {
+            CopyPart[] own = Array.FindAll(runs, p => p.Input == input);
+            if (own.Length > 0 && TryMerge(lifetimes, node.Inputs[input], Array.ConvertAll(own, p => (node.Outputs[p.Output], p.Copy.SourceStart))))
+                left.RemoveAll(p => Array.IndexOf(own, p) >= 0);
+        }
     }
 
     /// <summary>Makes whole buffers of which inputs show runs ranges of an output.</summary>
     private void Place(Node node, List<CopyPart> left, BufferLifetimes lifetimes)
     {
-        foreach (IGrouping<int, CopyPart> output in left.GroupBy(p => p.Output).ToArray())
+        for (int output = 0; output < node.Outputs.Length; output++)
         {
-            var pieces = output.Where(p => p.Copy is { IsRun: true, TotalBytes: > 0 }).GroupBy(p => BufferOf(node, p))
-                .Where(g => g.Key.Offset % MemoryProblem.Alignment == 0 && CanMove(g.Key.Root) && Covers(g.Key.Root, g.Key.Offset, g))
-                .DistinctBy(g => g.Key.Root).OrderByDescending(g => lifetimes[g.Key.Root].First).ThenBy(g => g.Key.Offset).ToList();
+            List<Piece> pieces = PiecesOf(node, output, left);
             // What was computed long ago gives up first: it would keep the bytes of all.
-            while (pieces.Count > 0 && !TryMerge(lifetimes, node.Outputs[output.Key], [.. pieces.Select(g => g.Key)])) pieces.RemoveAt(pieces.Count - 1);
-            foreach (IGrouping<(ValueId, long), CopyPart> piece in pieces) left.RemoveAll(piece.Contains);
+            pieces.Sort((a, b) => lifetimes[b.Root].First.CompareTo(lifetimes[a.Root].First) is var order and not 0 ? order : a.Offset.CompareTo(b.Offset));
+            while (pieces.Count > 0 && !TryMerge(lifetimes, node.Outputs[output], [.. pieces.ConvertAll(p => (p.Root, p.Offset))])) pieces.RemoveAt(pieces.Count - 1);
+            foreach (Piece piece in pieces) left.RemoveAll(piece.Parts.Contains);
         }
     }
+
+    /// <summary>The buffers of which parts of an output are all, one place of each.</summary>
+    private List<Piece> PiecesOf(Node node, int output, List<CopyPart> parts)
+    {
+        List<Piece> found = [];
+        foreach (CopyPart part in parts)
+        {
+            if (part.Output != output || part.Copy is not { IsRun: true, TotalBytes: > 0 }) continue;
+            (ValueId root, long offset) = BufferOf(node, part);
+            if (found.Find(p => p.Root == root && p.Offset == offset) is not { } piece) found.Add(piece = new Piece(root, offset, []));
+            piece.Parts.Add(part);
+        }
+        List<Piece> pieces = [];
+        foreach (Piece piece in found)
+            if (piece.Offset % MemoryProblem.Alignment == 0 && CanMove(piece.Root) && Covers(piece) && !pieces.Exists(p => p.Root == piece.Root)) pieces.Add(piece);
+        return pieces;
+    }
+
+    /// <summary>A buffer that would begin at an offset of an output, and the parts of the output that are read from it.</summary>
+    private sealed record Piece(ValueId Root, long Offset, List<CopyPart> Parts);
 
     /// <summary>The buffer that a part is read from, and where in the output it would begin.</summary>
     private (ValueId Root, long Offset) BufferOf(Node node, CopyPart part)
@@ -94,16 +116,17 @@ internal sealed class CopyElision
         return (root, part.Copy.TargetStart - part.Copy.SourceStart - offset);
     }
 
-    /// <summary>Whether parts of an output in which a buffer begins at an offset are, together, the whole buffer.</summary>
-    private bool Covers(ValueId root, long offset, IEnumerable<CopyPart> parts)
+    /// <summary>Whether the parts are, together, the whole buffer.</summary>
+    private bool Covers(Piece piece)
     {
         long covered = 0;
-        foreach (CopyPart part in parts.OrderBy(p => p.Copy.TargetStart))
+        piece.Parts.Sort((a, b) => a.Copy.TargetStart.CompareTo(b.Copy.TargetStart));
+        foreach (CopyPart part in piece.Parts)
         {
-            if (part.Copy.TargetStart - offset != covered) return false;
+            if (part.Copy.TargetStart - piece.Offset != covered) return false;
             covered += part.Copy.TotalBytes;
         }
-        return covered == Bytes(root);
+        return covered == Bytes(piece.Root);
     }
 
     /// <summary>Whether the place of a value is planned: it is the result of a kernel or a device, or there before the run.</summary>
@@ -113,7 +136,7 @@ internal sealed class CopyElision
 
     private bool TryMerge(BufferLifetimes lifetimes, ValueId into, (ValueId Root, long Offset)[] members)
     {
-        if (!lifetimes.TryMerge(Ranges.Root(into), [.. members.Select(m => m.Root)])) return false;
+        if (!lifetimes.TryMerge(Ranges.Root(into), Array.ConvertAll(members, m => m.Root))) return false;
         foreach ((ValueId root, long offset) in members) Ranges.Place(root, into, offset);
         return true;
     }

@@ -48,7 +48,7 @@ public sealed record GlobalPool(PoolKind Kind, double P = 2) : Op
     {
         TensorFact data = context.Tensor(0);
         if (context.Shape(0, minRank: 2) is not { } shape) return [new TensorFact(data.Type)];
-        return [new TensorFact(data.Type, new Shape([.. shape.Dims.Select((d, i) => i < 2 ? d : 1)]))];
+        return [new TensorFact(data.Type, new Shape(shape.Dims.Map((d, i) => i < 2 ? d : 1)))];
     }
 
     public override Cost Cost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs) =>
