@@ -38,6 +38,14 @@ public static class Mapping
         return positions;
     }
 
+    /// <summary>The same value so many times.</summary>
+    public static T[] Repeat<T>(T value, int count)
+    {
+        var values = new T[count];
+        for (int i = 0; i < count; i++) values[i] = value;
+        return values;
+    }
+
     public static ImmutableArray<TResult> Map<T, TResult>(this T[] source, Func<T, TResult> function) => Map((ReadOnlySpan<T>)source, function);
 
     public static ImmutableArray<TResult> Map<T, TResult>(this IReadOnlyList<T> source, Func<T, TResult> function) where T : class

@@ -97,7 +97,7 @@ public sealed class MergeRowMoves(IConstantEvaluator evaluator) : IPass
 
     private static int[] SlicedAxes(Graph graph, Node slice, int rank) => slice.Inputs.Length > 3 && graph.Constant(slice.Inputs[3]) is { } axes
         ? ShapeRules.Axes(TensorFact.Of(axes).TryGetInts(out long[] given) ? given : [], rank)
-        : [.. Enumerable.Range(0, (int)graph.Constant(slice.Inputs[1])!.ElementCount)];
+        : Mapping.Positions((int)graph.Constant(slice.Inputs[1])!.ElementCount);
 
     private static bool AreConstant(Graph graph, Node node) => node.Inputs.Skip(1).All(i => i.IsNone || graph.Constant(i) is not null);
 
@@ -136,7 +136,7 @@ public sealed class MergeRowMoves(IConstantEvaluator evaluator) : IPass
     {
         private readonly Dictionary<ValueId, Tensor?> known = new()
         {
-            [source] = Tensor.From([.. Enumerable.Range(0, (int)(Count(graph, source) / row))], InRows(graph, source, row)),
+            [source] = Tensor.From(Mapping.Positions((int)(Count(graph, source) / row)), InRows(graph, source, row)),
         };
 
         /// <summary>Elements that the operators between the source and the values asked for copy, as far as they cannot show them where they lie.</summary>

@@ -64,7 +64,7 @@ public sealed class MergeReshapes : IPass
     {
         if (node.Op is not Reshape reshape || graph.Producer(node.Inputs[0]) is not { Op: Reshape or Flatten or Squeeze or Unsqueeze } inner) return null;
         if (Match.SameShape(graph, inner.Inputs[0], node.Outputs[0])) return Patch.ReplaceValue(graph, node.Outputs[0], inner.Inputs[0]);
-        if (graph.TensorFact(node.Inputs[1]) is not { } target || !target.TryGetInts(out long[] dims) || (!reshape.AllowZero && dims.Contains(0))) return null;
+        if (graph.TensorFact(node.Inputs[1]) is not { } target || !target.TryGetInts(out long[] dims) || (!reshape.AllowZero && Array.Exists(dims, d => d == 0))) return null;
         return Patch.ReplaceNode(graph, node, reshape, inner.Inputs[0], node.Inputs[1]);
     }
 }

@@ -67,8 +67,7 @@ public sealed class BranchOrder
         {
             int width = isGiven ? Math.Max(chains.Count, chainOf[branch] + 1) : chains.Count;
             foreach (int predecessor in dag.Predecessors(branch)) width = Math.Max(width, reach[predecessor].Length);
-            var row = new int[width + 1];
-            Array.Fill(row, -1);
+            int[] row = Mapping.Repeat(-1, width + 1);
             foreach (int predecessor in dag.Predecessors(branch))
                 for (int c = 0; c < reach[predecessor].Length; c++) row[c] = Math.Max(row[c], reach[predecessor][c]);
             if (!isGiven) chainOf[branch] = BestTail(row);

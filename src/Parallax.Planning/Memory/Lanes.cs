@@ -50,10 +50,8 @@ internal sealed record Lanes(int[] LaneOf, List<(int From, int To)> ControlEdges
             waiting = new int[dag.Count];
             byPriority = Mapping.Positions(dag.Count);
             Array.Sort((int[])rules.Priority.Clone(), byPriority);
-            lastOfLane = new int[rules.Width];
-            lastDoneOfLane = new int[rules.Width];
-            Array.Fill(lastOfLane, -1);
-            Array.Fill(lastDoneOfLane, -1);
+            lastOfLane = Mapping.Repeat(-1, rules.Width);
+            lastDoneOfLane = Mapping.Repeat(-1, rules.Width);
             freeLanes = [.. Mapping.Positions(rules.Width)];
             for (int i = 0; i < dag.Count; i++)
             {

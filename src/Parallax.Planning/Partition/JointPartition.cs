@@ -97,8 +97,7 @@ internal sealed class JointPartition
     /// <param name="asPlanned">Whether a region ends where the CPU waits for something in it, and begins where it waits for the CPU; else regions are as large as may be.</param>
     private Layout Lay(JointChoice[] choices, bool asPlanned)
     {
-        var regionOf = new int[nodes.Nodes.Length];
-        Array.Fill(regionOf, -1);
+        int[] regionOf = Mapping.Repeat(-1, nodes.Nodes.Length);
         var regions = ImmutableArray.CreateBuilder<Region>();
         for (int op = 0; op < choices.Length; op++)
         {

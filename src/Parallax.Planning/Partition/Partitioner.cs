@@ -133,8 +133,7 @@ public static class Partitioner
     private static int[] JoinReaders(NodeTable nodes, int[] regionOf, int[] unitOf, ref int unitCount)
     {
         Dag units = nodes.Dag.Contract(unitOf, unitCount);
-        var onlyViews = new bool[unitCount];
-        Array.Fill(onlyViews, true);
+        bool[] onlyViews = Mapping.Repeat(true, unitCount);
         var isRegion = new bool[unitCount];
         for (int i = 0; i < unitOf.Length; i++)
         {
@@ -152,8 +151,7 @@ public static class Partitioner
     /// <summary>Group numbers from 0 in the order of first members, from a representative of each group.</summary>
     private static int[] Renumber(int[] leader, out int groupCount)
     {
-        var numberOf = new int[leader.Length];
-        Array.Fill(numberOf, -1);
+        int[] numberOf = Mapping.Repeat(-1, leader.Length);
         var result = new int[leader.Length];
         groupCount = 0;
         for (int i = 0; i < leader.Length; i++)

@@ -92,7 +92,7 @@ internal static class RegionGrower
     /// <summary>Disjoint sets with their members.</summary>
     private sealed class Sets(int count)
     {
-        private readonly int[] parent = [.. Enumerable.Range(0, count)];
+        private readonly int[] parent = Mapping.Positions(count);
         private readonly List<int>?[] members = new List<int>?[count];
 
         internal int Find(int item)

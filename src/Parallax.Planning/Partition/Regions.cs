@@ -19,8 +19,7 @@ internal static class Regions
     internal static Choice Choose(NodeTable nodes, PartitionOptions options)
     {
         if (options.Joint is not null && options.Splits.IsEmpty && options.Accelerators is [{ Model: { Sync: not null, KeepsAll: false } } only]) return ChooseJointly(nodes, only, options);
-        var regionOf = new int[nodes.Nodes.Length];
-        Array.Fill(regionOf, -1);
+        int[] regionOf = Mapping.Repeat(-1, nodes.Nodes.Length);
         var regions = ImmutableArray.CreateBuilder<Region>();
         var unsupported = new SortedDictionary<string, int>(StringComparer.Ordinal);
         foreach (Node node in options.Splits.IsEmpty ? [] : nodes.Nodes)
@@ -46,8 +45,7 @@ internal static class Regions
     private static Choice ChooseJointly(NodeTable nodes, IRegionBackend backend, PartitionOptions options)
     {
         var unsupported = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        var regionOf = new int[nodes.Nodes.Length];
-        Array.Fill(regionOf, -1);
+        int[] regionOf = Mapping.Repeat(-1, nodes.Nodes.Length);
         bool[] supported = Supported(nodes, backend, regionOf, unsupported);
         var reasons = unsupported.ToImmutableSortedDictionary(StringComparer.Ordinal);
         if (!supported.Contains(true)) return new Choice([], regionOf, reasons);

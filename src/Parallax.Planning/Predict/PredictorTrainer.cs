@@ -81,8 +81,7 @@ public static class PredictorTrainer
         line = line with { KernelCosts = [.. line.Implementations.SelectMany(name => KernelCosts(name))] };
         float[][] raw = [.. samples.Select(s =>
         {
-            var row = new float[LatencyFeatures.Count];
-            Array.Fill(row, float.NaN);
+            float[] row = Mapping.Repeat(float.NaN, LatencyFeatures.Count);
             (line with { Typical = [.. row] }).Write(s.Work, s.Units, s.Kernel, row);
             return row;
         })];

@@ -87,7 +87,7 @@ internal sealed class BufferLifetimes
         if (budget < 0) return false;
         Add(before, -1);
         Add(after, 1);
-        if (after.Exists(a => a.Bytes > 0 && live.AsSpan(a.First..(a.Last + 1)).ContainsAnyInRange(peak + 1, long.MaxValue)))
+        if (after.Exists(a => a.Bytes > 0 && ExceedsPeak(a)))
         {
             Add(after, -1);
             Add(before, 1);
@@ -104,6 +104,13 @@ internal sealed class BufferLifetimes
             lifetimes[root.Index] = Alone(root);
             late.Remove(root);
         }
+    }
+
+    private bool ExceedsPeak(Lifetime lifetime)
+    {
+        foreach (long bytes in live.AsSpan(lifetime.First..(lifetime.Last + 1)))
+            if (bytes > peak) return true;
+        return false;
     }
 
     private static long StepsOf(List<Lifetime> several)

@@ -42,7 +42,7 @@ internal static class CopyParts
     {
         long[] dims = x.Dims(0), target = x.OutputDims(0), strides = Shape.Strides(dims);
         long[] starts = Ints(x, 1), ends = Ints(x, 2), steps = x.TryGetInts(4, out long[] given) ? given : [.. starts.Select(_ => 1L)];
-        int[] axes = x.TryGetInts(3, out long[] named) ? ShapeRules.Axes(named, dims.Length) : [.. Enumerable.Range(0, starts.Length)];
+        int[] axes = x.TryGetInts(3, out long[] named) ? ShapeRules.Axes(named, dims.Length) : Mapping.Positions(starts.Length);
         long[] source = [.. strides];
         long start = 0;
         for (int i = 0; i < axes.Length; i++)

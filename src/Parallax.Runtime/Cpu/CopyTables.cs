@@ -17,7 +17,7 @@ internal sealed record CopyTables(long[][] Axes, int FillInput = -1, byte[]? Fil
     internal static CopyTables Of(Pad op, OperandFacts x)
     {
         long[] dims = x.Dims(0), pads = CopyParts.Ints(x, 1);
-        int[] axes = x.TryGetInts(3, out long[] given) ? ShapeRules.Axes(given, dims.Length) : [.. Enumerable.Range(0, dims.Length)];
+        int[] axes = x.TryGetInts(3, out long[] given) ? ShapeRules.Axes(given, dims.Length) : Mapping.Positions(dims.Length);
         var before = new long[dims.Length];
         for (int i = 0; i < axes.Length; i++) before[axes[i]] = pads[i];
         return new CopyTables(Tables(x, (axis, i, dim) => Source(op.Mode, i - before[axis], dim)), op.Mode == PadMode.Constant && x.Has(2) ? 2 : -1);

@@ -63,7 +63,7 @@ public sealed record Slice : MovingOp
 
     private static int[]? Axes(InferContext context, int rank)
     {
-        if (!context.Has(3)) return Contents.Length(context.Tensor(1)) is { } count ? [.. Enumerable.Range(0, count)] : null;
+        if (!context.Has(3)) return Contents.Length(context.Tensor(1)) is { } count ? Mapping.Positions(count) : null;
         return context.TryGetInts(3, out long[] axes) ? ShapeRules.Axes(axes, rank) : null;
     }
 
@@ -102,7 +102,7 @@ public sealed record Pad(PadMode Mode = PadMode.Constant) : MovingOp
         if (data.Shape is not { } shape) return [new TensorFact(data.Type)];
         if (!Contents.TryGet(context, 1, out ImmutableArray<Dim> pads) || context.Has(3) && !context.TryGetInts(3, out _))
             return [new TensorFact(data.Type, FreshDim.Shape("pad", shape.Rank))];
-        int[] axes = context.TryGetInts(3, out long[] given) ? ShapeRules.Axes(given, shape.Rank) : [.. Enumerable.Range(0, shape.Rank)];
+        int[] axes = context.TryGetInts(3, out long[] given) ? ShapeRules.Axes(given, shape.Rank) : Mapping.Positions(shape.Rank);
         if (pads.Length != 2 * axes.Length) throw new InvalidModelException($"{pads.Length} pads for {axes.Length} axes");
         for (int i = 0; i < axes.Length; i++)
         {
@@ -130,7 +130,7 @@ public sealed record CenterCropPad(ImmutableArray<long> Axes = default) : Moving
     }
 
     /// <summary>The axes for a rank.</summary>
-    public int[] For(int rank) => Axes.IsDefault ? [.. Enumerable.Range(0, rank)] : ShapeRules.Axes(Axes.AsSpan(), rank);
+    public int[] For(int rank) => Axes.IsDefault ? Mapping.Positions(rank) : ShapeRules.Axes(Axes.AsSpan(), rank);
 }
 
 /// <summary>Inputs: matrices, diagonal (optional: 0). Zeros below (<paramref name="Upper"/>) or above the diagonal.</summary>

@@ -27,7 +27,7 @@ public sealed record Reduce(ReduceKind Kind, bool KeepDims = true, bool NoopWith
     /// <summary>The axes that a list stands for, each at or above 0.</summary>
     public int[] Axes(ReadOnlySpan<long> given, int rank) => given.Length > 0
         ? ShapeRules.Axes(given, rank)
-        : NoopWithEmptyAxes ? [] : [.. Enumerable.Range(0, rank)];
+        : NoopWithEmptyAxes ? [] : Mapping.Positions(rank);
 
     /// <summary>A shape without (or with 1 in place of) the reduced axes.</summary>
     internal static Shape Reduced(Shape shape, int[] axes, bool keepDims)

@@ -95,7 +95,7 @@ public sealed record Resize(ResizeMode Mode) : Op
     }
 
     /// <summary>The resized axes for a rank, in the order of scales and sizes.</summary>
-    public int[] For(int rank) => Axes.IsDefault ? [.. Enumerable.Range(0, rank)] : ShapeRules.Axes(Axes.AsSpan(), rank);
+    public int[] For(int rank) => Axes.IsDefault ? Mapping.Positions(rank) : ShapeRules.Axes(Axes.AsSpan(), rank);
 
     /// <summary>Every axis of the result; null where neither scales nor sizes are known.</summary>
     public ResizedAxis[]? Resolve(ReadOnlySpan<long> dims, Tensor? scales, long[]? sizes)
