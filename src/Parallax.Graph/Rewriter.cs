@@ -39,6 +39,9 @@ public sealed class Patch(Graph graph)
     /// <summary>A node with one output of the node's name.</summary>
     public ValueId Add(string name, Op op, params ReadOnlySpan<ValueId> inputs) => Add(name, op, [.. inputs], [name])[0];
 
+    /// <summary>A value under other dims, which follow Reshape's rules: 0 keeps a dim, -1 follows from the others.</summary>
+    public ValueId Reshape(string name, ValueId x, params ReadOnlySpan<long> dims) => Add(name, new Ops.Reshape(), x, Constant($"{name}/dims", Tensor.From(dims, [dims.Length])));
+
     /// <summary>Makes <paramref name="by"/> stand wherever <paramref name="old"/> is read. Nodes that nobody reads afterwards are removed.</summary>
     public Patch Replace(ValueId old, ValueId by)
     {

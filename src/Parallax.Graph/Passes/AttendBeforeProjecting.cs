@@ -35,7 +35,7 @@ public sealed class AttendBeforeProjecting : IPass
 
     public Patch? TryRewrite(Graph graph, Node node)
     {
-        if (node.Op is not Attention { Causal: false, LeftWindow: < 0, RightWindow: < 0, NormEpsilon: null } op || node.Outputs.Skip(1).Any(o => !o.IsNone) || node.Inputs.Skip(4).Any(i => !i.IsNone)) return null;
+        if (node.Op is not Attention { Causal: false, LeftWindow: < 0, RightWindow: < 0, NormEpsilon: null } op || !Match.AreNone(node.Outputs, from: 1) || !Match.AreNone(node.Inputs, from: 4)) return null;
         if (SizesOf(graph, node, op) is not { } sizes || !HidesSameKeys(graph, node)) return null;
         if (ProjectionOf(graph, node.Inputs[1], sizes.Heads * sizes.HeadSize) is not { } key || ProjectionOf(graph, node.Inputs[2], sizes.Heads * sizes.ValueSize) is not { } value) return null;
         if (key.Bias is not null && (op.SoftCap != 0 || float.IsFinite(op.HiddenScore))) return null;
@@ -51,31 +51,28 @@ public sealed class AttendBeforeProjecting : IPass
         ValueId query = node.Inputs[0];
         if (graph.TensorFact(query)!.Shape!.Value.Rank == 3)
         {
-            query = View("query", query, turns ? [batch, queries, heads, headSize] : [batch, heads, queries, headSize]);
+            query = patch.Reshape($"{node.Name}/query", query, turns ? [batch, queries, heads, headSize] : [batch, heads, queries, headSize]);
             if (turns) query = patch.Add($"{node.Name}/heads", new Transpose([0, 2, 1, 3]), query);
         }
         ValueId asked = patch.Add($"{node.Name}/asked", new MatMul(TransposeB: !key.IsTransposed), query, patch.Constant($"{node.Name}/key-weights", WeightsOf(key, heads)));
         var inputs = new List<ValueId>
         {
-            View("queries", asked, [batch, 1, heads * queries, key.Size]),
-            View("keys", key.Rows, [batch, 1, keys, key.Size]),
-            View("values", value.Rows, [batch, 1, keys, value.Size]),
+            patch.Reshape($"{node.Name}/queries", asked, batch, 1, heads * queries, key.Size),
+            patch.Reshape($"{node.Name}/keys", key.Rows, batch, 1, keys, key.Size),
+            patch.Reshape($"{node.Name}/values", value.Rows, batch, 1, keys, value.Size),
         };
         if (node.Inputs.Length > 3 && !node.Inputs[3].IsNone) inputs.Add(node.Inputs[3]);
         ValueId mixed = patch.Add(node.Name, op with { QueryHeads = 0, KeyHeads = 0, MergesHeads = false, Scale = op.Scale ?? (float)(1 / Math.Sqrt(headSize)) }, [.. inputs]);
-        ValueId result = patch.Add($"{node.Name}/projected", new MatMul(TransposeB: value.IsTransposed), View("mixed", mixed, [batch, heads, queries, value.Size]),
+        ValueId result = patch.Add($"{node.Name}/projected", new MatMul(TransposeB: value.IsTransposed), patch.Reshape($"{node.Name}/mixed", mixed, batch, heads, queries, value.Size),
             patch.Constant($"{node.Name}/value-weights", WeightsOf(value, heads)));
         if (merges)
         {
             if (turns) result = patch.Add($"{node.Name}/together", new Transpose([0, 2, 1, 3]), result);
-            result = View("merged", result, [batch, queries, heads * valueSize]);
+            result = patch.Reshape($"{node.Name}/merged", result, batch, queries, heads * valueSize);
         }
         if (value.Bias is { } bias)
             result = patch.Add($"{node.Name}/bias", new Binary(BinaryFunction.Add), result, patch.Constant($"{node.Name}/value-bias", bias.Reshape(merges ? [heads * valueSize] : [heads, 1, valueSize])));
         return patch.Replace(node.Outputs[0], result);
-
-        ValueId View(string name, ValueId x, long[] dims) =>
-            patch.Add($"{node.Name}/{name}", new Reshape(), x, patch.Constant($"{node.Name}/{name}-dims", Tensor.From(dims, [dims.Length])));
     }
 
     private static Sizes? SizesOf(Graph graph, Node node, Attention op)

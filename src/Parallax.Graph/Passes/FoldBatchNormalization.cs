@@ -13,7 +13,7 @@ public sealed class FoldBatchNormalization : IPass
 
     public Patch? TryRewrite(Graph graph, Node node)
     {
-        if (node.Op is not BatchNormalization { Training: false } norm || node.Outputs.Skip(1).Any(o => !o.IsNone)) return null;
+        if (node.Op is not BatchNormalization { Training: false } norm || !Match.AreNone(node.Outputs, from: 1)) return null;
         if (graph.Producer<Conv>(node.Inputs[0]) is not { } conv || !graph.HasSingleUse(node.Inputs[0])) return null;
         var op = (Conv)conv.Op;
         if (op.Activation.Kind != ActivationKind.None || conv.Inputs.Length > IFusible.ResidualInput) return null;

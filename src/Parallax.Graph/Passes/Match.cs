@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Parallax.Graphs.Ops;
 
 namespace Parallax.Graphs.Passes;
@@ -57,6 +58,14 @@ internal static class Match
     /// <summary>What a value is the transpose of, by that permutation; null where it is none.</summary>
     internal static ValueId? Transposed(Graph graph, ValueId id, ReadOnlySpan<int> permutation) =>
         graph.Producer<Transpose>(id) is { } node && ((Transpose)node.Op).Permutation.AsSpan().SequenceEqual(permutation) ? node.Inputs[0] : null;
+
+    /// <summary>Whether a node lacks, or does not want, all inputs or outputs from a position on.</summary>
+    internal static bool AreNone(ImmutableArray<ValueId> values, int from)
+    {
+        for (int i = from; i < values.Length; i++)
+            if (!values[i].IsNone) return false;
+        return true;
+    }
 
     /// <summary>Whether both values are known to have one shape.</summary>
     internal static bool SameShape(Graph graph, ValueId a, ValueId b) =>

@@ -16,7 +16,7 @@ public sealed class SelectRowsFirst : IPass
     public Patch? TryRewrite(Graph graph, Node node)
     {
         if (IndicesOf(graph, node) is not { Rank: <= 1 } indices || node.Inputs[0] is var all && graph.IsOutput(all)) return null;
-        if (graph.Producer(all) is not { } source || source.Outputs.Count(o => !o.IsNone) > 1 || graph.TensorFact(all)?.Shape is not { } shape) return null;
+        if (graph.Producer(all) is not { } source || !Match.AreNone(source.Outputs, from: 1) || graph.TensorFact(all)?.Shape is not { } shape) return null;
         int axis = ShapeRules.Axis(((Gather)node.Op).Axis, shape.Rank);
         if (shape[axis].TryGetValue(out long rows) ? indices.ElementCount >= rows : indices.ElementCount > 1) return null;
         if (!graph.Consumers(all).All(c => IsSame(graph, graph[c], node, indices)) || AxesOf(graph, source, shape, axis) is not { } axes) return null;
@@ -40,7 +40,7 @@ public sealed class SelectRowsFirst : IPass
     /// <summary>The axis of each input along which an axis of the result selects, or <see cref="Whole"/>; null where the rows of the result are not computed each by itself.</summary>
     private static int[]? AxesOf(Graph graph, Node node, Shape result, int axis)
     {
-        int[] axes = [.. node.Inputs.Select(_ => Whole)];
+        int[] axes = Mapping.Repeat(Whole, node.Inputs.Length);
         switch (node.Op)
         {
             case LayerNormalization or RMSNormalization:
@@ -84,7 +84,7 @@ public sealed class SelectRowsFirst : IPass
     {
         if (op is not { Causal: false, LeftWindow: < 0, RightWindow: < 0 } || axis != result.Rank - 2) return null;
         if (graph.TensorFact(node.Inputs[0])?.Rank is not { } rank) return null;
-        int[] axes = [.. node.Inputs.Select(_ => Whole)];
+        int[] axes = Mapping.Repeat(Whole, node.Inputs.Length);
         axes[0] = rank - 2;
         if (node.Inputs.Length <= 3 || node.Inputs[3].IsNone) return axes;
         if (graph.TensorFact(node.Inputs[3])?.Shape is not { } mask) return null;

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.Graphs.Passes;
+using Parallax.Suite;
 using Xunit;
 
 namespace Parallax.Tests.Graphs.Passes;
@@ -19,6 +20,8 @@ internal sealed class Net
     /// <summary>A float constant; one value is repeated as often as the dims ask.</summary>
     internal ValueId Const(float value, params long[] dims) => Const(Tensor.From(Enumerable.Repeat(value, (int)Parallax.Shape.Count(dims)).ToArray(), dims));
 
+    internal static Tensor Floats(int seed, params long[] dims) => Tensor.From(RandomData.Floats((int)Parallax.Shape.Count(dims), seed), dims);
+
     internal ValueId Ints(params long[] values) => Const(Tensor.From(values, [values.Length]));
 
     internal ValueId Const(Tensor tensor) => builder.Constant($"c{names++}", tensor);
@@ -26,6 +29,9 @@ internal sealed class Net
     internal ValueId Add(Op op, params ValueId[] inputs) => builder.Add($"n{names++}", op, [.. inputs], ["y"])[0];
 
     internal ImmutableArray<ValueId> AddMany(Op op, int outputs, params ValueId[] inputs) => builder.Add($"n{names++}", op, [.. inputs], [.. Enumerable.Range(0, outputs).Select(i => $"y{i}")]);
+
+    /// <summary>A node of which only the output at a position is wanted.</summary>
+    internal ValueId AddOnly(Op op, int output, params ValueId[] inputs) => builder.Add($"n{names++}", op, [.. inputs], [.. Enumerable.Range(0, output + 1).Select(i => i == output ? "y" : null)])[output];
 
     internal ValueId Reshape(ValueId x, params long[] dims) => Add(new Reshape(), x, Ints(dims));
 

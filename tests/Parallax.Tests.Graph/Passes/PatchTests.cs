@@ -26,7 +26,7 @@ public sealed class PatchTests
         RewriteResult result = net.Apply(Pass);
         Assert.Equal(1, result.Fired[Pass.Name]);
         Assert.DoesNotContain(result.Graph.Nodes, n => n.Op is Conv);
-        Tensor input = Tensor.From(RandomData.Floats((int)Shape.Count(dims), 1), dims);
+        Tensor input = Net.Floats(1, dims);
         Tensor expected = Interpreter.Run(net.Build(), input)[0], actual = Interpreter.Run(result.Graph, input)[0];
         Assert.Equal(expected.Dims.ToArray(), actual.Dims.ToArray());
         for (int i = 0; i < expected.ElementCount; i++) Assert.Equal(expected.Span<float>()[i], actual.Span<float>()[i], 1e-4f);
@@ -73,7 +73,7 @@ public sealed class PatchTests
     private static ValueId Planes(Net net, ValueId x, long[] kernel, SpatialWindow window, int outputs, bool biased)
     {
         long[] dims = [outputs, net.Shape(x)[1].Value, .. kernel];
-        ValueId weights = net.Const(Tensor.From(RandomData.Floats((int)Shape.Count(dims), 2), dims)), bias = net.Const(Tensor.From(RandomData.Floats(outputs, 3), [outputs]));
+        ValueId weights = net.Const(Net.Floats(2, dims)), bias = net.Const(Tensor.From(RandomData.Floats(outputs, 3), [outputs]));
         return biased ? net.Add(new Conv(window), x, weights, bias) : net.Add(new Conv(window), x, weights);
     }
 }

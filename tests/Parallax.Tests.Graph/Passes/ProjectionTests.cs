@@ -1,7 +1,6 @@
 using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.Graphs.Passes;
-using Parallax.Suite;
 using Xunit;
 
 namespace Parallax.Tests.Graphs.Passes;
@@ -29,7 +28,7 @@ public sealed class ProjectionTests
         public DType MaskType { get; init; } = DType.Float32;
         public long[]? Mask { get; init; }
 
-        /// <summary>One projected row is shown as part of a larger tensor first.</summary>
+        /// <summary>Rows of all batch items are projected as one matrix.</summary>
         public bool Views { get; init; }
     }
 
@@ -106,7 +105,7 @@ public sealed class ProjectionTests
     public void Plans_share_the_weights_of_heads()
     {
         var pass = new AttendBeforeProjecting();
-        Tensor keyWeights = Floats(0, 10, 12), valueWeights = Floats(1, 10, 12);
+        Tensor keyWeights = Net.Floats(0, 10, 12), valueWeights = Net.Floats(1, 10, 12);
         Tensor[] Constants(int queries)
         {
             var net = new Net();
@@ -132,29 +131,27 @@ public sealed class ProjectionTests
 
         ValueId In(params long[] dims)
         {
-            inputs.Add(Floats(inputs.Count, dims));
+            inputs.Add(Net.Floats(inputs.Count, dims));
             return net.In([.. dims.Select(d => (Dim)d)]);
         }
 
         ValueId Projected(ValueId x, int rowSize, int size, bool biased)
         {
             if (of.Views) x = net.Reshape(x, Batch * Rows, rowSize);
-            Tensor weights = of.TransposedWeights ? Floats(size, Heads * size, rowSize) : Floats(size, rowSize, Heads * size);
+            Tensor weights = of.TransposedWeights ? Net.Floats(size, Heads * size, rowSize) : Net.Floats(size, rowSize, Heads * size);
             var op = new MatMul(TransposeB: of.TransposedWeights);
-            ValueId made = biased ? net.Add(op, x, net.Const(weights), net.Const(Floats(size + 1, Heads * size))) : net.Add(op, x, net.Const(weights));
+            ValueId made = biased ? net.Add(op, x, net.Const(weights), net.Const(Net.Floats(size + 1, Heads * size))) : net.Add(op, x, net.Const(weights));
             return of.Views ? net.Reshape(made, Batch, Rows, Heads * size) : made;
         }
 
         ValueId MaskOf(long[] dims)
         {
-            Tensor mask = Floats(inputs.Count, dims);
+            Tensor mask = Net.Floats(inputs.Count, dims);
             if (of.MaskType == DType.Bool) mask = Tensor.From(Array.ConvertAll(mask.Span<float>().ToArray(), x => x > 0), dims);
             inputs.Add(mask);
             return net.In(of.MaskType, [.. dims.Select(d => (Dim)d)]);
         }
     }
 
-    private static ValueId Product(Net net, ValueId x, int rowSize, int width, int seed) => net.Add(new MatMul(), x, net.Const(Floats(seed, rowSize, width)));
-
-    private static Tensor Floats(int seed, params long[] dims) => Tensor.From(RandomData.Floats((int)Shape.Count(dims), seed), dims);
+    private static ValueId Product(Net net, ValueId x, int rowSize, int width, int seed) => net.Add(new MatMul(), x, net.Const(Net.Floats(seed, rowSize, width)));
 }

@@ -1,7 +1,6 @@
 using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.Graphs.Passes;
-using Parallax.Suite;
 using Xunit;
 
 namespace Parallax.Tests.Graphs.Passes;
@@ -51,7 +50,7 @@ public sealed class SelectRowsTests
             Assert.NotEmpty(result.Fired);
             // Keys and values are made of all rows, and so are masks.
             Assert.DoesNotContain(result.Graph.Nodes, n => n.Op is not (MatMul or Gather) && result.Graph.TensorFact(n.Outputs[0])!.Shape!.Value.Dims.Contains(Rows));
-            Tensor input = Floats(0, Batch, Rows, Size), expected = Interpreter.Run(net.Build(), input)[0], actual = Interpreter.Run(result.Graph, input)[0];
+            Tensor input = Net.Floats(0, Batch, Rows, Size), expected = Interpreter.Run(net.Build(), input)[0], actual = Interpreter.Run(result.Graph, input)[0];
             Assert.Equal(expected.Dims.ToArray(), actual.Dims.ToArray());
             Assert.All(expected.Span<float>().ToArray().Zip(actual.Span<float>().ToArray()), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 1e-6f * Math.Max(1, Math.Abs(pair.First))));
         }
@@ -99,6 +98,13 @@ public sealed class SelectRowsTests
     }
 
     [Fact]
+    public void Rows_of_another_output_are_left()
+    {
+        var net = new Net();
+        net.Out(Row(net, net.AddOnly(new LayerNormalization(), output: 1, net.In(Batch, Rows, Size), Weights(net, 1, Size)))).Leaves(Pass);
+    }
+
+    [Fact]
     public void All_rows_are_no_selection()
     {
         var net = new Net();
@@ -128,7 +134,5 @@ public sealed class SelectRowsTests
         return net.Add(new Attention(Heads, Heads), mask is { } given ? [q, k, v, given] : [q, k, v]);
     }
 
-    private static ValueId Weights(Net net, int seed, params long[] dims) => net.Const(Floats(seed, dims));
-
-    private static Tensor Floats(int seed, params long[] dims) => Tensor.From(RandomData.Floats((int)Shape.Count(dims), seed), dims);
+    private static ValueId Weights(Net net, int seed, params long[] dims) => net.Const(Net.Floats(seed, dims));
 }
