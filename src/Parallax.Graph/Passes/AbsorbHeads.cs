@@ -19,8 +19,7 @@ public sealed class AbsorbHeadSplit : IPass
             if (Match.Transposed(graph, node.Inputs[i], [0, 2, 1, 3]) is not { } rows || graph.TensorFact(rows)?.Shape is not { } shape) continue;
             if (!shape[2].TryGetValue(out long heads) || !shape[3].TryGetValue(out long size) || heads == 0 || size == 0) continue;
             var patch = new Patch(graph);
-            ValueId dims = patch.Constant($"{node.Name}/rows", Tensor.From([0L, 0L, heads * size], [3]));
-            ValueId packed = patch.Add($"{node.Name}/rows", new Reshape(), rows, dims);
+            ValueId packed = patch.Reshape($"{node.Name}/rows", rows, 0, 0, heads * size);
             Attention absorbed = i == 0 ? op with { QueryHeads = heads, MergesHeads = false } : op with { KeyHeads = heads };
             return patch.Replace(node.Outputs[0], patch.Add(node.Name, absorbed, node.Inputs.SetItem(i, packed).AsSpan()));
         }

@@ -31,16 +31,14 @@ public sealed class MergeRowMoves(IConstantEvaluator evaluator) : IPass
         var patch = new Patch(graph);
         ReadOnlySpan<int> numbers = moved.Span<int>();
         long sourceRows = Count(graph, source) / row;
-        if (numbers.Length == sourceRows && RunLength(numbers, 0) == numbers.Length) return patch.Replace(result, View(patch, node.Name, source, shape.ToArray()));
+        if (numbers.Length == sourceRows && RunLength(numbers, 0) == numbers.Length) return patch.Replace(result, patch.Reshape(node.Name, source, shape.ToArray()));
         long together = Together(numbers, sourceRows, MostRowBytes / (row * type.ElementBytes()));
         int[] indices = new int[numbers.Length / together];
         for (int i = 0; i < indices.Length; i++) indices[i] = (int)(numbers[(int)(i * together)] / together);
-        ValueId rows = View(patch, $"{node.Name}/rows", source, [sourceRows / together, row * together]);
+        ValueId rows = patch.Reshape($"{node.Name}/rows", source, sourceRows / together, row * together);
         ValueId gathered = patch.Add(node.Name, new Gather(0), rows, patch.Constant($"{node.Name}/indices", Tensor.From(indices, [indices.Length])));
-        return patch.Replace(result, View(patch, $"{node.Name}/shaped", gathered, shape.ToArray()));
+        return patch.Replace(result, patch.Reshape($"{node.Name}/shaped", gathered, shape.ToArray()));
     }
-
-    private static ValueId View(Patch patch, string name, ValueId x, long[] dims) => patch.Add(name, new Reshape(), x, patch.Constant($"{name}/dims", Tensor.From(dims, [dims.Length])));
 
     /// <summary>The node, and what moves the rows that it reads and is of no use to anybody else. Views may have other readers.</summary>
     private static HashSet<NodeId> TreeOf(Graph graph, Node root)

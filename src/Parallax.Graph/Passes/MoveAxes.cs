@@ -34,8 +34,7 @@ public sealed class TransposeToReshape : IPass
         int[] moved = [.. permutation.Where(axis => shape[axis] != 1)];
         if (!moved.SequenceEqual(moved.Order()) || Target(shape, permutation) is not { } target) return null;
         var patch = new Patch(graph);
-        ValueId dims = patch.Constant($"{node.Name}/shape", Tensor.From(target, [target.Length]));
-        return patch.Replace(node.Outputs[0], patch.Add(node.Name, new Reshape(), node.Inputs[0], dims));
+        return patch.Replace(node.Outputs[0], patch.Reshape(node.Name, node.Inputs[0], target));
     }
 
     /// <summary>What to tell a Reshape: numbers, 0 for a dim that stays where it is, -1 for one that is not known.</summary>

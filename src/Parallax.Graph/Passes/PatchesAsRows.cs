@@ -30,14 +30,12 @@ public sealed class PatchesAsRows : IPass
             places *= length / kernel;
         }
         var patch = new Patch(graph);
-        ValueId parts = patch.Add($"{conv.Name}/parts", new Reshape(), conv.Inputs[0], Ints(patch, $"{conv.Name}/parts/dims", cut));
+        ValueId parts = patch.Reshape($"{conv.Name}/parts", conv.Inputs[0], cut);
         ValueId turned = patch.Add($"{conv.Name}/patches", new Transpose([0, .. Enumerable.Range(0, axes).Select(i => 2 + 2 * i), 1, .. Enumerable.Range(0, axes).Select(i => 3 + 2 * i)]), parts);
-        ValueId rows = patch.Add($"{conv.Name}/rows", new Reshape(), turned, Ints(patch, $"{conv.Name}/rows/dims", [0, places, channels * taps]));
+        ValueId rows = patch.Reshape($"{conv.Name}/rows", turned, 0, places, channels * taps);
         ValueId columns = patch.Constant($"{conv.Name}/weights", weights.Reshape([weights.Dims[0], channels * taps]));
         return patch.Replace(node.Outputs[0], patch.Add(conv.Name, new MatMul(TransposeB: true), [rows, columns, .. conv.Inputs.Skip(2)]));
     }
 
     private static bool IsPlain(Conv op) => op is { Groups: 1, Activation.Kind: ActivationKind.None, Window.AutoPad: AutoPad.NotSet or AutoPad.Valid } && op.Window.Pads.All(p => p == 0);
-
-    private static ValueId Ints(Patch patch, string name, long[] values) => patch.Constant(name, Tensor.From(values, [values.Length]));
 }

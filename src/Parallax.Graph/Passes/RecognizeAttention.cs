@@ -87,7 +87,7 @@ public sealed class RecognizeAttention : IPass
         if (Source(graph, id) is { } source && graph.TensorFact(source)!.Shape is { } made && made[0] == batch && made[1] == heads) return source;
         if (graph.TensorFact(id)?.Shape is not { } shape || shape[0] != batch * heads) return null;
         if (!heads.TryGetValue(out long headCount) || !shape[1].TryGetValue(out long rows) || !shape[2].TryGetValue(out long size)) return null;
-        return patch.Add(name, new Reshape(), id, patch.Constant($"{name}/dims", Tensor.From([-1L, headCount, rows, size], [4])));
+        return patch.Reshape(name, id, -1, headCount, rows, size);
     }
 
     /// <summary>The [batch, heads, rows, size] that a [batch * heads, rows, size] is a view of.</summary>
@@ -105,7 +105,7 @@ public sealed class RecognizeAttention : IPass
         if (!scores.Factor.IsNone)
         {
             while (inputs.Count < Attention.FactorInput) inputs.Add(ValueId.None);
-            inputs.Add(patch.Add($"{node.Name}/factors", new Reshape(), scores.Factor, patch.Constant($"{node.Name}/heads", Tensor.From([-1L], [1]))));
+            inputs.Add(patch.Reshape($"{node.Name}/factors", scores.Factor, -1));
         }
         while (inputs[^1].IsNone) inputs.RemoveAt(inputs.Count - 1);
         return patch.Add(node.Name, new Attention(heads, heads, (float)scores.Scale)

@@ -32,20 +32,21 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         packsTiles = !packsOnce && problem.Queries > FewQueries;
         // Few queries read keys and values once, from wherever they are: long tiles.
         keysPerTile = problem.Queries > FewQueries ? 128 : 1024;
-        int tiles = (problem.Keys + keysPerTile - 1) / keysPerTile, parts = (int)Math.Clamp((WantedBlocks + Blocks - 1) / Math.Max(1, Blocks), 1, Math.Max(1, tiles));
-        keysPerPart = Math.Max(1, (tiles + parts - 1) / parts) * keysPerTile;
+        int tiles = Math.Max(1, (problem.Keys + keysPerTile - 1) / keysPerTile), parts = (int)Math.Clamp((WantedBlocks + Blocks - 1) / Math.Max(1, Blocks), 1, tiles);
+        int tilesPerPart = (tiles + parts - 1) / parts;
+        keysPerPart = tilesPerPart * keysPerTile;
+        KeyParts = (tiles + tilesPerPart - 1) / tilesPerPart;
         seesAll = problem is { Causal: false, LeftWindow: < 0, RightWindow: < 0, HasLengths: false, SeenKeys: null } && (problem.Mask is not { } mask || mask.Keys == problem.Keys);
     }
 
     public override string Name => $"attention_float_flash_v{32 * V.Count}";
 
     public override long WorkerScratchBytes => sizeof(float) * (paddedQueries * queryStride + (packsTiles ? Vec.WholeLineElements(keysPerTile * headSize) : 0)
-        + entry.MR * ScoreStride + Vec.WholeLineElements(paddedQueries * paddedValue) + (packsTiles ? Vec.WholeLineElements(keysPerTile * entry.NR) : 0)
-        + 2 * Vec.WholeLineElements(paddedQueries) + Vec.WholeLineElements(entry.MR) + Vec.WholeLineElements(keysPerTile));
+        + entry.MR * ScoreStride + PartElements + (packsTiles ? Vec.WholeLineElements(keysPerTile * entry.NR) : 0) + Vec.WholeLineElements(entry.MR) + Vec.WholeLineElements(keysPerTile));
 
     protected override int PackBlocks => packsOnce ? (Problem.Keys + TilesPerPack * keysPerTile - 1) / (TilesPerPack * keysPerTile) : 0;
 
-    protected override int KeyParts => Math.Max(1, (Problem.Keys + keysPerPart - 1) / keysPerPart);
+    protected override int KeyParts { get; }
 
     protected override long PartBytes => sizeof(float) * PartElements;
 
@@ -129,11 +130,9 @@ internal sealed unsafe class FlashAttentionKernel<V> : AttentionKernel<float> wh
         var tile = new Tile { Query = at };
         tile.Keys = tile.Query + paddedQueries * queryStride;
         tile.Scores = tile.Keys + (packsTiles ? Vec.WholeLineElements(keysPerTile * headSize) : 0);
-        tile.Result = tile.Scores + entry.MR * ScoreStride;
-        tile.Values = tile.Result + Vec.WholeLineElements(paddedQueries * paddedValue);
-        tile.Shift = tile.Values + (packsTiles ? Vec.WholeLineElements(keysPerTile * entry.NR) : 0);
-        tile.Sum = tile.Shift + Vec.WholeLineElements(paddedQueries);
-        tile.Largest = tile.Sum + Vec.WholeLineElements(paddedQueries);
+        PlaceResult(ref tile, tile.Scores + entry.MR * ScoreStride);
+        tile.Values = tile.Result + PartElements;
+        tile.Largest = tile.Values + (packsTiles ? Vec.WholeLineElements(keysPerTile * entry.NR) : 0);
         tile.Seen = tile.Largest + Vec.WholeLineElements(entry.MR);
         return tile;
     }
