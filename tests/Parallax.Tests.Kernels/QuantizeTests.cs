@@ -55,6 +55,12 @@ public sealed class QuantizeTests
         var layout = QuantizationLayout.Of([7], [], 0, 0);
         Tensor quantized = KernelRun.Run(QuantizeKernels.Quantize(layout, DType.Float32, DType.Float32, DType.Int8, false, true), DType.Int8, [7], Tensor.From(data, [7]), Tensor.Scalar(1f));
         Assert.Equal([0, 2, 0, 127, -128, 0, 2], quantized.Span<sbyte>().ToArray());
+        // Ties are those before the zero point is added; whole vectors say the same.
+        const int repetitions = 9;
+        long[] dims = [repetitions * 7];
+        Tensor many = Tensor.From([.. Enumerable.Repeat(data, repetitions).SelectMany(v => v)], dims);
+        quantized = KernelRun.Run(QuantizeKernels.Quantize(QuantizationLayout.Of(dims, [], 0, 0), DType.Float32, DType.Float32, DType.Int8, true, true), DType.Int8, dims, many, Tensor.Scalar(1f), Tensor.Scalar((sbyte)3));
+        Assert.Equal(Enumerable.Repeat((sbyte[])[3, 5, 3, 127, -128, 0, 5], repetitions).SelectMany(v => v), quantized.Span<sbyte>().ToArray());
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Parallax.Kernels;
 using Parallax.Suite;
 using Xunit;
@@ -90,6 +91,48 @@ public sealed unsafe class QuantizedTests
 
     [Theory]
     [MemberData(nameof(Entries))]
+    public void ConvolutionsWithChannelsLastAreExact(string name)
+    {
+        IntegerMicroKernel entry = IntegerCatalog.RowEntries.Single(entry => entry.Name == name);
+        int seed = 1;
+        foreach (ConvProblem problem in (ConvProblem[])[
+            ConvReference.Problem(2, 1, 3, 5, [9, 8], [3, 3], 1, 1, 1),
+            ConvReference.Problem(1, 1, 3, 32, [37, 41], [3, 3], 2, 1, 1),
+            ConvReference.Problem(1, 1, 70, 3, [5, 6], [3, 3], 1, 1, 1),
+            ConvReference.Problem(1, 1, 16, 40, [9, 7], [3, 3], 1, 2, 2, 2),
+            ConvReference.Problem(2, 1, 9, 21, [7, 11], [1, 1]),
+            ConvReference.Problem(2, 1, 12, 67, [30, 41], [1, 1]),
+            ConvReference.Problem(1, 1, 500, 300, [6, 5], [1, 1]),
+            ConvReference.Problem(1, 1, 8, 9, [8, 9], [1, 1], 2),
+            ConvReference.Problem(1, 1, 4, 16, [0, 9], [1, 1]),
+            ConvReference.Problem(2, 1, 6, 7, [31], [5], 1, 2, 2),
+            ConvReference.Problem(1, 1, 2, 3, [4, 6, 40], [2, 3, 3], 2, 1, 1),
+            ConvReference.Problem(2, 6, 6, 6, [19, 45], [3, 3], 2, 1, 1),
+            ConvReference.Problem(1, 16, 16, 16, [130, 90], [3, 3], 1, 1, 1),
+            ConvReference.Problem(2, 52, 52, 52, [23, 29], [5, 5], 2, 2, 2),
+            ConvReference.Problem(1, 33, 33, 33, [3, 700], [3, 3], 1, 2, 2, 2),
+            ConvReference.Problem(1, 18, 18, 18, [5, 6, 7], [3, 2, 3], 1, 1, 1)])
+            foreach (bool dataAreSigned in (bool[])[false, true])
+                foreach (bool weightsAreSigned in (bool[])[false, true])
+                    CheckConvLast(problem, dataAreSigned, weightsAreSigned, entry, seed++);
+    }
+
+    [Theory]
+    [MemberData(nameof(Entries))]
+    public void ColumnsAHairFromATieAreRoundedAsRealNumbers(string name)
+    {
+        // As in rows: with channels last it is columns whose factors are brought close to a tie.
+        const int places = 250, channels = 120;
+        byte[] x = [.. Enumerable.Range(0, places).Select(i => (byte)i)], w = [.. Enumerable.Repeat((byte)1, channels)], zero = [0], y = new byte[places * channels];
+        float[] factors = [.. Enumerable.Range(0, channels).Select(channel => (float)((channel + 0.5) / (places - 1 - channel)))], one = [1f];
+        ConvProblem problem = ConvReference.Problem(1, 1, 1, channels, [places], [1]);
+        var types = new QuantizedTypes(QuantizedInputs.QLinearConv(false)) { ASigned = true, AScalePerRow = true };
+        RunLast(problem, types, IntegerCatalog.RowEntries.Single(entry => entry.Name == name), y, x, one, zero, w, factors, zero, one, zero);
+        for (int i = 0; i < y.Length; i++) Assert.Equal(Math.Clamp(Math.Round(i / channels * (double)factors[i % channels]), 0, 255), y[i]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Entries))]
     public void BiasesAreAddedBeforeRoundingAndResultsLimited(string name)
     {
         IntegerMicroKernel entry = Entry(name);
@@ -122,13 +165,14 @@ public sealed unsafe class QuantizedTests
     }
 
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, false)]
-    [InlineData(false, true)]
-    [InlineData(true, true)]
-    public void PairsOfQuantizedElementsAreComputedInRealNumbers(bool aSigned, bool bSigned)
+    [InlineData(false, false, false)]
+    [InlineData(true, false, false)]
+    [InlineData(false, true, false)]
+    [InlineData(true, true, false)]
+    [InlineData(false, true, true)]
+    public void PairsOfQuantizedElementsAreComputedInRealNumbers(bool aSigned, bool bSigned, bool withTies)
     {
-        float[] aScale = [0.03f], bScale = [0.05f], yScale = [0.07f];
+        float[] aScale = [withTies ? 0.25f : 0.03f], bScale = [withTies ? 0.5f : 0.05f], yScale = [withTies ? 1 : 0.07f];
         byte[] aZero = [100], bZero = [200], yZero = [30];
         int seed = 1;
         foreach ((long[] left, long[] right) in ((long[], long[])[])[([0], [0]), ([1], [1]), ([257], [257]), ([3, 700], [700]), ([3, 700], [3, 1]), ([1], [513]), ([2, 1, 5], [2, 9, 5])])
@@ -251,6 +295,46 @@ public sealed unsafe class QuantizedTests
                 Assert.Equal(Math.Clamp(Math.Round((expected[i] + bias[channel]) * scale / yScale[0]) + 100, 0, 255), y8[i]);
             }
         }
+    }
+
+    private static void CheckConvLast(ConvProblem problem, bool dataAreSigned, bool weightsAreSigned, IntegerMicroKernel entry, int seed)
+    {
+        int inputs = problem.InputChannels, outputs = problem.OutputChannels, weightZero = weightsAreSigned ? 0 : 128;
+        byte[] x = Bytes(problem.Batch * inputs * problem.InputPlane, seed), w = Bytes(outputs * problem.GroupInputs * problem.Taps, seed + 1), xZero = Bytes(1, seed + 2);
+        var values = new ConvReference.Inputs(
+            [.. x.Select(v => (float)(Value(v, dataAreSigned) - Value(xZero[0], dataAreSigned)))], [.. w.Select(v => (float)(Value(v, weightsAreSigned) - weightZero))], [], []);
+        double[] expected = ConvReference.Compute(problem, values);
+        float[] xScale = [0.02f], yScale = [3f], wScale = [.. Enumerable.Range(1, outputs).Select(i => 0.01f * i)];
+        int[] bias = [.. Enumerable.Range(0, outputs).Select(i => 1000 * i - 2000)];
+        byte[] y = new byte[expected.Length], yZero = [100], last = new byte[x.Length];
+        for (int i = 0; i < x.Length; i++) last[Last(i, inputs, problem.InputPlane)] = x[i];
+        var types = new QuantizedTypes(QuantizedInputs.QLinearConv(true)) { ASigned = weightsAreSigned, BSigned = dataAreSigned, AScalePerRow = true, Low = 3, High = 240 };
+        Assert.True(QuantizedKernels.SupportsLast(problem, types));
+        RunLast(problem, types, entry, y, last, xScale, xZero, w, wScale, new[] { (byte)weightZero }, yScale, yZero, bias);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            int channel = i / problem.OutputPlane % outputs;
+            double scale = (double)wScale[channel] * xScale[0];
+            Assert.Equal(Math.Clamp(Math.Round((expected[i] + bias[channel]) * scale / yScale[0]) + 100, 3, 240), y[Last(i, outputs, problem.OutputPlane)]);
+        }
+
+        static int Last(int index, int channels, int plane) => index / (channels * plane) * channels * plane + index % plane * channels + index / plane % channels;
+    }
+
+    /// <summary>Runs a convolution with channels last: the data are the only input of the run.</summary>
+    private static void RunLast(ConvProblem problem, QuantizedTypes types, IntegerMicroKernel entry, byte[] y, byte[] data, params Array[] others)
+    {
+        Array[] copies = [.. others.Select(array => (Array)array.Clone())];
+        GCHandle[] handles = [.. copies.Select(array => GCHandle.Alloc(array, GCHandleType.Pinned))];
+        void** inputs = stackalloc void*[others.Length + 1];
+        inputs[0] = null;
+        for (int i = 0; i < others.Length; i++) inputs[i + 1] = (void*)handles[i].AddrOfPinnedObject();
+        var constants = new KernelArgs(inputs, others.Length + 1, null, 0, null, null);
+        using PackedIntegers? weights = QuantizedKernels.UsesPackedWeightsLast(problem) ? QuantizedKernels.PackWeightsLast(problem, types, constants.Input<byte>(types.Inputs.A), entry) : null;
+        Kernel kernel = QuantizedKernels.CreateConvLast(problem, types, constants, weights, entry);
+        foreach (GCHandle handle in handles) handle.Free();
+        foreach (Array copy in copies) Array.Clear(copy);
+        Run(kernel, y, data);
     }
 
     private static PackedIntegers Pack(ConvProblem problem, QuantizedTypes types, byte[] w, IntegerMicroKernel entry)

@@ -3,7 +3,7 @@ namespace Parallax.Graphs.Passes;
 /// <summary>The passes that every model goes through once, when it is loaded: stages, each a pipeline that runs until nothing in it fires.</summary>
 public static class StandardPasses
 {
-    public static IReadOnlyList<IReadOnlyList<IPass>> Stages(IConstantEvaluator evaluator) => [Quantized(evaluator), All(evaluator), Selected(evaluator)];
+    public static IReadOnlyList<IReadOnlyList<IPass>> Stages(IConstantEvaluator evaluator) => [Quantized(evaluator), QuantizedLayout, All(evaluator), Selected(evaluator)];
 
     /// <summary>Integer operators for QuantizeLinear and DequantizeLinear, before constants that are quantized become floats.</summary>
     public static IReadOnlyList<IPass> Quantized(IConstantEvaluator evaluator) =>
@@ -18,6 +18,9 @@ public static class StandardPasses
         new FuseQuantizedMean(),
         new TabulateQuantizedFunctions(evaluator),
     ];
+
+    /// <summary>Channels last for the integer operators, once they are known.</summary>
+    public static IReadOnlyList<IPass> QuantizedLayout { get; } = [new ConvolveChannelsLast(), new TransposeAfterQuantizedElements(), new MergeTransposes()];
 
     public static IReadOnlyList<IPass> All(IConstantEvaluator evaluator) =>
     [

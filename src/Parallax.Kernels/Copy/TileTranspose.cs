@@ -17,6 +17,7 @@ internal static unsafe class TileTranspose
     {
         switch (elementBytes)
         {
+            case 1 when HasZip && columns == 3 && targetStride == 3: Interleave3(source, sourceStride, target, rows); break;
             case 1 when HasZip: Tiles<byte, Tile8x8>(source, sourceStride, target, targetStride, rows, columns); break;
             case 1: Tiles<byte, NoTile<byte>>(source, sourceStride, target, targetStride, rows, columns); break;
             case 2: Tiles<ushort, NoTile<ushort>>(source, sourceStride, target, targetStride, rows, columns); break;
@@ -56,6 +57,31 @@ internal static unsafe class TileTranspose
         }
         if (column < columns) Elements<T>(source + column * sourceStride, sourceStride, target + column * sizeof(T), targetStride, rows, columns - column);
     }
+
+    /// <summary>Three rows of bytes, the planes of a picture, into places one behind another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Interleave3(byte* source, long sourceStride, byte* target, long count)
+    {
+        byte* b = source + sourceStride, c = b + sourceStride;
+        long i = 0;
+        // Each four places are stored with four bytes of nothing behind them, over which the next are stored.
+        for (; i < count - 17; i += 16, target += 48)
+        {
+            Vector128<byte> x = Vector128.Load(source + i), y = Vector128.Load(b + i), z = Vector128.Load(c + i);
+            Vector128<ushort> low = Lanes128.ZipLower(x, y).AsUInt16(), high = Lanes128.ZipUpper(x, y).AsUInt16();
+            Vector128<ushort> zLow = Lanes128.ZipLower(z, z).AsUInt16(), zHigh = Lanes128.ZipUpper(z, z).AsUInt16();
+            Store3(target, Lanes128.ZipLower(low, zLow).AsByte());
+            Store3(target + 12, Lanes128.ZipUpper(low, zLow).AsByte());
+            Store3(target + 24, Lanes128.ZipLower(high, zHigh).AsByte());
+            Store3(target + 36, Lanes128.ZipUpper(high, zHigh).AsByte());
+        }
+        Elements<byte>(source + i, sourceStride, target, 3, count - i, 3);
+    }
+
+    /// <summary>The first three of each four bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store3(byte* target, Vector128<byte> fours) =>
+        Vector128.Store(Vector128.Shuffle(fours, Vector128.Create((byte)0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15)), target);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Elements<T>(byte* source, long sourceStride, byte* target, long targetStride, long rows, long columns) where T : unmanaged

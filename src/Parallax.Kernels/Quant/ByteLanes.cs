@@ -30,6 +30,32 @@ internal static unsafe class ByteLanes
         return As<V, int>((int)As<float, V>(floats));
     }
 
+    /// <summary>Floats that are small enough as the nearest integers, ties to even; <paramref name="farthest"/> becomes the farthest that any in its lane was from one.</summary>
+    [MethodImpl(Inline)]
+    internal static V RoundToInts<V>(V floats, ref V farthest) where V : struct, IVec<V>
+    {
+        if (typeof(V) == typeof(Vec512) && Avx512DQ.IsSupported)
+        {
+            // The first control means: less the nearest integer, ties to even. The second: the larger magnitude, without its sign.
+            Vector512<float> v = As<Vector512<float>, V>(floats), rest = Avx512DQ.Reduce(v, 0);
+            farthest = As<V, Vector512<float>>(Avx512DQ.Range(rest, As<Vector512<float>, V>(farthest), 0b1011));
+            return As<V, Vector512<int>>(Avx512F.ConvertToVector512Int32(v));
+        }
+        V rounded = Round(floats);
+        farthest = V.Max(Vec.Abs(floats - rounded), farthest);
+        return ToInts(rounded);
+    }
+
+    /// <summary>Floats as the nearest integers, ties to even.</summary>
+    [MethodImpl(Inline)]
+    internal static V Round<V>(V floats) where V : struct, IVec<V>
+    {
+        if (typeof(V) == typeof(Vec512)) return As<V, Vector512<float>>(Vector512.Round(As<Vector512<float>, V>(floats)));
+        if (typeof(V) == typeof(Vec256)) return As<V, Vector256<float>>(Vector256.Round(As<Vector256<float>, V>(floats)));
+        if (typeof(V) == typeof(Vec128)) return As<V, Vector128<float>>(Vector128.Round(As<Vector128<float>, V>(floats)));
+        return As<V, float>(MathF.Round(As<float, V>(floats)));
+    }
+
     /// <summary>Lanes that hold int32 as the nearest floats.</summary>
     [MethodImpl(Inline)]
     internal static V FromInts<V>(V integers) where V : struct, IVec<V>
@@ -53,11 +79,16 @@ internal static unsafe class ByteLanes
         else if (typeof(V) == typeof(Vec256))
         {
             Vector256<int> v = As<Vector256<int>, V>(integers);
-            *(ulong*)target = Narrow(v, v).AsUInt64()[0];
+            *(ulong*)target = Sse41.IsSupported ? Pack(v.GetLower(), v.GetUpper()).AsUInt64()[0] : Narrow(v, v).AsUInt64()[0];
         }
         else if (typeof(V) == typeof(Vec128))
         {
             Vector128<int> v = As<Vector128<int>, V>(integers);
+            if (Sse41.IsSupported)
+            {
+                *(uint*)target = Pack(v, v).AsUInt32()[0];
+                return;
+            }
             Vector128<ushort> words = Vector128.Narrow(v, v).AsUInt16();
             *(uint*)target = Vector128.Narrow(words, words).AsUInt32()[0];
         }
@@ -95,6 +126,15 @@ internal static unsafe class ByteLanes
     {
         Vector256<ushort> words = Vector256.Narrow(low, high).AsUInt16();
         return Vector128.Narrow(words.GetLower(), words.GetUpper());
+    }
+
+    /// <summary>The low bytes of eight integers, in the lower half: with bytes alone in them, packs that saturate have nothing to limit.</summary>
+    [MethodImpl(Inline)]
+    private static Vector128<byte> Pack(Vector128<int> low, Vector128<int> high)
+    {
+        Vector128<int> bytes = Vector128.Create(0xFF);
+        Vector128<short> words = Sse41.PackUnsignedSaturate(low & bytes, high & bytes).AsInt16();
+        return Sse2.PackUnsignedSaturate(words, words);
     }
 
     [MethodImpl(Inline)]

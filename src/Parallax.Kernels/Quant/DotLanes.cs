@@ -98,6 +98,19 @@ internal readonly unsafe struct Quads256(Vector256<int> v) : IDotLanes<Quads256>
     [MethodImpl(Inline)] public static Quads256 Add(Quads256 sums, Quads256 a, Quads256 b) => new(AvxVnni.MultiplyWideningAndAdd(sums.v, b.v.AsByte(), a.v.AsSByte()));
 }
 
+/// <summary>8 lanes of four: a holds uint8, b int8. x86 with AVX-VNNI.</summary>
+internal readonly unsafe struct TurnedQuads256(Vector256<int> v) : IDotLanes<TurnedQuads256>
+{
+    private const MethodImplOptions Inline = MethodImplOptions.AggressiveInlining;
+    private readonly Vector256<int> v = v;
+
+    public static int Count => 8;
+    [MethodImpl(Inline)] public static TurnedQuads256 Load(byte* factors) => new(Vector256.Load((int*)factors));
+    [MethodImpl(Inline)] public static TurnedQuads256 Broadcast(byte* factors) => new(Vector256.Create(*(int*)factors));
+    [MethodImpl(Inline)] public static void Store(int* target, TurnedQuads256 sums) => Vector256.Store(sums.v, target);
+    [MethodImpl(Inline)] public static TurnedQuads256 Add(TurnedQuads256 sums, TurnedQuads256 a, TurnedQuads256 b) => new(AvxVnni.MultiplyWideningAndAdd(sums.v, a.v.AsByte(), b.v.AsSByte()));
+}
+
 /// <summary>4 lanes of four: a and b hold int8. ARM with dot products.</summary>
 internal readonly unsafe struct Quads128(Vector128<int> v) : IDotLanes<Quads128>
 {

@@ -86,9 +86,9 @@ internal sealed unsafe class IntegerEngine
         var scratch = new Scratch(this, args.WorkerScratch);
         if (packsLeft) PackLeft(operands, scratch, row, rows);
         int* leftSums = operands.PackedA is { } a ? a.Sums(operands.PackedAIndex, row) : scratch.LeftSums;
-        bool anyLeftZero = FindRowTerms(operands, scratch, row, rows, leftSums, args);
-        if (anyLeftZero && packsRight) FillOnes(scratch.Ones);
         Requantizer requantizer = types.Requantizes ? types.Requantizer(args) : default;
+        bool anyLeftZero = FindRowTerms(operands, scratch, requantizer, row, rows, leftSums, args);
+        if (anyLeftZero && packsRight) FillOnes(scratch.Ones);
         for (int j = 0; j < columns; j += stripColumns)
         {
             int valid = Math.Min(stripColumns, columns - j);
@@ -98,7 +98,7 @@ internal sealed unsafe class IntegerEngine
             {
                 int height = Math.Min(entry.MR, rows - i);
                 byte* left = operands.PackedA is { } packed ? packed.Panel(operands.PackedAIndex, row + i) : scratch.Left + (nint)i * groups * 4;
-                entry.TileFor(height)(groups, left, right, Panels(valid, entry.NR), scratch.Sums, stripColumns);
+                entry.TileFor(height)(groups, left, 4, 4 * entry.HeightFor(height), right, Panels(valid, entry.NR), scratch.Sums, stripColumns);
                 Finish(operands, scratch, requantizer, leftSums + i, i, height, row + i, column + j, valid, anyLeftZero, args);
             }
         }
@@ -143,7 +143,7 @@ internal sealed unsafe class IntegerEngine
     }
 
     /// <summary>What is added to each row, and how it is scaled. Whether a row's zero point is not 0.</summary>
-    private bool FindRowTerms(in IntegerOperands operands, in Scratch scratch, int row, int rows, int* leftSums, in KernelArgs args)
+    private bool FindRowTerms(in IntegerOperands operands, in Scratch scratch, in Requantizer requantizer, int row, int rows, int* leftSums, in KernelArgs args)
     {
         QuantizedInputs inputs = types.Inputs;
         int parameter = operands.ParameterRow + row, bZero = types.BZeroPerColumn ? 0 : Zero(args, inputs.BZero, isLeft: false, bFlip, 0);
@@ -161,7 +161,7 @@ internal sealed unsafe class IntegerEngine
         for (int i = 0; i < rows; i++)
         {
             (double factor, double addend) = scales.At(parameter + i, 0, parameter + i);
-            scratch.RowScales[i] = new RowScale(scratch.RowAddends[i], factor, addend);
+            scratch.RowScales[i] = requantizer.ScaleOf(scratch.RowAddends[i], factor, addend);
         }
         return any;
     }
@@ -173,7 +173,7 @@ internal sealed unsafe class IntegerEngine
         if (columnsDiffer && !types.AScalePerRow) FindColumnFactors(scratch, 0, column, columns, args);
         if (!anyLeftZero && !types.BZeroPerColumn) return;
         int* sums = operands.PackedB is { } packed ? packed.Sums(0, column) : scratch.RightSums;
-        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, right, Panels(columns, entry.NR), scratch.RightSums, stripColumns);
+        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, 0, 4, right, Panels(columns, entry.NR), scratch.RightSums, stripColumns);
         for (int j = 0; j < columns; j++)
         {
             int zero = Zero(args, inputs.BZero, isLeft: false, bFlip, types.BZeroPerColumn ? column + j : 0);

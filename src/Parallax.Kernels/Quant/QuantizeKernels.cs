@@ -156,8 +156,16 @@ internal sealed unsafe class QuantizeKernel(QuantizationLayout layout, DType fro
 
     public override string Name => $"quantize_{from}_{to}".ToLowerInvariant();
 
+    /// <summary>Whether floats become bytes with one scale after another, which takes one pass.</summary>
+    private readonly bool isDirect = (from, scaleType) == (DType.Float32, DType.Float32) && to is DType.UInt8 or DType.Int8 && !layout.ScalePerElement;
+
     private protected override void RunChunk(long start, int length, in KernelArgs args)
     {
+        if (isDirect)
+        {
+            RunDirect(start, length, args);
+            return;
+        }
         Span<float> x = stackalloc float[QuantizedElements.MaxElements], scales = stackalloc float[QuantizedElements.MaxElements], zeros = stackalloc float[QuantizedElements.MaxElements];
         x = x[..length];
         decode(Bytes(args.Input<byte>(0), start, length, from.BitWidth()), x);
@@ -172,6 +180,34 @@ internal sealed unsafe class QuantizeKernel(QuantizationLayout layout, DType fro
         }
         Span<byte> destination = new(args.Output<byte>(0) + start * to.BitWidth() / 8, (int)(((long)length * to.BitWidth() + 7) / 8));
         encode(x, destination);
+    }
+
+    private void RunDirect(long start, int length, in KernelArgs args)
+    {
+        float* x = args.Input<float>(0), scales = args.Input<float>(1);
+        byte* zeros = args.Input<byte>(2), y = args.Output<byte>(0);
+        for (long at = start; at < start + length;)
+        {
+            int piece = NextPiece(at, start + length, out long scale), zero = !hasZero ? 0 : to == DType.Int8 ? (sbyte)zeros[scale] : zeros[scale];
+            if (Vec512.IsSupported && piece >= Vec512.Count) Quantize<Vec512>(x + at, scales[scale], zero, y + at, piece);
+            else if (Vec256.IsSupported && piece >= Vec256.Count) Quantize<Vec256>(x + at, scales[scale], zero, y + at, piece);
+            else if (Vec128.IsSupported && piece >= Vec128.Count) Quantize<Vec128>(x + at, scales[scale], zero, y + at, piece);
+            else Quantize<Vec1>(x + at, scales[scale], zero, y + at, piece);
+            at += piece;
+        }
+    }
+
+    /// <summary>At least one vector, the last of which overlaps those before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Quantize<V>(float* x, float scale, int zero, byte* y, int count) where V : struct, IVec<V>
+    {
+        (float min, float max) = range!.Value;
+        V divisor = V.Create(scale), low = V.Create(min), high = V.Create(max), zeros = V.Create(zero);
+        for (int i = 0; i < count; i += V.Count)
+        {
+            int at = Math.Min(i, count - V.Count);
+            ByteLanes.Store(y + at, ByteLanes.ToInts(V.Min(high, V.Max(low, ByteLanes.Round(V.Load(x + at) / divisor) + zeros))));
+        }
     }
 
     private void Scale(Span<float> x, ReadOnlySpan<float> scales, ReadOnlySpan<float> zeros)

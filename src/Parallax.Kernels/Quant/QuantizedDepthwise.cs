@@ -1,44 +1,44 @@
 using System.Runtime.CompilerServices;
-using Parallax.Kernels.Copy;
+using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
 
 /// <summary>
 /// Convolution of groups with one input channel each, requantized. Sums of so few products are integers below 2^24, which float32 holds exactly: factors are
-/// floats whose zero point is subtracted, and the sums are exact in any order. Channels are lanes: a tile of <see cref="Lanes"/> channels is transposed into places of so many
+/// floats, and the sums are exact in any order. Channels are lanes: a tile of <see cref="Lanes"/> channels is brought into places of so many
 /// floats, padded, so that planes of any size fill vectors and strides are distances. Sums become results where they are; those next to a tie are computed and requantized again.
 /// </summary>
-internal sealed unsafe class QuantizedDepthwise : Kernel
+internal abstract unsafe class QuantizedDepthwise : Kernel
 {
-    private const int Lanes = 16, MaxTaps = (1 << 24) / (255 * 255), PlacesAtOnce = 8;
+    internal const int Lanes = 16;
 
-    /// <summary>About as many places has the padded copy of a tile: 64 KB.</summary>
-    private const int TilePlaces = 1 << 10;
+    /// <summary>Neighbouring results that are computed together.</summary>
+    protected const int PlacesAtOnce = 8;
+
+    private const int MaxTaps = (1 << 24) / (255 * 255);
 
     /// <summary>Multiply-accumulates of all lanes, and about as much for the rest, that are worth a block; what the rest is for a result; and for the parameters of a channel.</summary>
     private const long BlockWork = 1 << 17, ResultWork = 8, ChannelWork = 1 << 8;
 
-    private readonly ConvProblem problem;
-    private readonly QuantizedTypes types;
     private readonly WindowAxis depth, height, width;
-    private readonly int inputPlane, outputPlane, taps, groupsPerImage, tileRows, tileColumns, tilesDown, tilesAcross, tilesPerBlock, paddedRows, paddedColumns;
+    private readonly int taps, tileRows, tileColumns, tilesDown, tilesAcross, tilesPerBlock, paddedRows, paddedColumns;
     private readonly int[] offsets;
     private readonly VecWidth vectors;
 
-    internal QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth vectors)
+    /// <param name="tilePlaces">About as many places has the padded copy of a tile; they take 64 bytes each.</param>
+    /// <param name="maxColumns">Columns of a tile.</param>
+    protected QuantizedDepthwise(ConvProblem problem, QuantizedTypes types, VecWidth vectors, string layout, int tilePlaces, int maxColumns)
     {
-        this.problem = problem;
-        this.vectors = vectors;
-        this.types = types;
+        (Problem, Types, this.vectors) = (problem, types, vectors);
         WindowAxis[] axes = problem.ThreeAxes;
         (depth, height, width) = (axes[0], axes[1], axes[2]);
-        (inputPlane, outputPlane, taps) = (problem.InputPlane, problem.OutputPlane, problem.Taps);
-        groupsPerImage = (problem.OutputChannels + Lanes - 1) / Lanes;
+        taps = problem.Taps;
+        GroupsPerImage = (problem.OutputChannels + Lanes - 1) / Lanes;
 
         int columns = (int)Math.Max(1, width.Output), rows = (int)Math.Max(1, height.Output);
-        while (columns > Lanes && Places(1, columns) > TilePlaces) columns = (columns + 1) / 2;
+        while (columns > maxColumns || (columns > Lanes && Places(1, columns) > tilePlaces)) columns = (columns + 1) / 2;
         int most = 1;
-        while (most < rows && Places(most + 1, columns) <= TilePlaces) most++;
+        while (most < rows && Places(most + 1, columns) <= tilePlaces) most++;
         tileColumns = columns;
         tilesAcross = (int)((width.Output + columns - 1) / columns);
         tilesDown = (rows + most - 1) / most;
@@ -53,24 +53,34 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
                 for (int x = 0; x < width.Kernel; x++)
                     offsets[tap++] = checked((int)(((z * paddedRows) + y * height.Dilation) * paddedColumns + x * width.Dilation) * Lanes);
 
-        WorkerScratchBytes = new Scratch(this, null).ByteCount;
-        Name = vectors == VecWidth.Scalar ? "conv_i8_depthwise_scalar" : $"conv_i8_depthwise_v{32 * (int)vectors}";
+        Name = vectors == VecWidth.Scalar ? $"conv_i8_{layout}_scalar" : $"conv_i8_{layout}_v{32 * (int)vectors}";
     }
 
     internal static bool Supports(ConvProblem problem, QuantizedTypes types) =>
         types.Requantizes && problem.GroupInputs == 1 && problem.Axes.Length <= 3 && problem.Taps <= MaxTaps;
 
-    public override string Name { get; }
+    public sealed override string Name { get; }
 
-    public override long WorkerScratchBytes { get; }
+    public sealed override long WorkerScratchBytes => new Scratch(this, null).ByteCount + ParameterBytes;
 
-    public override int BlockCount(int phase) => outputPlane == 0 ? 0 : (Tiles + tilesPerBlock - 1) / tilesPerBlock;
+    public sealed override int BlockCount(int phase) => Problem.OutputPlane == 0 ? 0 : (Tiles + tilesPerBlock - 1) / tilesPerBlock;
 
-    private int TilesPerGroup => (int)depth.Output * tilesDown * tilesAcross;
+    protected ConvProblem Problem { get; }
 
-    private int Tiles => checked(problem.Batch * groupsPerImage * TilesPerGroup);
+    protected QuantizedTypes Types { get; }
 
-    public override void RunBlock(int phase, int block, in KernelArgs args)
+    /// <summary>Tiles of channels in an image.</summary>
+    protected int GroupsPerImage { get; }
+
+    /// <summary>Tiles of places in a channel.</summary>
+    protected int TilesPerGroup => (int)depth.Output * tilesDown * tilesAcross;
+
+    /// <summary>Bytes that <see cref="Prepare"/> fills for the channels of a tile.</summary>
+    protected long ParameterBytes => new DepthwiseParameters(taps, null).ByteCount;
+
+    private int Tiles => checked(Problem.Batch * GroupsPerImage * TilesPerGroup);
+
+    public sealed override void RunBlock(int phase, int block, in KernelArgs args)
     {
         switch (vectors)
         {
@@ -81,117 +91,151 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
         }
     }
 
+    /// <summary>The image and the first channel of a tile, and its number among those of its channels.</summary>
+    protected abstract (int Image, int Channel, int Tile) Locate(int tile);
+
+    /// <summary>How data become results; called once for the tiles of a block.</summary>
+    protected abstract DepthwiseRun Begin(in KernelArgs args);
+
+    /// <summary>The parameters of the channels from one on; <paramref name="scratch"/> has <see cref="ParameterBytes"/>, undefined at first.</summary>
+    protected abstract DepthwiseParameters ParametersOf(int channel, byte* scratch, in KernelArgs args);
+
+    /// <summary>Brings rows of data into places, <paramref name="toStep"/> floats from row to row; the lanes that are left without a channel may be anything finite.</summary>
+    /// <param name="from">Where the first of them lies among the places of a channel.</param>
+    /// <param name="bytes">Room for as many bytes.</param>
+    protected abstract void Bring<V>(int image, int channel, int lanes, nint from, int rows, int columns, nint imageColumns, byte* bytes, float* to, nint toStep, in DepthwiseRun run, in KernelArgs args)
+        where V : struct, IVec<V>;
+
+    /// <summary>Where the results of a tile can be written at once, if they can: the first one, and bytes to the next place and the next row. All lanes of a place are written, of at least <see cref="PlacesAtOnce"/> places of a row.</summary>
+    /// <param name="at">Where the first of them lies among the places of a channel.</param>
+    protected virtual (nint First, nint Step, nint RowStep)? ResultsAt(int image, int channel, int lanes, nint at, int columns, nint imageColumns, in KernelArgs args) => null;
+
+    /// <summary>Stores results that could not be, <see cref="Lanes"/> bytes for each place of a tile.</summary>
+    /// <param name="at">Where the first of them lies among the places of a channel.</param>
+    protected abstract void Store(byte* results, int image, int channel, int lanes, nint at, int rows, int columns, nint imageColumns, in KernelArgs args);
+
     private void Run<V>(int block, in KernelArgs args) where V : struct, IVec<V>
     {
-        Requantizer requantizer = types.Requantizer(args);
-        var scales = new ResultScales(types, args);
+        DepthwiseRun run = Begin(args);
         var scratch = new Scratch(this, args.WorkerScratch);
-        int prepared = -1;
+        DepthwiseParameters parameters = default;
+        int found = -1;
         for (int index = block * tilesPerBlock, end = Math.Min(Tiles, index + tilesPerBlock); index < end; index++)
         {
-            (int group, int tile) = Math.DivRem(index, TilesPerGroup);
-            (int image, int channel) = (group / groupsPerImage, group % groupsPerImage * Lanes);
-            int lanes = Math.Min(Lanes, problem.OutputChannels - channel);
-            if (group != prepared) PrepareLanes<V>(channel, lanes, scales, scratch, args);
-            prepared = group;
-            RunTile<V>(image, channel, lanes, tile, requantizer, scratch, args);
+            (int image, int channel, int tile) = Locate(index);
+            int lanes = Math.Min(Lanes, Problem.OutputChannels - channel);
+            if (channel != found) parameters = ParametersOf(channel, args.WorkerScratch + scratch.ByteCount, args);
+            found = channel;
+            RunTile<V>(image, channel, lanes, tile, parameters, run, scratch, args);
         }
     }
 
     private long Places(int rows, int columns) => depth.Kernel * height.Reach(rows) * width.Reach(columns);
 
-    /// <summary>Filters and scales of the channels from one on; those that lanes are left without are filters of zeros.</summary>
-    private void PrepareLanes<V>(int channel, int lanes, in ResultScales scales, in Scratch to, in KernelArgs args) where V : struct, IVec<V>
-    {
-        new Span<byte>(to.Bytes, taps * Lanes).Clear();
-        TileTranspose.Run(1, args.Input<byte>(types.Inputs.A) + (nint)channel * taps, taps, to.Bytes, Lanes, taps, lanes);
-        int flip = types.ASigned ? 0x80 : 0;
-        Widen<V>(to.Bytes, to.Filter, 1, taps * Lanes, 0, flip, 0);
-        byte* zeros = types.Inputs.AZero < 0 ? null : args.Input<byte>(types.Inputs.AZero);
-        for (int lane = 0; lane < Lanes; lane++)
-        {
-            bool isThere = lane < lanes;
-            int zero = !isThere || zeros == null ? flip : zeros[types.AZeroPerRow ? channel + lane : 0] ^ flip;
-            (double factor, double addend) = isThere ? scales.At(channel + lane, 0, channel + lane) : default;
-            var scale = new RowScale(0, factor, addend);
-            (to.Factors[lane], to.Addends[lane]) = (factor, addend);
-            (to.RoughFactors[lane], to.RoughAddends[lane], to.Safe[lane]) = (scale.RoughFactor, scale.RoughAddend, isThere ? scale.Safe : float.PositiveInfinity);
-            if (zero != 0)
-                for (int tap = 0; tap < taps; tap++) to.Filter[tap * Lanes + lane] -= zero;
-        }
-    }
-
-    private void RunTile<V>(int image, int channel, int lanes, int index, in Requantizer requantizer, in Scratch scratch, in KernelArgs args) where V : struct, IVec<V>
+    private void RunTile<V>(int image, int channel, int lanes, int index, in DepthwiseParameters parameters, in DepthwiseRun run, in Scratch scratch, in KernelArgs args) where V : struct, IVec<V>
     {
         (int z, int of) = Math.DivRem(index, tilesDown * tilesAcross);
         int row = of / tilesAcross * tileRows, column = of % tilesAcross * tileColumns;
         int rows = Math.Min(tileRows, (int)height.Output - row), columns = Math.Min(tileColumns, (int)width.Output - column);
         for (int tap = 0; tap < depth.Kernel; tap++)
-            Bring<V>(image, channel, lanes, depth.Start(z) + tap * depth.Dilation, height.Part(row, rows), width.Part(column, columns), scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes, args);
+            BringPlane<V>(image, channel, lanes, depth.Start(z) + tap * depth.Dilation, height.Part(row, rows), width.Part(column, columns), scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes, run, args);
+        nint at = (nint)((z * height.Output + row) * width.Output + column);
+        var direct = ResultsAt(image, channel, lanes, at, columns, (nint)width.Output, args);
         fixed (int* places = offsets)
         {
             var tile = new Tile
             {
-                Scratch = scratch, Offsets = places, Taps = taps,
+                Copy = scratch.Copy, Again = scratch.Again, Parameters = parameters, Offsets = places, Taps = taps,
                 Step = (int)width.Stride * Lanes, RowStep = (nint)height.Stride * paddedColumns * Lanes, Rows = rows, Columns = columns,
+                Results = scratch.Results, ResultStep = Lanes, ResultRowStep = columns * Lanes,
             };
-            int again = Finish<V>(tile, requantizer);
-            if (again > 0) FinishAgain<V>(tile, requantizer, again);
+            if (direct is var (first, step, rowStep))
+            {
+                tile.Results = (byte*)first;
+                (tile.ResultStep, tile.ResultRowStep) = (step, rowStep);
+            }
+            int again = Finish<V>(tile, run.Requantizer);
+            if (again > 0) FinishAgain<V>(tile, run.Requantizer, again);
         }
-        byte* y = args.Output<byte>(0) + ((nint)image * problem.OutputChannels + channel) * outputPlane + ((nint)z * height.Output + row) * (nint)width.Output + column;
-        if (columns == width.Output) TileTranspose.Run(1, scratch.Results, Lanes, y, outputPlane, lanes, (long)rows * columns);
-        else
-            for (int i = 0; i < rows; i++) TileTranspose.Run(1, scratch.Results + (nint)i * columns * Lanes, Lanes, y + (nint)i * (nint)width.Output, outputPlane, lanes, columns);
+        if (direct is null) Store(scratch.Results, image, channel, lanes, at, rows, columns, (nint)width.Output, args);
     }
 
-    /// <summary>What the results of a tile see of one plane of the input, as places of <see cref="Lanes"/> floats; padding is 0.</summary>
-    private void Bring<V>(int image, int channel, int lanes, long plane, (WindowAxis Axis, long FirstInput) down, (WindowAxis Axis, long FirstInput) across, float* to, byte* bytes, in KernelArgs args)
+    /// <summary>What the results of a tile see of one plane of the input, as places of <see cref="Lanes"/> floats; padding is the zero point.</summary>
+    private void BringPlane<V>(
+        int image, int channel, int lanes, long plane, (WindowAxis Axis, long FirstInput) down, (WindowAxis Axis, long FirstInput) across, float* to, byte* bytes, in DepthwiseRun run, in KernelArgs args)
         where V : struct, IVec<V>
     {
         int seenRows = (int)down.Axis.Reach(down.Axis.Output), rows = (int)down.Axis.Input, columns = (int)across.Axis.Input;
         if (plane < 0 || plane >= depth.Input || rows == 0 || columns == 0)
         {
-            Clear(to, seenRows * paddedColumns);
+            Pad(to, seenRows * paddedColumns, run);
             return;
         }
         (int above, int before) = ((int)down.Axis.PadBegin, (int)across.Axis.PadBegin);
         nint rowStep = (nint)paddedColumns * Lanes;
-        Clear(to, above * paddedColumns);
+        Pad(to, above * paddedColumns, run);
         to += above * rowStep;
         for (int i = 0; i < rows; i++)
         {
-            Clear(to + i * rowStep, before);
-            Clear(to + i * rowStep + (before + columns) * Lanes, (int)across.Axis.PadEnd);
+            Pad(to + i * rowStep, before, run);
+            Pad(to + i * rowStep + (before + columns) * Lanes, (int)across.Axis.PadEnd, run);
         }
-        Clear(to + rows * rowStep, (int)down.Axis.PadEnd * paddedColumns);
-
-        byte* from = args.Input<byte>(types.Inputs.B) + (nint)image * problem.InputChannels * inputPlane + (nint)((plane * height.Input + down.FirstInput) * width.Input + across.FirstInput);
-        // Channels of one input lie one behind another; several filters for one input read it each for itself.
-        int runs = problem.GroupOutputs == 1 ? 1 : lanes, ofRun = lanes / runs;
-        for (int run = 0; run < runs; run++)
-        {
-            byte* source = from + (nint)((channel + run) / problem.GroupOutputs) * inputPlane;
-            if (columns == width.Input) TileTranspose.Run(1, source, inputPlane, bytes + run, Lanes, (long)rows * columns, ofRun);
-            else
-                for (int i = 0; i < rows; i++) TileTranspose.Run(1, source + i * (nint)width.Input, inputPlane, bytes + run + (nint)i * columns * Lanes, Lanes, columns, ofRun);
-        }
-        int flip = types.BSigned ? 0x80 : 0, zero = types.Inputs.BZero < 0 ? 0 : *args.Input<byte>(types.Inputs.BZero);
-        Widen<V>(bytes, to + before * Lanes, rows, columns * Lanes, rowStep, flip, zero ^ flip);
+        Pad(to + rows * rowStep, (int)down.Axis.PadEnd * paddedColumns, run);
+        nint from = (nint)((plane * height.Input + down.FirstInput) * width.Input + across.FirstInput);
+        Bring<V>(image, channel, lanes, from, rows, columns, (nint)width.Input, bytes, to + before * Lanes, rowStep, run, args);
     }
 
-    private static void Clear(float* places, int count)
-    {
-        if (count > 0) new Span<float>(places, count * Lanes).Clear();
-    }
-
-    /// <summary>Rows of bytes one behind another as floats, <c>(byte xor flip) - shift</c>; so many elements, a multiple of <see cref="Lanes"/>, to a row.</summary>
+    /// <summary>Rows of bytes as floats, <c>byte xor flip</c>; so many elements, a multiple of <see cref="Lanes"/>, to a place and a row of places.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widen<V>(byte* from, float* to, int rows, int elements, nint toStep, int flip, int shift) where V : struct, IVec<V>
+    protected static void Widen<V>(byte* from, nint fromStep, nint fromRowStep, float* to, nint toRowStep, int rows, int columns, in DepthwiseRun run) where V : struct, IVec<V>
     {
-        V flips = V.CreateBits(flip), shifts = V.CreateBits(shift);
-        for (int row = 0; row < rows; row++, from += elements, to += toStep)
-            for (int i = 0; i < elements; i += V.Count)
-                V.Store(to + i, ByteLanes.FromInts(V.SubtractBits(V.Xor(ByteLanes.Load<V>(from + i), flips), shifts)));
+        V flips = V.CreateBits(run.Flip);
+        for (int row = 0; row < rows; row++, from += fromRowStep, to += toRowStep)
+        {
+            byte* place = from;
+            float* target = to;
+            for (int column = 0; column < columns; column++, place += fromStep, target += Lanes)
+                for (int lane = 0; lane < Lanes; lane += V.Count)
+                    V.Store(target + lane, ByteLanes.FromInts(V.Xor(ByteLanes.Load<V>(place + lane), flips)));
+        }
+    }
+
+    /// <summary>What the zero points and scales among the inputs say.</summary>
+    protected DepthwiseRun RunOf(in KernelArgs args) => new(Types.Requantizer(args), Types.BSigned, Types.Inputs.BZero < 0 ? (byte)0 : *args.Input<byte>(Types.Inputs.BZero));
+
+    /// <summary>Filters and scales of the channels from one on, into memory of <see cref="ParameterBytes"/>; those that lanes are left without are filters of zeros.</summary>
+    protected DepthwiseParameters Prepare(int channel, byte* memory, in KernelArgs args)
+    {
+        var to = new DepthwiseParameters(taps, memory);
+        var scales = new ResultScales(Types, args);
+        DepthwiseRun run = RunOf(args);
+        int flip = Types.ASigned ? 0x80 : 0, lanes = Math.Min(Lanes, Problem.OutputChannels - channel);
+        byte* filters = args.Input<byte>(Types.Inputs.A) + (nint)channel * taps, zeros = Types.Inputs.AZero < 0 ? null : args.Input<byte>(Types.Inputs.AZero);
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            bool isThere = lane < lanes;
+            int zero = zeros == null || !isThere ? flip : zeros[Types.AZeroPerRow ? channel + lane : 0] ^ flip;
+            (double factor, double addend) = isThere ? scales.At(channel + lane, 0, channel + lane) : default;
+            RowScale scale = run.Requantizer.ScaleOf(0, factor, addend);
+            (to.Factors[lane], to.Addends[lane]) = (factor, addend);
+            (to.RoughFactors[lane], to.RoughAddends[lane], to.Safe[lane]) = (scale.RoughFactor, scale.RoughAddend, isThere ? scale.Safe : float.PositiveInfinity);
+            int sum = 0;
+            for (int tap = 0; tap < taps; tap++)
+            {
+                int weight = isThere ? (filters[lane * taps + tap] ^ flip) - zero : 0;
+                to.Filter[tap * Lanes + lane] = weight;
+                sum += weight;
+            }
+            to.Start[lane] = -run.Zero * sum;
+        }
+        return to;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Pad(float* places, int count, in DepthwiseRun run)
+    {
+        Vector256<float> zero = Vector256.Create((float)run.Zero);
+        for (float* end = places + count * Lanes; places < end; places += Vector256<float>.Count) Vector256.Store(zero, places);
     }
 
     /// <summary>
@@ -202,20 +246,20 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     private static int Finish<V>(in Tile given, in Requantizer requantizer) where V : struct, IVec<V>
     {
         Tile tile = given;
-        requantizer.Limits(out V low, out V high, out V rounding, out V shift);
-        nint step = tile.Step;
+        requantizer.Limits(out V low, out V high);
+        nint step = tile.Step, resultStep = tile.ResultStep;
         int again = 0;
         for (int lane = 0; lane < Lanes; lane += V.Count)
         {
-            V factor = V.Load(tile.Scratch.RoughFactors + lane), addend = V.Load(tile.Scratch.RoughAddends + lane), safe = V.Load(tile.Scratch.Safe + lane);
+            V factor = V.Load(tile.Parameters.RoughFactors + lane), addend = V.Load(tile.Parameters.RoughAddends + lane), safe = V.Load(tile.Parameters.Safe + lane), start = V.Load(tile.Parameters.Start + lane);
             for (int row = 0; row < tile.Rows; row++)
             {
-                float* data = tile.Scratch.Copy + row * tile.RowStep + lane;
+                float* data = tile.Copy + row * tile.RowStep + lane;
                 for (int i = 0; i < tile.Columns; i += PlacesAtOnce)
                 {
                     int at = Math.Max(0, Math.Min(i, tile.Columns - PlacesAtOnce));
-                    float* from = data + at * step, weight = tile.Scratch.Filter + lane;
-                    V s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default, farthest = default;
+                    float* from = data + at * step, weight = tile.Parameters.Filter + lane;
+                    V s0 = start, s1 = start, s2 = start, s3 = start, s4 = start, s5 = start, s6 = start, s7 = start, farthest = default;
                     for (int* offset = tile.Offsets, end = offset + tile.Taps; offset < end; offset++, weight += Lanes)
                     {
                         float* x = from + *offset;
@@ -231,40 +275,46 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
                         s7 = V.MultiplyAdd(w, V.Load(x + 3 * step), s7);
                     }
                     int place = row * tile.Columns + at;
-                    byte* y = tile.Scratch.Results + (nint)place * Lanes + lane;
-                    Requantizer.Rough(s0, factor, addend, low, high, rounding, shift, y, ref farthest);
-                    Requantizer.Rough(s1, factor, addend, low, high, rounding, shift, y + Lanes, ref farthest);
-                    Requantizer.Rough(s2, factor, addend, low, high, rounding, shift, y + 2 * Lanes, ref farthest);
-                    Requantizer.Rough(s3, factor, addend, low, high, rounding, shift, y + 3 * Lanes, ref farthest);
-                    Requantizer.Rough(s4, factor, addend, low, high, rounding, shift, y + 4 * Lanes, ref farthest);
-                    Requantizer.Rough(s5, factor, addend, low, high, rounding, shift, y + 5 * Lanes, ref farthest);
-                    Requantizer.Rough(s6, factor, addend, low, high, rounding, shift, y + 6 * Lanes, ref farthest);
-                    Requantizer.Rough(s7, factor, addend, low, high, rounding, shift, y + 7 * Lanes, ref farthest);
-                    if (!V.AllLess(farthest, safe)) tile.Scratch.Again[again++] = place;
+                    byte* y = tile.Results + row * tile.ResultRowStep + at * resultStep + lane;
+                    Requantizer.Rough(s0, factor, addend, low, high, y, ref farthest);
+                    Requantizer.Rough(s1, factor, addend, low, high, y + resultStep, ref farthest);
+                    Requantizer.Rough(s2, factor, addend, low, high, y + 2 * resultStep, ref farthest);
+                    Requantizer.Rough(s3, factor, addend, low, high, y + 3 * resultStep, ref farthest);
+                    Requantizer.Rough(s4, factor, addend, low, high, y + 4 * resultStep, ref farthest);
+                    Requantizer.Rough(s5, factor, addend, low, high, y + 5 * resultStep, ref farthest);
+                    Requantizer.Rough(s6, factor, addend, low, high, y + 6 * resultStep, ref farthest);
+                    Requantizer.Rough(s7, factor, addend, low, high, y + 7 * resultStep, ref farthest);
+                    if (!V.AllLess(farthest, safe)) tile.Again[again++] = place;
                 }
             }
         }
         return again;
     }
 
-    /// <summary>Results of the places that are listed, in float64.</summary>
+    /// <summary>The places that are listed, each with its neighbours: those results in float64 whose own sums are too near to a tie.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FinishAgain<V>(in Tile tile, in Requantizer requantizer, int count) where V : struct, IVec<V>
     {
         int* sums = stackalloc int[Lanes];
+        byte* rough = stackalloc byte[Lanes];
+        requantizer.Limits(out V low, out V high);
+        DepthwiseParameters parameters = tile.Parameters;
         for (int i = 0; i < count; i++)
         {
-            (int row, int column) = Math.DivRem(tile.Scratch.Again[i], tile.Columns);
+            (int row, int column) = Math.DivRem(tile.Again[i], tile.Columns);
             for (int end = Math.Min(column + PlacesAtOnce, tile.Columns); column < end; column++)
             {
-                float* from = tile.Scratch.Copy + row * tile.RowStep + column * (nint)tile.Step;
+                float* from = tile.Copy + row * tile.RowStep + column * (nint)tile.Step;
+                bool isNear = false;
                 for (int lane = 0; lane < Lanes; lane += V.Count)
                 {
-                    V sum = default;
-                    for (int tap = 0; tap < tile.Taps; tap++) sum = V.MultiplyAdd(V.Load(tile.Scratch.Filter + tap * Lanes + lane), V.Load(from + tile.Offsets[tap] + lane), sum);
+                    V sum = V.Load(parameters.Start + lane), farthest = default;
+                    for (int tap = 0; tap < tile.Taps; tap++) sum = V.MultiplyAdd(V.Load(parameters.Filter + tap * Lanes + lane), V.Load(from + tile.Offsets[tap] + lane), sum);
                     V.Store((float*)sums + lane, ByteLanes.ToInts(sum));
+                    Requantizer.Rough(sum, V.Load(parameters.RoughFactors + lane), V.Load(parameters.RoughAddends + lane), low, high, rough, ref farthest);
+                    isNear |= !V.AllLess(farthest, V.Load(parameters.Safe + lane));
                 }
-                requantizer.Row(sums, 0, tile.Scratch.Factors, tile.Scratch.Addends, tile.Scratch.Results + (row * (nint)tile.Columns + column) * Lanes, Lanes);
+                if (isNear) requantizer.Row(sums, 0, parameters.Factors, parameters.Addends, tile.Results + row * tile.ResultRowStep + column * tile.ResultStep, Lanes);
             }
         }
     }
@@ -272,21 +322,25 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
     /// <summary>Where a tile lies, and how far apart.</summary>
     private struct Tile
     {
-        internal Scratch Scratch;
-        internal int* Offsets;
+        internal float* Copy;
+        internal DepthwiseParameters Parameters;
+        internal int* Offsets, Again;
 
         /// <summary>Elements of the copy between what neighbouring results see.</summary>
         internal int Step;
 
         internal nint RowStep;
         internal int Taps, Rows, Columns;
+        internal byte* Results;
+
+        /// <summary>Bytes from the result of a place to that of its neighbour, and of the one below.</summary>
+        internal nint ResultStep, ResultRowStep;
     }
 
-    /// <summary>A worker's scratch: the padded copy, filters, scales, a list of places, and bytes of places on their way there and back.</summary>
+    /// <summary>A worker's scratch: the padded copy, a list of places, and bytes of places on their way there and back.</summary>
     private readonly struct Scratch
     {
-        internal readonly float* Copy, Filter, RoughFactors, RoughAddends, Safe;
-        internal readonly double* Factors, Addends;
+        internal readonly float* Copy;
         internal readonly int* Again;
         internal readonly byte* Bytes, Results;
         internal readonly long ByteCount;
@@ -298,14 +352,8 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             // What fills up the last places at once reads and writes behind the last.
             long behind = PlacesAtOnce * Math.Max(1, kernel.width.Stride);
             Copy = (float*)Take(ref at, (places + behind) * Lanes * sizeof(float));
-            Filter = (float*)Take(ref at, (long)kernel.taps * Lanes * sizeof(float));
-            RoughFactors = (float*)Take(ref at, Lanes * sizeof(float));
-            RoughAddends = (float*)Take(ref at, Lanes * sizeof(float));
-            Safe = (float*)Take(ref at, Lanes * sizeof(float));
-            Factors = (double*)Take(ref at, Lanes * sizeof(double));
-            Addends = (double*)Take(ref at, Lanes * sizeof(double));
             Again = (int*)Take(ref at, Lanes * (long)kernel.tileRows * ((kernel.tileColumns + PlacesAtOnce - 1) / PlacesAtOnce) * sizeof(int));
-            Bytes = Take(ref at, Math.Max(places, kernel.taps) * Lanes);
+            Bytes = Take(ref at, places * Lanes);
             Results = Take(ref at, (results + PlacesAtOnce) * Lanes);
             ByteCount = at - begin;
         }
@@ -317,4 +365,42 @@ internal sealed unsafe class QuantizedDepthwise : Kernel
             return taken;
         }
     }
+}
+
+/// <summary>The parameters of as many channels as there are lanes: <c>Filter[tap][lane]</c>, less its zero point, what the data's zero point adds to their sums, and the scales of results.</summary>
+internal readonly unsafe struct DepthwiseParameters
+{
+    internal readonly float* Filter, Start, RoughFactors, RoughAddends, Safe;
+    internal readonly double* Factors, Addends;
+    internal readonly long ByteCount;
+
+    internal DepthwiseParameters(int taps, byte* at)
+    {
+        const int lanes = QuantizedDepthwise.Lanes;
+        Factors = (double*)at;
+        Addends = Factors + lanes;
+        Filter = (float*)(Addends + lanes);
+        Start = Filter + taps * lanes;
+        RoughFactors = Start + lanes;
+        RoughAddends = RoughFactors + lanes;
+        Safe = RoughAddends + lanes;
+        ByteCount = (byte*)(Safe + lanes) - at;
+    }
+}
+
+/// <summary>What is the same for all tiles of a run: how bytes of data become numbers without a sign, <c>byte xor Flip</c>, the zero point as such a number, and how sums become results.</summary>
+internal readonly struct DepthwiseRun
+{
+    internal DepthwiseRun(Requantizer requantizer, bool isSigned, byte zero)
+    {
+        Requantizer = requantizer;
+        Flip = isSigned ? 0x80 : 0;
+        Zero = zero ^ Flip;
+    }
+
+    internal Requantizer Requantizer { get; }
+
+    internal int Flip { get; }
+
+    internal int Zero { get; }
 }

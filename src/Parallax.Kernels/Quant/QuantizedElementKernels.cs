@@ -29,7 +29,7 @@ internal readonly record struct QuantizedResult(int Scale, int Zero, bool IsSign
 /// <summary>Add, Sub or Mul of what 8-bit operands stand for. Inputs: A, scale, zero, B, scale, zero, scale and zero of the result.</summary>
 internal sealed unsafe class QuantizedBinaryKernel(BinaryFunction function, Broadcast loop, bool aSigned, bool bSigned, QuantizedResult result) : Kernel
 {
-    private const int Chunk = 512, Slack = 16;
+    private const int Chunk = Requantizer.MaxSums, Slack = 16;
 
     private readonly QuantizedOperand a = new(0, aSigned), b = new(3, bSigned);
 
@@ -37,35 +37,62 @@ internal sealed unsafe class QuantizedBinaryKernel(BinaryFunction function, Broa
 
     public override int BlockCount(int phase) => loop.BlockCount;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void RunBlock(int phase, int block, in KernelArgs args)
     {
+        if (function == BinaryFunction.Mul) Multiply(block, args);
+        else Add(block, args);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Multiply(int block, in KernelArgs args)
+    {
         Requantizer requantizer = result.Requantizer(args);
-        double aFactor = a.Scale(args) / result.ScaleOf(args), bFactor = b.Scale(args) / result.ScaleOf(args);
+        double factor = a.Scale(args) / result.ScaleOf(args) * b.Scale(args);
         byte* x = args.Input<byte>(a.Data), y = args.Input<byte>(b.Data), z = args.Output<byte>(0);
         int* left = stackalloc int[Chunk + Slack], right = stackalloc int[Chunk];
-        double* factors = stackalloc double[Chunk + Slack], addends = stackalloc double[Chunk + Slack], terms = stackalloc double[256];
-        new Span<double>(factors, Chunk + Slack).Fill(aFactor);
-        if (function == BinaryFunction.Sub) bFactor = -bFactor;
-        if (function != BinaryFunction.Mul)
-            for (int i = 0; i < 256; i++) terms[i] = ((i ^ b.Flip) - b.Zero(args)) * bFactor;
         for (Broadcast.Runs run = loop.Block(block); run.Next();)
             for (int done = 0; done < run.Count; done += Chunk)
             {
                 int count = Math.Min(Chunk, run.Count - done);
-                byte* target = z + run.Start + done, other = y + run.Second + (loop.Advances(1) ? done : 0);
                 Widen(x + run.First, loop.Advances(0), done, a.Flip, a.Zero(args), left, count);
-                if (function == BinaryFunction.Mul)
+                Widen(y + run.Second, loop.Advances(1), done, b.Flip, b.Zero(args), right, count);
+                VectorRow.Run<int, VectorRow.Product<int>>(new ReadOnlySpan<int>(left, count), new ReadOnlySpan<int>(right, count), new Span<int>(left, count));
+                requantizer.Row(left, 0, factor, 0, z + run.Start + done, count);
+            }
+    }
+
+    /// <summary>Sums in float32, where whole vectors of both operands advance; single operands, and what is too near to a tie, in float64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Add(int block, in KernelArgs args)
+    {
+        Requantizer requantizer = result.Requantizer(args);
+        double aFactor = a.Scale(args) / result.ScaleOf(args), bFactor = b.Scale(args) / result.ScaleOf(args);
+        if (function == BinaryFunction.Sub) bFactor = -bFactor;
+        var scale = new SumScale(aFactor, bFactor, requantizer.Shifted(-a.Zero(args) * aFactor - b.Zero(args) * bFactor));
+        byte* x = args.Input<byte>(a.Data), y = args.Input<byte>(b.Data), z = args.Output<byte>(0);
+        int* left = stackalloc int[Chunk + Slack];
+        double* factors = stackalloc double[Chunk + Slack], addends = stackalloc double[Chunk + Slack], terms = stackalloc double[256];
+        for (int i = 0; i < Chunk + Slack; i++) factors[i] = aFactor;
+        for (int i = 0; i < 256; i++) terms[i] = ((i ^ b.Flip) - b.Zero(args)) * bFactor;
+        bool canBeRough = loop.Advances(0) && loop.Advances(1);
+        for (Broadcast.Runs run = loop.Block(block); run.Next();)
+            for (int done = 0; done < run.Count; done += Chunk)
+            {
+                int count = Math.Min(Chunk, run.Count - done), step = canBeRough ? Requantizer.SumsAtOnce(count) : 0;
+                byte* target = z + run.Start + done, other = y + run.Second + (loop.Advances(1) ? done : 0);
+                // Bit i stands for the vector from i * step on, the last of which ends with the last element.
+                ulong again = step > 0 ? requantizer.Sums(scale, x + run.First + done, a.Flip, other, b.Flip, target, count) : 1;
+                for (int i = 0; again != 0; i += step, again >>= 1)
                 {
-                    Widen(y + run.Second, loop.Advances(1), done, b.Flip, b.Zero(args), right, count);
-                    VectorRow.Run<int, VectorRow.Product<int>>(new ReadOnlySpan<int>(left, count), new ReadOnlySpan<int>(right, count), new Span<int>(left, count));
-                    requantizer.Row(left, 0, aFactor * b.Scale(args), 0, target, count);
-                }
-                else if (!loop.Advances(1)) requantizer.Row(left, 0, aFactor, terms[*other], target, count);
-                else
-                {
-                    for (int i = 0; i < count; i++) addends[i] = terms[other[i]];
-                    requantizer.Row(left, 0, factors, addends, target, count);
+                    if ((again & 1) == 0) continue;
+                    int at = step > 0 ? Math.Min(i, count - step) : 0, length = step > 0 ? step : count;
+                    Widen(x + run.First, loop.Advances(0), done + at, a.Flip, a.Zero(args), left, length);
+                    if (!loop.Advances(1)) requantizer.Row(left, 0, aFactor, terms[*other], target, count);
+                    else
+                    {
+                        for (int j = 0; j < length; j++) addends[j] = terms[other[at + j]];
+                        requantizer.Row(left, 0, factors, addends, target + at, length);
+                    }
                 }
             }
     }

@@ -1,3 +1,5 @@
+using Parallax.Kernels.Copy;
+
 namespace Parallax.Kernels;
 
 /// <summary>Prepares products and convolutions of 8-bit integers; <see cref="QuantizedTypes"/> is the contract of the arithmetic.</summary>
@@ -18,7 +20,7 @@ public static unsafe class QuantizedKernels
         problem.Check();
         return UsesPackedWeights(problem, types)
             ? new QuantizedConv(problem, types, weights, entry ?? IntegerCatalog.Best)
-            : new QuantizedDepthwise(problem, types, entry?.Width ?? Vec.Widest);
+            : new QuantizedDepthwiseFirst(problem, types, entry?.Width ?? Vec.Widest);
     }
 
     /// <summary>Whether a convolution's constant weights are to be packed; otherwise they are read where they are.</summary>
@@ -30,5 +32,40 @@ public static unsafe class QuantizedKernels
         int depth = problem.Depth;
         return PackedIntegers.Pack(entry ?? IntegerCatalog.Best, isLeft: true, types.ASigned, weights, problem.GroupOutputs, depth, depth, 1,
             problem.Groups, (long)problem.GroupOutputs * depth);
+    }
+
+    /// <summary>
+    /// A convolution of data with channels last, [Batch, spatial..., InputChannels], to a result of the same form. All inputs but the data are constant; the weights, whose
+    /// zero point is 0, or 128 where they are unsigned, have the form of ONNX. One group, or groups of one channel each.
+    /// </summary>
+    /// <param name="constants">The constant inputs by position, as a run would see them; they are not read again.</param>
+    /// <param name="weights">As <see cref="PackWeightsLast"/> packs them; null where <see cref="UsesPackedWeightsLast"/> says that they are not. The kernel takes its own reference.</param>
+    public static Kernel CreateConvLast(ConvProblem problem, QuantizedTypes types, in KernelArgs constants, PackedIntegers? weights = null, IntegerMicroKernel? entry = null)
+    {
+        problem.Check();
+        return weights is null
+            ? new QuantizedDepthwiseLast(problem, types, constants, entry?.Width ?? Vec.Widest)
+            : new QuantizedConvLast(problem, types, constants, weights, entry ?? IntegerCatalog.BestForRows);
+    }
+
+    /// <summary>Whether a convolution can be computed with channels last, once its constants allow it.</summary>
+    public static bool SupportsLast(ConvProblem problem, QuantizedTypes types) =>
+        types.Requantizes && problem.Axes.Length <= 3 && (problem.Groups == 1 || (problem.GroupOutputs == 1 && QuantizedDepthwise.Supports(problem, types)));
+
+    /// <summary>Whether the weights of <see cref="CreateConvLast"/> are to be packed; otherwise they are among the constants.</summary>
+    public static bool UsesPackedWeightsLast(ConvProblem problem) => problem.Groups == 1;
+
+    /// <param name="weights">[OutputChannels, InputChannels, taps...]</param>
+    public static PackedIntegers PackWeightsLast(ConvProblem problem, QuantizedTypes types, byte* weights, IntegerMicroKernel? entry = null)
+    {
+        int taps = problem.Taps, inputs = problem.InputChannels, depth = problem.Depth;
+        byte[] ordered = new byte[(long)problem.OutputChannels * depth];
+        // Channels behind one another, tap after tap.
+        fixed (byte* to = ordered)
+        {
+            for (int output = 0; output < problem.OutputChannels; output++)
+                TileTranspose.Run(1, weights + (nint)output * depth, taps, to + (nint)output * depth, inputs, taps, inputs);
+            return PackedIntegers.Pack(entry ?? IntegerCatalog.BestForRows, isLeft: false, types.ASigned, to, problem.OutputChannels, depth, depth, 1);
+        }
     }
 }

@@ -13,8 +13,11 @@ internal readonly unsafe struct Requantizer
     // In float64 of this size the last bit is worth 1: adding it rounds as the processor rounds, ties to even, and leaves the integer in the low bits.
     private const double Rounding = 3L << 51;
 
-    /// <summary>As <see cref="Rounding"/>, in float32.</summary>
-    private const float FloatRounding = 3 << 22;
+    /// <summary>Rows of one column of vectors between two looks at how near to a tie their sums came.</summary>
+    private const int RowsAtOnce = 16;
+
+    /// <summary>Most sums of two operands that <see cref="Sums"/> takes: their vectors have a bit each.</summary>
+    internal const int MaxSums = 256;
 
     private readonly double low, high;
     private readonly int zero;
@@ -28,10 +31,13 @@ internal readonly unsafe struct Requantizer
         (this.low, this.high) = (low - zero, high - zero);
     }
 
+    /// <summary>How sums become results that have one factor and addend.</summary>
+    internal RowScale ScaleOf(int add, double factor, double addend) => new(add, factor, addend, zero);
+
     /// <summary><c>y[i] = (sums[i] + add) * factor + addend</c>; whole vectors are read, up to 15 elements behind the last.</summary>
     internal void Row(int* sums, int add, double factor, double addend, byte* y, int count)
     {
-        var scale = new RowScale(add, factor, addend);
+        RowScale scale = ScaleOf(add, factor, addend);
         Rows(sums, 0, 1, &scale, y, 0, count);
     }
 
@@ -62,36 +68,110 @@ internal readonly unsafe struct Requantizer
     private static ulong RoughRows<V>(in Requantizer to, int* sums, nint stride, int rows, RowScale* scales, byte* y, nint yStride, int count) where V : struct, IVec<V>
     {
         ulong again = 0;
-        to.Limits(out V low, out V high, out V rounding, out V shift);
+        to.Limits(out V low, out V high);
         for (int row = 0; row < rows; row++, scales++, sums += stride, y += yStride)
         {
             V add = V.CreateBits(scales->Add), factor = V.Create(scales->RoughFactor), addend = V.Create(scales->RoughAddend), farthest = default;
             for (int i = 0; i < count; i += V.Count)
             {
                 int at = Math.Min(i, count - V.Count);
-                Rough(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums + at), add)), factor, addend, low, high, rounding, shift, y + at, ref farthest);
+                Rough(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums + at), add)), factor, addend, low, high, y + at, ref farthest);
             }
             if (!V.AllLess(farthest, V.Create(scales->Safe))) again |= 1ul << row;
         }
         return again;
     }
 
-    /// <summary>The numbers that <see cref="Rough"/> takes of the result.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Limits<V>(out V low, out V high, out V rounding, out V shift) where V : struct, IVec<V>
+    /// <summary>Rows of sums, <paramref name="stride"/> elements apart, whose columns have a scale each, those of the lanes from <paramref name="lane"/> on; up to 15 elements are read behind the last of a row.</summary>
+    internal void Columns(int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride, int count)
     {
-        (low, high, rounding) = (V.Create((float)this.low), V.Create((float)this.high), V.Create(FloatRounding));
-        shift = V.CreateBits(zero - BitConverter.SingleToInt32Bits(FloatRounding));
+        if (Vec512.IsSupported && count >= Vec512.Count) Columns<Vec512>(sums, stride, rows, scales, lane, y, yStride, count);
+        else if (Vec256.IsSupported && count >= Vec256.Count) Columns<Vec256>(sums, stride, rows, scales, lane, y, yStride, count);
+        else if (count >= Vec128.Count) Columns<Vec128>(sums, stride, rows, scales, lane, y, yStride, count);
+        else
+            for (int row = 0; row < rows; row++) ExactColumns(sums + row * stride, scales, lane, y + row * yStride, count);
     }
+
+    /// <summary>A vector of columns after another, the last of which overlaps those before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Columns<V>(int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride, int count) where V : struct, IVec<V>
+    {
+        for (int i = 0; i < count; i += V.Count)
+        {
+            int at = Math.Min(i, count - V.Count);
+            for (int row = 0; row < rows; row += RowsAtOnce)
+            {
+                int end = Math.Min(row + RowsAtOnce, rows);
+                if (RoughColumns<V>(this, sums + row * stride + at, stride, end - row, scales, lane + at, y + row * yStride + at, yStride)) continue;
+                for (int again = row; again < end; again++)
+                    if (!RoughColumns<V>(this, sums + again * stride + at, stride, 1, scales, lane + at, y + again * yStride + at, yStride))
+                        ExactColumns(sums + again * stride + at, scales, lane + at, y + again * yStride + at, V.Count);
+            }
+        }
+    }
+
+    /// <summary>A vector of columns in float32; whether no sum is too near to a tie.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool RoughColumns<V>(in Requantizer to, int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride) where V : struct, IVec<V>
+    {
+        to.Limits(out V low, out V high);
+        V add = V.Load((float*)scales.Adds + lane), factor = V.Load(scales.RoughFactors + lane), addend = V.Load(scales.RoughAddends + lane), farthest = default;
+        for (int row = 0; row < rows; row++, sums += stride, y += yStride)
+            Rough(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums), add)), factor, addend, low, high, y, ref farthest);
+        return V.AllLess(farthest, V.Load(scales.Safe + lane));
+    }
+
+    /// <summary>Up to 16 columns of a row in float64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void ExactColumns(int* sums, LaneScales scales, int lane, byte* y, int count)
+    {
+        int* exact = stackalloc int[Vec.LineElements];
+        for (int i = 0; i < count; i++) exact[i] = sums[i] + scales.Adds[lane + i];
+        Row(exact, 0, scales.Factors + lane, scales.Addends + lane, y, count);
+    }
+
+    /// <summary>An addend in units of the result's scale, and the zero point.</summary>
+    internal double Shifted(double addend) => addend + zero;
+
+    /// <summary>How many sums of two operands a vector has of so many; 0 where these are too few.</summary>
+    internal static int SumsAtOnce(int count) =>
+        Vec512.IsSupported && count >= Vec512.Count ? Vec512.Count : Vec256.IsSupported && count >= Vec256.Count ? Vec256.Count : count >= Vec128.Count ? Vec128.Count : 0;
+
+    /// <summary>
+    /// <c>y[i] = (a[i] xor aFlip) * scale.A + (b[i] xor bFlip) * scale.B + scale.Addend</c> in float32, of at least one vector, the last of which overlaps those before it; returns a bit for
+    /// each vector that has a sum too near to a tie.
+    /// </summary>
+    internal ulong Sums(in SumScale scale, byte* a, int aFlip, byte* b, int bFlip, byte* y, int count) => SumsAtOnce(count) switch
+    {
+        16 => Sums<Vec512>(this, scale, a, aFlip, b, bFlip, y, count),
+        8 => Sums<Vec256>(this, scale, a, aFlip, b, bFlip, y, count),
+        _ => Sums<Vec128>(this, scale, a, aFlip, b, bFlip, y, count),
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static ulong Sums<V>(in Requantizer to, in SumScale scale, byte* a, int aFlip, byte* b, int bFlip, byte* y, int count) where V : struct, IVec<V>
+    {
+        ulong again = 0;
+        to.Limits(out V low, out V high);
+        V aFactor = V.Create(scale.A), bFactor = V.Create(scale.B), addend = V.Create(scale.Addend), safe = V.Create(scale.Safe), aFlips = V.CreateBits(aFlip), bFlips = V.CreateBits(bFlip);
+        for (int i = 0, vector = 0; i < count; i += V.Count, vector++)
+        {
+            int at = Math.Min(i, count - V.Count);
+            V x = ByteLanes.FromInts(V.Xor(ByteLanes.Load<V>(a + at), aFlips)), z = ByteLanes.FromInts(V.Xor(ByteLanes.Load<V>(b + at), bFlips)), farthest = default;
+            Rough(x, aFactor, V.MultiplyAdd(z, bFactor, addend), low, high, y + at, ref farthest);
+            if (!V.AllLess(farthest, safe)) again |= 1ul << vector;
+        }
+        return again;
+    }
+
+    /// <summary>The smallest and the largest result, as <see cref="Rough"/> takes them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Limits<V>(out V low, out V high) where V : struct, IVec<V> => (low, high) = (V.Create((float)this.low + zero), V.Create((float)this.high + zero));
 
     /// <summary>A vector of sums in float32: results, and the farthest that any was from an integer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Rough<V>(V sums, V factor, V addend, V low, V high, V rounding, V shift, byte* y, ref V farthest) where V : struct, IVec<V>
-    {
-        V scaled = V.Min(high, V.Max(low, V.MultiplyAdd(sums, factor, addend))), shifted = scaled + rounding;
-        farthest = V.Max(Vec.Abs(scaled - (shifted - rounding)), farthest);
-        ByteLanes.Store(y, V.AddBits(shifted, shift));
-    }
+    internal static void Rough<V>(V sums, V factor, V addend, V low, V high, byte* y, ref V farthest) where V : struct, IVec<V> =>
+        ByteLanes.Store(y, ByteLanes.RoundToInts(V.Min(high, V.Max(low, V.MultiplyAdd(sums, factor, addend))), ref farthest));
 
     private void Row<P>(int* sums, int add, double* factors, double* addends, byte* y, int count) where P : struct, IParameters
     {
@@ -224,21 +304,41 @@ internal readonly unsafe struct Requantizer
     }
 }
 
-/// <summary>How the sums of a row become results: <c>y = (sum + Add) * Factor + Addend</c>.</summary>
+/// <summary>How the sums of a row become results: <c>y = (sum + Add) * Factor + Addend</c>, to which the zero point is added.</summary>
 internal readonly struct RowScale
 {
     internal readonly double Factor, Addend;
     internal readonly int Add;
 
-    /// <summary>Factor and addend in float32, and how far from an integer a sum may be that they scaled, for the exact one to be rounded to the same; nothing is so near where there is no such bound.</summary>
+    /// <summary>
+    /// Factor, and the sum of addend and zero point, in float32, and how far from an integer a sum may be that they scaled, for the exact one to be rounded to the same; nothing is so near where
+    /// there is no such bound.
+    /// </summary>
     internal readonly float RoughFactor, RoughAddend, Safe;
 
-    internal RowScale(int add, double factor, double addend)
+    internal RowScale(int add, double factor, double addend, int zero)
     {
         (Add, Factor, Addend) = (add, factor, addend);
-        (RoughFactor, RoughAddend) = ((float)factor, (float)addend);
-        // Factor, addend, product and result are off by 2^-24 of themselves each, fused or not. Results beyond 257 are limited to the same number either way; the product of others is no larger than 257 and the addend together.
-        double error = (200 + Math.Abs(addend)) / (1 << 22);
+        (RoughFactor, RoughAddend) = ((float)factor, (float)(addend + zero));
+        // The sum as a float, factor, addend and result are off by 2^-24 of themselves each. Results beyond 257 are limited to the same number either way; the product of others is no larger than 257 and the addend together.
+        double error = (200 + Math.Abs(addend + zero)) / (1 << 22);
         Safe = float.IsNormal(RoughFactor) ? (float)(0.5 - error) : -1;
+    }
+}
+
+/// <summary>How two operands without a sign become one result: <c>a * A + b * B + Addend</c>, in float32, the zero point included.</summary>
+internal readonly struct SumScale
+{
+    internal readonly float A, B, Addend;
+
+    /// <summary>As <see cref="RowScale.Safe"/>.</summary>
+    internal readonly float Safe;
+
+    internal SumScale(double a, double b, double addend)
+    {
+        (A, B, Addend) = ((float)a, (float)b, (float)addend);
+        // Factors, addend, the sum so far and the result are off by 2^-24 of themselves each; operands are at most 255, and the result 257 where it matters.
+        double error = (100 + 255 * (Math.Abs(a) + Math.Abs(b)) + Math.Abs(addend)) / (1 << 22);
+        Safe = float.IsNormal(A) && float.IsNormal(B) ? (float)(0.5 - error) : -1;
     }
 }

@@ -67,7 +67,26 @@ public sealed record IntegerConv(SpatialWindow Window, long Groups, bool Requant
 {
     public override string Name => Requantizes ? "QLinearConv" : "ConvInteger";
 
-    public SpatialWindow WindowOver(Shape weights) => new Conv(Window, Groups).WindowOver(weights);
+    /// <summary>Whether data and result are [N, spatial..., C]; of those, all inputs but the data are constant. The weights have the same form either way.</summary>
+    public bool ChannelsLast { get; init; }
 
-    private protected override Op Real => new Conv(Window, Groups);
+    public SpatialWindow WindowOver(Shape weights) => First.WindowOver(weights);
+
+    private protected override Op Real => ChannelsLast ? new ConvLast(First) : First;
+
+    private Conv First => new(Window, Groups);
+
+    /// <summary>A convolution of data with channels last.</summary>
+    private sealed record ConvLast(Conv First) : Op
+    {
+        public override ImmutableArray<Fact> Infer(InferContext context)
+        {
+            TensorFact data = context.Tensor(0);
+            if (context.Shape(0, minRank: 3) is not { } x) return [new TensorFact(data.Type)];
+            var first = (TensorFact)First.Infer(new InferContext([new TensorFact(data.Type, new Shape([.. Ops.ChannelsLast.DimsFirst(x.Dims.AsSpan())])), context.Tensor(1)], 1))[0];
+            return [first.Shape is { } y ? new TensorFact(first.Type, new Shape([.. Ops.ChannelsLast.DimsLast(y.Dims.AsSpan())])) : first];
+        }
+
+        public override Cost Cost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs) => First.Cost(inputs, outputs);
+    }
 }

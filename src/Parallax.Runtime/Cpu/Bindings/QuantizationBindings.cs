@@ -40,14 +40,26 @@ internal static class QuantizationBindings
 
     private static unsafe Kernel PrepareConv(IntegerConv op, PrepareContext x)
     {
-        long[] dims = x.Dims(0), weights = x.Dims(op.B);
+        long[] dims = op.ChannelsLast ? ChannelsLast.DimsFirst<long>(x.Dims(0)) : x.Dims(0), weights = x.Dims(op.B);
         var problem = new ConvProblem(checked((int)dims[0]), checked((int)op.Groups), checked((int)dims[1]), checked((int)weights[0]),
             Windows.Over(op.WindowOver(x.Inputs[op.B]!.Shape!.Value), dims));
         QuantizedInputs inputs = op.Requantizes ? QuantizedInputs.QLinearConv(x.Has(IntegerProduct.Bias), x.Has(IntegerProduct.BiasScale)) : QuantizedInputs.ConvInteger(x.Has(2), x.Has(3));
         QuantizedTypes types = Types(x, op, inputs, weights[0], 1);
+        if (op.ChannelsLast) return PrepareConvLast(problem, types, x);
         if (x.Constant(op.B) is not { } constant || !QuantizedKernels.UsesPackedWeights(problem, types)) return QuantizedKernels.CreateConv(problem, types);
         PackedIntegers packed = x.Weights.GetOrAdd(constant, $"left groups {problem.Groups}", () => QuantizedKernels.PackWeights(problem, types, (byte*)constant.Address));
         return QuantizedKernels.CreateConv(problem, types, packed);
+    }
+
+    private static unsafe Kernel PrepareConvLast(ConvProblem problem, QuantizedTypes types, PrepareContext x)
+    {
+        void** inputs = stackalloc void*[x.Inputs.Length];
+        for (int i = 0; i < x.Inputs.Length; i++) inputs[i] = x.Constant(i) is { } constant ? (void*)constant.Address : null;
+        var constants = new KernelArgs(inputs, x.Inputs.Length, null, 0, null, null);
+        if (!QuantizedKernels.UsesPackedWeightsLast(problem)) return QuantizedKernels.CreateConvLast(problem, types, constants);
+        Tensor weights = x.Constant(types.Inputs.A)!;
+        PackedIntegers packed = x.Weights.GetOrAdd(weights, "right of rows", () => QuantizedKernels.PackWeightsLast(problem, types, (byte*)weights.Address));
+        return QuantizedKernels.CreateConvLast(problem, types, constants, packed);
     }
 
     private static QuantizedTypes Types(PrepareContext x, IntegerProduct op, QuantizedInputs inputs, long rows, long columns) => new(inputs)
