@@ -14,12 +14,13 @@ internal readonly unsafe struct Requantizer
     private const double Rounding = 3L << 51;
 
     /// <summary>Rows of one column of vectors between two looks at how near to a tie their sums came.</summary>
-    private const int RowsAtOnce = 16;
+    private const int RowsAtOnce = 32;
 
     /// <summary>Most sums of two operands that <see cref="Sums"/> takes: their vectors have a bit each.</summary>
     internal const int MaxSums = 256;
 
     private readonly double low, high;
+    private readonly float shiftedLow, shiftedHigh;
     private readonly int zero;
 
     /// <param name="zero">The zero point, as a number.</param>
@@ -29,6 +30,7 @@ internal readonly unsafe struct Requantizer
     {
         this.zero = zero;
         (this.low, this.high) = (low - zero, high - zero);
+        (shiftedLow, shiftedHigh) = (low, high);
     }
 
     /// <summary>How sums become results that have one factor and addend.</summary>
@@ -101,11 +103,10 @@ internal readonly unsafe struct Requantizer
             int at = Math.Min(i, count - V.Count);
             for (int row = 0; row < rows; row += RowsAtOnce)
             {
-                int end = Math.Min(row + RowsAtOnce, rows);
-                if (RoughColumns<V>(this, sums + row * stride + at, stride, end - row, scales, lane + at, y + row * yStride + at, yStride)) continue;
-                for (int again = row; again < end; again++)
-                    if (!RoughColumns<V>(this, sums + again * stride + at, stride, 1, scales, lane + at, y + again * yStride + at, yStride))
-                        ExactColumns(sums + again * stride + at, scales, lane + at, y + again * yStride + at, V.Count);
+                int some = Math.Min(RowsAtOnce, rows - row);
+                int* from = sums + row * stride + at;
+                byte* to = y + row * yStride + at;
+                if (!RoughColumns<V>(this, from, stride, some, scales, lane + at, to, yStride)) ExactColumns<V>(this, from, stride, some, scales, lane + at, to, yStride);
             }
         }
     }
@@ -119,6 +120,21 @@ internal readonly unsafe struct Requantizer
         for (int row = 0; row < rows; row++, sums += stride, y += yStride)
             Rough(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums), add)), factor, addend, low, high, y, ref farthest);
         return V.AllLess(farthest, V.Load(scales.Safe + lane));
+    }
+
+    /// <summary>A vector of columns: those rows in float64 of which a sum is too near to a tie.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ExactColumns<V>(in Requantizer to, int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride) where V : struct, IVec<V>
+    {
+        byte* rough = stackalloc byte[Vec.LineElements];
+        to.Limits(out V low, out V high);
+        V add = V.Load((float*)scales.Adds + lane), factor = V.Load(scales.RoughFactors + lane), addend = V.Load(scales.RoughAddends + lane), safe = V.Load(scales.Safe + lane);
+        for (int row = 0; row < rows; row++, sums += stride, y += yStride)
+        {
+            V farthest = default;
+            Rough(ByteLanes.FromInts(V.AddBits(V.Load((float*)sums), add)), factor, addend, low, high, rough, ref farthest);
+            if (!V.AllLess(farthest, safe)) to.ExactColumns(sums, scales, lane, y, V.Count);
+        }
     }
 
     /// <summary>Up to 16 columns of a row in float64.</summary>
@@ -166,7 +182,7 @@ internal readonly unsafe struct Requantizer
 
     /// <summary>The smallest and the largest result, as <see cref="Rough"/> takes them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Limits<V>(out V low, out V high) where V : struct, IVec<V> => (low, high) = (V.Create((float)this.low + zero), V.Create((float)this.high + zero));
+    internal void Limits<V>(out V low, out V high) where V : struct, IVec<V> => (low, high) = (V.Create(shiftedLow), V.Create(shiftedHigh));
 
     /// <summary>A vector of sums in float32: results, and the farthest that any was from an integer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
