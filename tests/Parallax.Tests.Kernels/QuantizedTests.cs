@@ -119,6 +119,39 @@ public sealed unsafe class QuantizedTests
 
     [Theory]
     [MemberData(nameof(Entries))]
+    public void ScaledProductsAreThoseOfTheirSumsInFloats(string name)
+    {
+        IntegerMicroKernel entry = IntegerCatalog.RowEntries.Single(entry => entry.Name == name);
+        int seed = 1;
+        foreach ((int m, int n, int k) in ((int, int, int)[])[(0, 3, 2), (1, 1, 1), (1, 33, 8), (5, 3, 9), (4, 16, 8), (7, 37, 21), (66, 131, 40), (9, 40, 1030), (50, 700, 64)])
+            foreach (bool aSigned in (bool[])[false, true])
+                foreach (bool bSigned in (bool[])[false, true])
+                    foreach (bool perColumn in (bool[])[false, true])
+                        foreach (byte bZero in (byte[])[0, 128, 77])
+                            Check(m, n, k, aSigned, bSigned, perColumn, bZero, hasBias: seed % 3 != 0);
+
+        void Check(int m, int n, int k, bool aSigned, bool bSigned, bool perColumn, byte bZero, bool hasBias)
+        {
+            byte[] a = Bytes(m * k, seed++), b = Bytes(k * n, seed++), aZero = Bytes(1, seed++);
+            float[] scale = [.. RandomData.Floats(perColumn ? n : 1, seed++).Select(v => 0.01f + 0.003f * v)], bias = hasBias ? RandomData.Floats(n, seed++) : [], y = new float[m * n];
+            fixed (byte* right = b)
+            {
+                using PackedIntegers packed = PackedIntegers.Pack(entry, isLeft: false, bSigned, right, n, k, 1, n);
+                Array[] inputs = [a, Array.Empty<byte>(), aZero, Array.Empty<byte>(), scale];
+                Run(QuantizedKernels.CreateScaledProduct(m, n, k, aSigned, bSigned, bZero, perColumn, packed, entry), y, hasBias ? [.. inputs, bias] : inputs);
+            }
+            for (int i = 0; i < y.Length; i++)
+            {
+                int sum = 0;
+                for (int j = 0; j < k; j++) sum += (Value(a[i / n * k + j], aSigned) - Value(aZero[0], aSigned)) * (Value(b[j * n + i % n], bSigned) - Value(bZero, bSigned));
+                float real = sum * scale[perColumn ? i % n : 0];
+                Assert.Equal(hasBias ? real + bias[i % n] : real, y[i]);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Entries))]
     public void ColumnsAHairFromATieAreRoundedAsRealNumbers(string name)
     {
         // As in rows: with channels last it is columns whose factors are brought close to a tie.

@@ -1,6 +1,7 @@
 using Parallax.Graphs;
 using Parallax.Graphs.Ops;
 using Parallax.Onnx;
+using Parallax.Suite;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -36,6 +37,34 @@ public sealed class QuantizedNetworkTests(ITestOutputHelper log)
         float[] floats = Run(network.Graph, x, 0, out _);
         log.WriteLine($"{floats.Zip(exact).Count(p => p.First != p.Second)} of {exact.Length} differ in float32; {string.Join(", ", fusions)}");
         Assert.All(floats.Zip(exact), p => Assert.InRange(MathF.Abs(p.First - p.Second) / network.Step, 0, 2.01f));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Dynamic_quantization_gives_the_same_bits_in_one_operator(bool signed)
+    {
+        const int rows = 7, depth = 50, columns = 30;
+        var random = new Random(1);
+        var builder = new GraphBuilder("dynamic");
+        ValueId x = builder.Input("x", new TensorFact(DType.Float32, [1, rows, depth])), y = x;
+        foreach ((int from, int to) in ((int, int)[])[(depth, columns), (columns, columns)])
+        {
+            byte[] bytes = new byte[from * to];
+            random.NextBytes(bytes);
+            Tensor weights = signed ? Tensor.From(Array.ConvertAll(bytes, b => (sbyte)b), [from, to]) : Tensor.From(bytes, [from, to]);
+            IReadOnlyList<ValueId> data = builder.Add("quantize", new DynamicQuantizeLinear(), [y], ["data", "scale", "zero"]);
+            ValueId zero = builder.Constant($"{to}zero", signed ? Tensor.Scalar((sbyte)0) : Tensor.Scalar((byte)119)), scale = builder.Constant($"{to}scale", Tensor.Scalar(0.004f));
+            ValueId sums = builder.Add("product", new IntegerMatMul(Requantizes: false), data[0], builder.Constant($"{from}weights", weights), data[2], zero);
+            ValueId real = builder.Add("rescale", new Binary(BinaryFunction.Mul), builder.Add("real", new Cast(DType.Float32), sums), builder.Add("scales", new Binary(BinaryFunction.Mul), data[1], scale));
+            y = builder.Add("bias", new Binary(BinaryFunction.Add), builder.Constant($"{from}bias", Tensor.From(RandomData.Floats(to, from), [to])), real);
+        }
+        builder.Output("y", y);
+        Graph graph = builder.Build();
+        using Tensor input = Tensor.From(RandomData.Floats(rows * depth, 3), [1, rows, depth]);
+        float[] fused = Run(graph, input, int.MaxValue, out IReadOnlyDictionary<string, int> fusions);
+        Assert.Equal(2, fusions["fuse-scaled-product-bias"]);
+        Assert.Equal(Run(graph, input, 0, out _), fused);
     }
 
     private static float[] Run(Graph graph, Tensor x, int rewrites, out IReadOnlyDictionary<string, int> fusions)

@@ -17,6 +17,8 @@ public static class StandardPasses
         new FuseQuantizedBinary(),
         new FuseQuantizedMean(),
         new TabulateQuantizedFunctions(evaluator),
+        new FuseScaledProducts(),
+        new FuseScaledProductBias(),
     ];
 
     /// <summary>Channels last for the integer operators, once they are known.</summary>

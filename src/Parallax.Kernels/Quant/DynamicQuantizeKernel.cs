@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using Parallax.Kernels.Reduce;
 
 namespace Parallax.Kernels;
 
@@ -8,7 +8,7 @@ namespace Parallax.Kernels;
 /// </summary>
 public sealed unsafe class DynamicQuantizeKernel(long count) : Kernel
 {
-    private const int BlockElements = 16384, ChunkElements = QuantizedElements.MaxElements;
+    private const int BlockElements = 16384;
 
     public override string Name => "dynamic_quantize";
 
@@ -27,11 +27,11 @@ public sealed unsafe class DynamicQuantizeKernel(long count) : Kernel
         float* extremes = (float*)args.Scratch;
         if (phase == 0)
         {
-            extremes[2 * block] = TensorPrimitives.Min(x);
-            extremes[2 * block + 1] = TensorPrimitives.Max(x);
+            extremes[2 * block] = VectorFold.Smallest(x);
+            extremes[2 * block + 1] = VectorFold.Largest(x);
         }
         else if (phase == 1) FindScale(new ReadOnlySpan<float>(extremes, 2 * Blocks), args.Output<float>(1), args.Output<byte>(2));
-        else Quantize(x, *args.Output<float>(1), *args.Output<byte>(2), args.Output<byte>(0) + start);
+        else QuantizedElements.Quantize(args.Input<float>(0) + start, *args.Output<float>(1), *args.Output<byte>(2), (byte.MinValue, byte.MaxValue), args.Output<byte>(0) + start, x.Length);
     }
 
     private static void FindScale(ReadOnlySpan<float> extremes, float* scale, byte* zero)
@@ -45,20 +45,5 @@ public sealed unsafe class DynamicQuantizeKernel(long count) : Kernel
         *scale = max == min ? 1f : (max - min) / 255f;
         float rounded = MathF.Round(Math.Clamp(0f - min / *scale, 0f, 255f));
         *zero = (byte)rounded;
-    }
-
-    private static void Quantize(ReadOnlySpan<float> x, float scale, float zero, byte* y)
-    {
-        Span<float> chunk = stackalloc float[ChunkElements];
-        for (int start = 0; start < x.Length; start += ChunkElements)
-        {
-            Span<float> part = chunk[..Math.Min(ChunkElements, x.Length - start)];
-            TensorPrimitives.Divide(x.Slice(start, part.Length), scale, part);
-            TensorPrimitives.Round(part, part);
-            TensorPrimitives.Add(part, zero, part);
-            TensorPrimitives.Max(part, 0f, part);
-            TensorPrimitives.Min(part, 255f, part);
-            QuantizedElements.ToBytes(part, new Span<byte>(y + start, part.Length));
-        }
     }
 }

@@ -98,6 +98,27 @@ internal static unsafe class QuantizedElements
         static Vector256<int> Integers(float* at) => Vector256.ConvertToInt32(Vector256.Load(at));
     }
 
+    /// <summary>Floats as bytes in a range, <c>limit(round(x / scale) + zero)</c>, ties to even; NaN becomes 0.</summary>
+    internal static void Quantize(float* x, float scale, int zero, (float Min, float Max) range, byte* y, int count)
+    {
+        if (Vec512.IsSupported && count >= Vec512.Count) Quantize<Vec512>(x, scale, zero, range, y, count);
+        else if (Vec256.IsSupported && count >= Vec256.Count) Quantize<Vec256>(x, scale, zero, range, y, count);
+        else if (Vec128.IsSupported && count >= Vec128.Count) Quantize<Vec128>(x, scale, zero, range, y, count);
+        else Quantize<Vec1>(x, scale, zero, range, y, count);
+    }
+
+    /// <summary>At least one vector, the last of which overlaps those before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Quantize<V>(float* x, float scale, int zero, (float Min, float Max) range, byte* y, int count) where V : struct, IVec<V>
+    {
+        V divisor = V.Create(scale), low = V.Create(range.Min), high = V.Create(range.Max), zeros = V.Create(zero);
+        for (int i = 0; i < count; i += V.Count)
+        {
+            int at = Math.Min(i, count - V.Count);
+            ByteLanes.Store(y + at, ByteLanes.ToInts(V.Min(high, V.Max(low, ByteLanes.Round(V.Load(x + at) / divisor) + zeros))));
+        }
+    }
+
     private static ReadOnlySpan<T> Cast<T>(ReadOnlySpan<byte> bytes) where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(bytes);
 
     private static Span<T> Cast<T>(Span<byte> bytes) where T : unmanaged => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, T>(bytes);
@@ -189,24 +210,8 @@ internal sealed unsafe class QuantizeKernel(QuantizationLayout layout, DType fro
         for (long at = start; at < start + length;)
         {
             int piece = NextPiece(at, start + length, out long scale), zero = !hasZero ? 0 : to == DType.Int8 ? (sbyte)zeros[scale] : zeros[scale];
-            if (Vec512.IsSupported && piece >= Vec512.Count) Quantize<Vec512>(x + at, scales[scale], zero, y + at, piece);
-            else if (Vec256.IsSupported && piece >= Vec256.Count) Quantize<Vec256>(x + at, scales[scale], zero, y + at, piece);
-            else if (Vec128.IsSupported && piece >= Vec128.Count) Quantize<Vec128>(x + at, scales[scale], zero, y + at, piece);
-            else Quantize<Vec1>(x + at, scales[scale], zero, y + at, piece);
+            QuantizedElements.Quantize(x + at, scales[scale], zero, range!.Value, y + at, piece);
             at += piece;
-        }
-    }
-
-    /// <summary>At least one vector, the last of which overlaps those before it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Quantize<V>(float* x, float scale, int zero, byte* y, int count) where V : struct, IVec<V>
-    {
-        (float min, float max) = range!.Value;
-        V divisor = V.Create(scale), low = V.Create(min), high = V.Create(max), zeros = V.Create(zero);
-        for (int i = 0; i < count; i += V.Count)
-        {
-            int at = Math.Min(i, count - V.Count);
-            ByteLanes.Store(y + at, ByteLanes.ToInts(V.Min(high, V.Max(low, ByteLanes.Round(V.Load(x + at) / divisor) + zeros))));
         }
     }
 

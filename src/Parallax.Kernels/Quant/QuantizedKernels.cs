@@ -68,4 +68,18 @@ public static unsafe class QuantizedKernels
             return PackedIntegers.Pack(entry ?? IntegerCatalog.BestForRows, isLeft: false, types.ASigned, to, problem.OutputChannels, depth, depth, 1);
         }
     }
+
+    /// <summary>
+    /// A product whose sums become real numbers, <c>Y = float((A - AZero) (B - BZero)) * scale + bias</c>, rounded after each step, of rows by a constant B. Inputs: 0 A [rows, depth], 1 B, 2 AZero (optional),
+    /// of A's type, 3 BZero, 4 scale, float32, one or one per column, 5 bias (optional), float32, one per column; output 0 is Y, float32 [rows, columns]. Inputs 1 and 3 are not read.
+    /// </summary>
+    /// <param name="weights">B, as <see cref="PackedIntegers"/> packs right factors for the entry. The kernel takes its own reference.</param>
+    /// <param name="bSigned">Whether B is int8; otherwise uint8.</param>
+    /// <param name="bZero">The byte of B's zero point.</param>
+    /// <param name="entry">A supported one of <see cref="IntegerCatalog.RowEntries"/>, that which packed B; null for the best.</param>
+    public static Kernel CreateScaledProduct(int rows, int columns, int depth, bool aSigned, bool bSigned, byte bZero, bool scalePerColumn, PackedIntegers weights, IntegerMicroKernel? entry = null)
+    {
+        entry ??= IntegerCatalog.BestForRows;
+        return new ScaledIntegerProduct(rows, columns, depth, aSigned, weights, entry.Factor(isLeft: false, (byte)(bZero ^ entry.Flip(isLeft: false, bSigned))), scalePerColumn, entry);
+    }
 }

@@ -73,7 +73,7 @@ internal static class OpClasses
         { IsControlFlow: true } => OpClass.ControlFlow,
         { IsView: true } => OpClass.View,
         Conv or ConvTranspose or DeformConv or IntegerConv => OpClass.Convolution,
-        MatMul or Gemm or Einsum or IntegerMatMul or Dft or Stft => OpClass.Dense,
+        MatMul or Gemm or Einsum or IntegerMatMul or ScaledIntegerMatMul or Dft or Stft => OpClass.Dense,
         Recurrent => OpClass.FewRows,
         CausalConvWithState => OpClass.Depthwise,
         Attention or LinearAttention => OpClass.Attention,

@@ -112,7 +112,7 @@ public readonly record struct StepWork(OpClass Class, long Macs, long Bytes, lon
         {
             case Gemm gemm:
                 return a.Length == 2 ? a[gemm.TransposeA ? 1 : 0] : null;
-            case MatMul or IntegerMatMul:
+            case MatMul or IntegerMatMul or ScaledIntegerMatMul:
                 if (a.Length == 1) return 1;
                 bool shared = Dims(graph, node, node.Op is IntegerProduct product ? product.B : 1) is { Length: 2 };
                 long own = a[^(node.Op is MatMul { TransposeA: true } ? 1 : 2)];

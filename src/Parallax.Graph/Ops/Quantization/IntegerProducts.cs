@@ -90,3 +90,28 @@ public sealed record IntegerConv(SpatialWindow Window, long Groups, bool Requant
         public override Cost Cost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs) => First.Cost(inputs, outputs);
     }
 }
+
+/// <summary>
+/// <c>float((A - AZero) (B - BZero)) * scale + bias</c> for MatMul of uint8 or int8 matrices, summed in int32, rounded to float32 after each step. Inputs: A, B (a constant matrix), AZero (optional),
+/// BZero (constant, optional), both scalars, scale (one, or one per column), bias (optional, one per column).
+/// </summary>
+public sealed record ScaledIntegerMatMul : Op
+{
+    /// <summary>Position of the scale.</summary>
+    public const int Scale = 4;
+
+    /// <summary>Position of the bias.</summary>
+    public const int Bias = 5;
+
+    private static readonly IntegerMatMul Product = new(Requantizes: false);
+
+    public override string Name => "MatMulIntegerToFloat";
+
+    public override ImmutableArray<Fact> Infer(InferContext context)
+    {
+        var sums = (TensorFact)Product.Infer(new InferContext([context.Tensor(0), context.Tensor(1)], 1))[0];
+        return [new TensorFact(DType.Float32, sums.Shape)];
+    }
+
+    public override Cost Cost(ReadOnlySpan<Fact?> inputs, ReadOnlySpan<Fact?> outputs) => new(new MatMul().Cost(inputs[..2], outputs).Macs, CostOf.Bytes(inputs) + CostOf.Bytes(outputs));
+}

@@ -13,6 +13,7 @@ internal static class QuantizationBindings
         Binding.Kernel<DynamicQuantizeLinear>((op, x) => new DynamicQuantizeKernel(Shape.Count(x.Dims(0)))),
         Binding.Kernel<IntegerMatMul>(PrepareMatMul),
         Binding.Kernel<IntegerConv>(PrepareConv),
+        Binding.Kernel<ScaledIntegerMatMul>(PrepareScaled),
         Binding.Kernel<QuantizedBinary>((op, x) => QuantizedElementKernels.Binary(op.Function, new Broadcast(x.OutputDims(0), x.Dims(0), x.Dims(3)),
             x.Type(0) == DType.Int8, x.Type(3) == DType.Int8, x.OutputType(0) == DType.Int8, op.Range.Low, op.Range.High)),
         Binding.Kernel<QuantizedMean>((op, x) => QuantizedElementKernels.Mean(Shape.Count(x.Dims(0).AsSpan(..op.FirstAxis)), Shape.Count(x.Dims(0).AsSpan(op.FirstAxis..)),
@@ -60,6 +61,17 @@ internal static class QuantizationBindings
         Tensor weights = x.Constant(types.Inputs.A)!;
         PackedIntegers packed = x.Weights.GetOrAdd(weights, "right of rows", () => QuantizedKernels.PackWeightsLast(problem, types, (byte*)weights.Address));
         return QuantizedKernels.CreateConvLast(problem, types, constants, packed);
+    }
+
+    private static unsafe Kernel PrepareScaled(ScaledIntegerMatMul op, PrepareContext x)
+    {
+        Tensor b = x.Constant(1)!;
+        (int depth, int columns) = checked(((int)b.Dims[0], (int)b.Dims[1]));
+        int rows = checked((int)Shape.Count(x.Dims(0).AsSpan(..^1)));
+        bool aSigned = x.Type(0) == DType.Int8, bSigned = b.DType == DType.Int8;
+        byte bZero = x.Has(3) ? *(byte*)x.Constant(3)!.Address : (byte)0;
+        PackedIntegers packed = x.Weights.GetOrAdd(b, "right of rows", () => PackedIntegers.Pack(IntegerCatalog.BestForRows, isLeft: false, bSigned, (byte*)b.Address, columns, depth, 1, columns));
+        return QuantizedKernels.CreateScaledProduct(rows, columns, depth, aSigned, bSigned, bZero, Shape.Count(x.Dims(ScaledIntegerMatMul.Scale)) != 1, packed);
     }
 
     private static QuantizedTypes Types(PrepareContext x, IntegerProduct op, QuantizedInputs inputs, long rows, long columns) => new(inputs)
