@@ -13,8 +13,8 @@ internal abstract unsafe class IntegerRows : Kernel
     private const long MinBlockWork = 1 << 21;
     private const int WantedBlocks = 16, MinBlockRows = 24;
 
-    /// <summary>Bytes of the rows, of the panels and of the sums that are worked on at once.</summary>
-    private const int StripRowBytes = 16 << 10, StripPanelBytes = 16 << 10, StripSumBytes = 16 << 10;
+    /// <summary>Bytes of the rows that are worked on at once, which a panel is fetched for anew, and of the panels and the sums, which stay in the first-level cache with a tile of the rows.</summary>
+    private const int StripRowBytes = 128 << 10, StripPanelBytes = 16 << 10, StripSumBytes = 16 << 10;
 
     /// <summary>Tiles above one another that are worked on at once.</summary>
     private const int MaxStripTiles = 8;
