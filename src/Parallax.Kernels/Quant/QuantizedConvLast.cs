@@ -33,7 +33,7 @@ internal sealed unsafe class QuantizedConvLast : IntegerRows
         requantizer = types.Requantizer(constants);
     }
 
-    public override string Name => Entry.Name.Replace("gemm_i8", problem.IsPointwise ? "conv_i8_last_pointwise" : "conv_i8_last_implicit", StringComparison.Ordinal);
+    public override string Name => Entry.Name.Replace("gemm_i8", problem.IsPointwise ? "gemm_i8_rows" : "conv_i8_last_implicit", StringComparison.Ordinal);
 
     public override int BlockCount(int phase) => ProductBlocks;
 

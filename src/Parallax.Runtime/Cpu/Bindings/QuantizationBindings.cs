@@ -29,6 +29,7 @@ internal static class QuantizationBindings
 
     private static unsafe Kernel PrepareMatMul(IntegerMatMul op, PrepareContext x)
     {
+        if (HasFixedRows(op, x)) return PrepareFixedRows(op, x);
         GemmProblem problem = GemmProblem.MatMul(x.Dims(0), x.Dims(op.B));
         QuantizedInputs inputs = !op.Requantizes ? QuantizedInputs.MatMulInteger(x.Has(2), x.Has(3))
             : x.Has(IntegerProduct.Bias) ? QuantizedInputs.BiasedMatMul(x.Has(IntegerProduct.BiasScale)) : QuantizedInputs.QLinearMatMul;
@@ -38,6 +39,29 @@ internal static class QuantizationBindings
             PackedIntegers.Pack(IntegerCatalog.Best, isLeft: false, types.BSigned, (byte*)b.Address, problem.N, problem.K, problem.B.ColumnStride, problem.B.RowStride));
         return QuantizedKernels.CreateProduct(problem, types, packed);
     }
+
+    /// <summary>Whether a product has rows of data and nothing else that is not constant, with zero points of the weights in the middle of their type: then it is a convolution of one tap with channels last.</summary>
+    private static bool HasFixedRows(IntegerMatMul op, PrepareContext x)
+    {
+        if (!op.Requantizes || x.Constant(op.B) is not { Rank: 2 } b || x.Dims(0).Length < 2) return false;
+        for (int i = 1; i < x.Inputs.Length; i++)
+            if (x.Has(i) && x.Constant(i) is null) return false;
+        return b.DType == DType.Int8 ? !x.Constant(op.B + 2)!.Span<sbyte>().ContainsAnyExcept((sbyte)0) : !x.Constant(op.B + 2)!.Span<byte>().ContainsAnyExcept((byte)0x80);
+    }
+
+    private static unsafe Kernel PrepareFixedRows(IntegerMatMul op, PrepareContext x)
+    {
+        Tensor b = x.Constant(op.B)!;
+        (int depth, int columns) = checked(((int)b.Dims[0], (int)b.Dims[1]));
+        long rows = Shape.Count(x.Dims(0).AsSpan(..^1));
+        var problem = new ConvProblem(1, 1, depth, columns, [new WindowAxis(rows, rows, 1, 1, 1, 0, 0)]);
+        QuantizedTypes types = Types(x, op, QuantizedInputs.QLinearConv(x.Has(IntegerProduct.Bias), x.Has(IntegerProduct.BiasScale)), columns, 1);
+        return CreateConvLast(problem, types, x, PackRows(b, depth, columns, x));
+    }
+
+    /// <summary>A constant right operand for rows of data.</summary>
+    private static unsafe PackedIntegers PackRows(Tensor b, int depth, int columns, PrepareContext x) => x.Weights.GetOrAdd(b, "right of rows", () =>
+        PackedIntegers.Pack(IntegerCatalog.BestForRows, isLeft: false, b.DType == DType.Int8, (byte*)b.Address, columns, depth, 1, columns));
 
     private static unsafe Kernel PrepareConv(IntegerConv op, PrepareContext x)
     {
@@ -54,13 +78,16 @@ internal static class QuantizationBindings
 
     private static unsafe Kernel PrepareConvLast(ConvProblem problem, QuantizedTypes types, PrepareContext x)
     {
+        Tensor weights = x.Constant(types.Inputs.A)!;
+        return CreateConvLast(problem, types, x, !QuantizedKernels.UsesPackedWeightsLast(problem) ? null
+            : x.Weights.GetOrAdd(weights, "right of rows", () => QuantizedKernels.PackWeightsLast(problem, types, (byte*)weights.Address)));
+    }
+
+    private static unsafe Kernel CreateConvLast(ConvProblem problem, QuantizedTypes types, PrepareContext x, PackedIntegers? weights)
+    {
         void** inputs = stackalloc void*[x.Inputs.Length];
         for (int i = 0; i < x.Inputs.Length; i++) inputs[i] = x.Constant(i) is { } constant ? (void*)constant.Address : null;
-        var constants = new KernelArgs(inputs, x.Inputs.Length, null, 0, null, null);
-        if (!QuantizedKernels.UsesPackedWeightsLast(problem)) return QuantizedKernels.CreateConvLast(problem, types, constants);
-        Tensor weights = x.Constant(types.Inputs.A)!;
-        PackedIntegers packed = x.Weights.GetOrAdd(weights, "right of rows", () => QuantizedKernels.PackWeightsLast(problem, types, (byte*)weights.Address));
-        return QuantizedKernels.CreateConvLast(problem, types, constants, packed);
+        return QuantizedKernels.CreateConvLast(problem, types, new KernelArgs(inputs, x.Inputs.Length, null, 0, null, null), weights);
     }
 
     private static unsafe Kernel PrepareScaled(ScaledIntegerMatMul op, PrepareContext x)
@@ -68,10 +95,9 @@ internal static class QuantizationBindings
         Tensor b = x.Constant(1)!;
         (int depth, int columns) = checked(((int)b.Dims[0], (int)b.Dims[1]));
         int rows = checked((int)Shape.Count(x.Dims(0).AsSpan(..^1)));
-        bool aSigned = x.Type(0) == DType.Int8, bSigned = b.DType == DType.Int8;
         byte bZero = x.Has(3) ? *(byte*)x.Constant(3)!.Address : (byte)0;
-        PackedIntegers packed = x.Weights.GetOrAdd(b, "right of rows", () => PackedIntegers.Pack(IntegerCatalog.BestForRows, isLeft: false, bSigned, (byte*)b.Address, columns, depth, 1, columns));
-        return QuantizedKernels.CreateScaledProduct(rows, columns, depth, aSigned, bSigned, bZero, Shape.Count(x.Dims(ScaledIntegerMatMul.Scale)) != 1, packed);
+        return QuantizedKernels.CreateScaledProduct(
+            rows, columns, depth, x.Type(0) == DType.Int8, b.DType == DType.Int8, bZero, Shape.Count(x.Dims(ScaledIntegerMatMul.Scale)) != 1, PackRows(b, depth, columns, x));
     }
 
     private static QuantizedTypes Types(PrepareContext x, IntegerProduct op, QuantizedInputs inputs, long rows, long columns) => new(inputs)
