@@ -3,7 +3,7 @@ using Parallax.Graphs.Ops;
 namespace Parallax.Graphs.Passes;
 
 /// <summary>
-/// <c>Cast(MatMulInteger(a, B), float32) * s = ScaledIntegerMatMul(a, B, s)</c> for a constant matrix B with one zero point and one s, or one per column: what dynamic quantization leaves of a product.
+/// <c>Cast(MatMulInteger(a, B), float32) * s = ScaledIntegerMatMul(a, B, s)</c> for a constant matrix B with one zero point, however often it is given, and one s, or one per column: what dynamic quantization leaves of a product.
 /// Results keep their bits.
 /// </summary>
 public sealed class FuseScaledProducts : IPass
@@ -15,7 +15,7 @@ public sealed class FuseScaledProducts : IPass
         if (!Match.IsBinary(node, BinaryFunction.Mul) || !Match.TrySplit(node, id => Product(graph, id) is not null, out ValueId real, out ValueId scale)) return null;
         Node product = Product(graph, real)!;
         if (graph.Constant(product.Inputs[1]) is not { Rank: 2 } b || !IsOneOrPerColumn(graph, scale, b.Dims[1]) || !Match.SameShape(graph, real, node.Outputs[0])) return null;
-        if (graph.TensorFact(product.Inputs[0])?.Rank is not >= 2 || !IsSingle(graph, product, 2, mustBeConstant: false) || !IsSingle(graph, product, 3, mustBeConstant: true)) return null;
+        if (graph.TensorFact(product.Inputs[0])?.Rank is not >= 2 || !IsSingle(graph, Input(product, 2)) || !IsSame(graph, Input(product, 3))) return null;
         var patch = new Patch(graph);
         return patch.Replace(node.Outputs[0], patch.Add(product.Name, new ScaledIntegerMatMul(), product.Inputs[0], product.Inputs[1], Input(product, 2), Input(product, 3), scale));
     }
@@ -34,12 +34,10 @@ public sealed class FuseScaledProducts : IPass
     private static ValueId Input(Node node, int index) => index < node.Inputs.Length ? node.Inputs[index] : ValueId.None;
 
     /// <summary>Whether a zero point is one number, or none.</summary>
-    private static bool IsSingle(Graph graph, Node product, int input, bool mustBeConstant)
-    {
-        ValueId zero = Input(product, input);
-        if (zero.IsNone) return true;
-        return graph.TensorFact(zero)?.Shape is { } shape && shape.Elements == 1 && (!mustBeConstant || graph.Constant(zero) is not null);
-    }
+    private static bool IsSingle(Graph graph, ValueId zero) => zero.IsNone || (graph.TensorFact(zero)?.Shape is { } shape && shape.Elements == 1);
+
+    /// <summary>Whether zero points are none, or constants that are all the same.</summary>
+    private static bool IsSame(Graph graph, ValueId zeros) => zeros.IsNone || (graph.Constant(zeros) is { ElementCount: > 0 } known && !known.Bytes.ContainsAnyExcept(known.Bytes[0]));
 }
 
 /// <summary><c>ScaledIntegerMatMul(a, B, s) + b = ScaledIntegerMatMul(a, B, s, b)</c> for constants of one number per column. Results keep their bits.</summary>

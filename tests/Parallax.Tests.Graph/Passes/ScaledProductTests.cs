@@ -27,6 +27,8 @@ public sealed class ScaledProductTests
         Assert.Equal(5, net.Out(net.Mul(Real(net, Sums(net)), net.In())).Makes<ScaledIntegerMatMul>(Products).Inputs.Length);
         net = new Net();
         net.Out(net.Mul(net.In(4), Real(net, Sums(net)))).Makes<ScaledIntegerMatMul>(Products);
+        net = new Net();
+        net.Out(net.Mul(net.In(4), Real(net, Sums(net, zero: Weights(net, 4))))).Makes<ScaledIntegerMatMul>(Products); // the same for each column
     }
 
     [Fact]
@@ -48,7 +50,7 @@ public sealed class ScaledProductTests
         Leaves(Products, (net, _) => net.Mul(Real(net, Sums(net, weights: net.In(DType.Int8, 3, 4))), net.In()));
         Leaves(Products, (net, _) => net.Mul(Real(net, Sums(net, weights: Weights(net, 2, 3, 4))), net.In()));
         Leaves(Products, (net, _) => net.Mul(Real(net, Sums(net, zero: net.In(DType.Int8))), net.In()));
-        Leaves(Products, (net, _) => net.Mul(Real(net, Sums(net, zero: Weights(net, 4))), net.In()));
+        Leaves(Products, (net, _) => net.Mul(Real(net, Sums(net, zero: net.Const(Tensor.From((sbyte[])[0, 1, 0, 0], [4])))), net.In()));
         Leaves(Products, (net, _) => net.Mul(net.Add(new Cast(DType.Float64), Sums(net)), net.In(DType.Float64)));
         Leaves(Products, (net, also) =>
         {

@@ -92,8 +92,8 @@ public sealed record IntegerConv(SpatialWindow Window, long Groups, bool Requant
 }
 
 /// <summary>
-/// <c>float((A - AZero) (B - BZero)) * scale + bias</c> for MatMul of uint8 or int8 matrices, summed in int32, rounded to float32 after each step. Inputs: A, B (a constant matrix), AZero (optional),
-/// BZero (constant, optional), both scalars, scale (one, or one per column), bias (optional, one per column).
+/// <c>float((A - AZero) (B - BZero)) * scale + bias</c> for MatMul of uint8 or int8 matrices, summed in int32, rounded to float32 after each step. Inputs: A, B (a constant matrix), AZero (optional, one),
+/// BZero (optional, constants that are all the same), scale (one, or one per column), bias (optional, one per column).
 /// </summary>
 public sealed record ScaledIntegerMatMul : Op
 {
