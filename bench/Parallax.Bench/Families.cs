@@ -27,6 +27,32 @@ public class Gemm : KernelBenchmark
     }
 }
 
+/// <summary>Products of rows of 8-bit data with constant weights, as dynamically quantized networks have them, on every entry of the catalog that this machine runs.</summary>
+public class IntegerProducts : KernelBenchmark
+{
+    private static readonly (int M, int N, int K)[] Products = [(128, 3072, 768), (128, 768, 3072), (16, 3072, 768), (1, 3072, 768), (3600, 144, 24)];
+
+    protected override IEnumerable<KernelCase> Enumerate() =>
+        from entry in IntegerCatalog.RowEntries
+        where entry.IsSupported
+        from product in Products
+        select new KernelCase(
+            $"{entry} {product.M}x{product.N}x{product.K}", () => Create(product.M, product.N, product.K, entry),
+            // As bytes, four to an element.
+            [((long)product.M * product.K + 3) / 4, 0, 1, 0, 1], (long)product.M * product.N, 2.0 * product.M * product.N * product.K, KernelCase.Operations);
+
+    private static unsafe Kernel Create(int rows, int columns, int depth, IntegerMicroKernel entry)
+    {
+        byte[] b = new byte[(long)depth * columns];
+        new Random(2).NextBytes(b);
+        fixed (byte* weights = b)
+        {
+            using PackedIntegers packed = PackedIntegers.Pack(entry, isLeft: false, isSigned: true, weights, columns, depth, 1, columns);
+            return QuantizedKernels.CreateScaledProduct(rows, columns, depth, aSigned: false, bSigned: true, bZero: 0, scalePerColumn: false, packed, entry);
+        }
+    }
+}
+
 /// <summary>Layers of networks, on every algorithm of the catalog that supports them.</summary>
 public class Conv : KernelBenchmark
 {

@@ -36,8 +36,8 @@ public sealed class ConvolveChannelsLast : IPass
             if (!node.Inputs[i].IsNone && graph.Constant(node.Inputs[i]) is null) return false;
         Tensor weights = graph.Constant(node.Inputs[conv.B])!;
         if (conv.Groups != 1 && (conv.Groups != weights.Dims[0] || weights.Dims[1] != 1)) return false;
-        return graph.Constant(node.Inputs[conv.B + 2]) is not { } zeros ? weights.DType == DType.Int8
-            : zeros.DType == DType.Int8 ? !zeros.Span<sbyte>().ContainsAnyExcept((sbyte)0) : !zeros.Span<byte>().ContainsAnyExcept((byte)0x80);
+        bool isSigned = weights.DType == DType.Int8;
+        return graph.Constant(node.Inputs[conv.B + 2]) is { } zeros ? !zeros.Bytes.ContainsAnyExcept(isSigned ? (byte)0 : (byte)0x80) : isSigned;
     }
 
     /// <summary>Whether a value is there with channels last, or will be: as the result of such a convolution, as the data of another than one node, or because all that it is computed from is.</summary>

@@ -162,7 +162,7 @@ internal abstract unsafe class IntegerRows : Kernel
     /// <summary>Blocks have all columns, so that rows are brought and read once, unless the weights are larger than the rows of a block.</summary>
     private (int Rows, int Columns) Cut()
     {
-        int ofRows = Math.Max(1, Rows), ofColumns = Outputs;
+        int ofRows = Math.Max(1, Rows), ofColumns = Math.Max(1, Outputs);
         while ((long)(Rows + ofRows - 1) / ofRows * ((Outputs + ofColumns - 1) / ofColumns) < WantedBlocks && (long)ofRows * ofColumns * depth >= 2 * MinBlockWork)
         {
             bool canHalveColumns = ofColumns >= 2 * Entry.NR;
