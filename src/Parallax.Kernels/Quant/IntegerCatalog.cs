@@ -11,10 +11,10 @@ namespace Parallax.Kernels;
 public sealed unsafe class IntegerMicroKernel
 {
     private readonly int[] heights;
-    private readonly delegate*<nint, byte*, nint, nint, byte*, int, int*, nint, void>[] tiles;
+    private readonly delegate*<nint, byte*, nint, nint, byte*, int, int*, nint, Prefetcher, void>[] tiles;
 
     internal IntegerMicroKernel(
-        string name, VecWidth width, bool isSupported, int group, bool leftIsSigned, bool rightIsSigned, int[] heights, delegate*<nint, byte*, nint, nint, byte*, int, int*, nint, void>[] tiles)
+        string name, VecWidth width, bool isSupported, int group, bool leftIsSigned, bool rightIsSigned, int[] heights, delegate*<nint, byte*, nint, nint, byte*, int, int*, nint, Prefetcher, void>[] tiles)
     {
         Name = name;
         Width = width;
@@ -60,7 +60,7 @@ public sealed unsafe class IntegerMicroKernel
         return heights[i];
     }
 
-    internal delegate*<nint, byte*, nint, nint, byte*, int, int*, nint, void> TileFor(int rows) => tiles[IndexFor(rows)];
+    internal delegate*<nint, byte*, nint, nint, byte*, int, int*, nint, Prefetcher, void> TileFor(int rows) => tiles[IndexFor(rows)];
 
     /// <summary>Lanes that panels take for this many rows or columns, padding of the last panel included.</summary>
     internal int PaddedLanes(int lanes, bool isLeft)

@@ -98,7 +98,7 @@ internal sealed unsafe class IntegerEngine
             {
                 int height = Math.Min(entry.MR, rows - i);
                 byte* left = operands.PackedA is { } packed ? packed.Panel(operands.PackedAIndex, row + i) : scratch.Left + (nint)i * groups * 4;
-                entry.TileFor(height)(groups, left, 4, 4 * entry.HeightFor(height), right, Panels(valid, entry.NR), scratch.Sums, stripColumns);
+                entry.TileFor(height)(groups, left, 4, 4 * entry.HeightFor(height), right, Panels(valid, entry.NR), scratch.Sums, stripColumns, Prefetcher.Nothing((float*)right));
                 Finish(operands, scratch, requantizer, leftSums + i, i, height, row + i, column + j, valid, anyLeftZero, args);
             }
         }
@@ -173,7 +173,7 @@ internal sealed unsafe class IntegerEngine
         if (columnsDiffer && !types.AScalePerRow) FindColumnFactors(scratch, 0, column, columns, args);
         if (!anyLeftZero && !types.BZeroPerColumn) return;
         int* sums = operands.PackedB is { } packed ? packed.Sums(0, column) : scratch.RightSums;
-        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, 0, 4, right, Panels(columns, entry.NR), scratch.RightSums, stripColumns);
+        if (anyLeftZero && packsRight) entry.TileFor(1)(groups, scratch.Ones, 0, 4, right, Panels(columns, entry.NR), scratch.RightSums, stripColumns, Prefetcher.Nothing((float*)right));
         for (int j = 0; j < columns; j++)
         {
             int zero = Zero(args, inputs.BZero, isLeft: false, bFlip, types.BZeroPerColumn ? column + j : 0);

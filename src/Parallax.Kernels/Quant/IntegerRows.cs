@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -22,7 +23,11 @@ internal abstract unsafe class IntegerRows : Kernel
     /// <summary>Bytes that <see cref="CopyFactors"/> may write behind its last.</summary>
     protected const int CopySlack = 2 * Vec.LineBytes;
 
+    /// <summary>Bytes of weights that no second-level cache keeps from one run to the next.</summary>
+    private const int StreamedBytes = 256 << 10;
+
     private readonly PackedIntegers weights;
+    private readonly bool isStreamed;
     private readonly int depth, groups, rowsPerBlock, columnsPerBlock, stripRows, stripColumns;
 
     /// <param name="isSigned">Whether the data are int8; otherwise uint8.</param>
@@ -34,6 +39,7 @@ internal abstract unsafe class IntegerRows : Kernel
         this.weights = weights.AddReference(entry, isLeft: false, outputs, depth);
         groups = entry.Groups(depth);
         RowBytes = 4 * groups;
+        isStreamed = (long)outputs * RowBytes >= StreamedBytes;
         (rowsPerBlock, columnsPerBlock) = Cut();
         stripRows = Math.Clamp(StripRowBytes / Math.Max(1, RowBytes * entry.MR), 1, MaxStripTiles) * entry.MR;
         int panels = Math.Clamp(StripPanelBytes / Math.Max(1, RowBytes * entry.NR), 1, Math.Max(1, StripSumBytes / (stripRows * entry.NR * sizeof(int))));
@@ -103,14 +109,15 @@ internal abstract unsafe class IntegerRows : Kernel
             {
                 int valid = Math.Min(stripColumns, columns - j);
                 byte* right = weights.Panel(0, column + j);
-                // The next strip of panels is fetched a piece with each tile.
                 byte* ahead = right + (nint)stripColumns * RowBytes;
                 int aheadPerRow = stripColumns * RowBytes / count;
                 for (int i = 0; i < count;)
                 {
                     int tile = Entry.HeightWithin(count - i);
-                    Entry.TileFor(tile)(groups, left + (nint)i * RowBytes, RowBytes, 4, right, (valid + Entry.NR - 1) / Entry.NR, sums + i * stripColumns, stripColumns);
-                    for (int piece = aheadPerRow * tile; piece > 0; piece -= Vec.LineBytes, ahead += Vec.LineBytes) Vec.Prefetch(ahead);
+                    // What comes after the strip of panels is fetched a piece with each tile: inside of it from memory, in streams, and behind it from a cache.
+                    Prefetcher fetch = isStreamed ? Streamed(right, (nint)i * aheadPerRow, count / tile) : Prefetcher.Nothing((float*)right);
+                    Entry.TileFor(tile)(groups, left + (nint)i * RowBytes, RowBytes, 4, right, (valid + Entry.NR - 1) / Entry.NR, sums + i * stripColumns, stripColumns, fetch);
+                    for (int piece = isStreamed ? 0 : aheadPerRow * tile; piece > 0; piece -= Vec.LineBytes, ahead += Vec.LineBytes) Vec.Prefetch(ahead);
                     i += tile;
                 }
                 Finish(sums, stripColumns, row, count, column + j, valid, args);
@@ -155,6 +162,13 @@ internal abstract unsafe class IntegerRows : Kernel
         (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(bytes);
         Vector128.Store(low.AsInt16(), target);
         Vector128.Store(high.AsInt16(), target + Vector128<short>.Count);
+    }
+
+    /// <summary>Fetches from weights so far behind some that are read, as many tiles read those.</summary>
+    private Prefetcher Streamed(byte* right, nint done, int tiles)
+    {
+        byte* first = weights.Panel(0, 0);
+        return Prefetcher.Stream((float*)first, (nint)(right + done - first) / sizeof(float), Math.Max(1, Entry.NR >> BitOperations.Log2((uint)tiles)));
     }
 
     protected static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;

@@ -9,14 +9,16 @@ namespace Parallax.Kernels;
 internal static unsafe class IntegerTiles
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows1<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride) where V : struct, IDotLanes<V>
+    internal static void Rows1<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride, Prefetcher fetch) where V : struct, IDotLanes<V>
     {
+        nint mask = BurstMask(fetch);
         for (int tile = 0; tile < tiles; tile++, c += 2 * V.Count)
         {
             V s00 = default, s01 = default;
             byte* left = a;
             for (nint g = 0; g < groups; g++, left += groupStep, b += 8 * V.Count)
             {
+                if ((g & mask) == 0) fetch.FetchBurst();
                 V x = V.Broadcast(left);
                 s00 = V.Add(s00, x, V.Load(b)); s01 = V.Add(s01, x, V.Load(b + 4 * V.Count));
             }
@@ -25,14 +27,16 @@ internal static unsafe class IntegerTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows2<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride) where V : struct, IDotLanes<V>
+    internal static void Rows2<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride, Prefetcher fetch) where V : struct, IDotLanes<V>
     {
+        nint mask = BurstMask(fetch);
         for (int tile = 0; tile < tiles; tile++, c += 2 * V.Count)
         {
             V s00 = default, s01 = default, s10 = default, s11 = default;
             byte* left = a;
             for (nint g = 0; g < groups; g++, left += groupStep, b += 8 * V.Count)
             {
+                if ((g & mask) == 0) fetch.FetchBurst();
                 V b0 = V.Load(b), b1 = V.Load(b + 4 * V.Count), x = V.Broadcast(left);
                 s00 = V.Add(s00, x, b0); s01 = V.Add(s01, x, b1);
                 x = V.Broadcast(left + rowStep); s10 = V.Add(s10, x, b0); s11 = V.Add(s11, x, b1);
@@ -42,8 +46,9 @@ internal static unsafe class IntegerTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows4<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride) where V : struct, IDotLanes<V>
+    internal static void Rows4<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride, Prefetcher fetch) where V : struct, IDotLanes<V>
     {
+        nint mask = BurstMask(fetch);
         nint third = 3 * rowStep;
         for (int tile = 0; tile < tiles; tile++, c += 2 * V.Count)
         {
@@ -51,6 +56,7 @@ internal static unsafe class IntegerTiles
             byte* left = a;
             for (nint g = 0; g < groups; g++, left += groupStep, b += 8 * V.Count)
             {
+                if ((g & mask) == 0) fetch.FetchBurst();
                 V b0 = V.Load(b), b1 = V.Load(b + 4 * V.Count), x = V.Broadcast(left);
                 s00 = V.Add(s00, x, b0); s01 = V.Add(s01, x, b1);
                 x = V.Broadcast(left + rowStep); s10 = V.Add(s10, x, b0); s11 = V.Add(s11, x, b1);
@@ -62,8 +68,9 @@ internal static unsafe class IntegerTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows6<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride) where V : struct, IDotLanes<V>
+    internal static void Rows6<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride, Prefetcher fetch) where V : struct, IDotLanes<V>
     {
+        nint mask = BurstMask(fetch);
         nint third = 3 * rowStep, fifth = 5 * rowStep;
         for (int tile = 0; tile < tiles; tile++, c += 2 * V.Count)
         {
@@ -72,6 +79,7 @@ internal static unsafe class IntegerTiles
             byte* left = a;
             for (nint g = 0; g < groups; g++, left += groupStep, b += 8 * V.Count)
             {
+                if ((g & mask) == 0) fetch.FetchBurst();
                 V b0 = V.Load(b), b1 = V.Load(b + 4 * V.Count), x = V.Broadcast(left);
                 s00 = V.Add(s00, x, b0); s01 = V.Add(s01, x, b1);
                 x = V.Broadcast(left + rowStep); s10 = V.Add(s10, x, b0); s11 = V.Add(s11, x, b1);
@@ -86,8 +94,9 @@ internal static unsafe class IntegerTiles
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Rows8<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride) where V : struct, IDotLanes<V>
+    internal static void Rows8<V>(nint groups, byte* a, nint rowStep, nint groupStep, byte* b, int tiles, int* c, nint stride, Prefetcher fetch) where V : struct, IDotLanes<V>
     {
+        nint mask = BurstMask(fetch);
         nint third = 3 * rowStep, fifth = 5 * rowStep, seventh = 7 * rowStep;
         for (int tile = 0; tile < tiles; tile++, c += 2 * V.Count)
         {
@@ -96,6 +105,7 @@ internal static unsafe class IntegerTiles
             byte* left = a;
             for (nint g = 0; g < groups; g++, left += groupStep, b += 8 * V.Count)
             {
+                if ((g & mask) == 0) fetch.FetchBurst();
                 V b0 = V.Load(b), b1 = V.Load(b + 4 * V.Count), x = V.Broadcast(left);
                 s00 = V.Add(s00, x, b0); s01 = V.Add(s01, x, b1);
                 x = V.Broadcast(left + rowStep); s10 = V.Add(s10, x, b0); s11 = V.Add(s11, x, b1);
@@ -110,6 +120,10 @@ internal static unsafe class IntegerTiles
             Store(c + 4 * stride, s40, s41); Store(c + 5 * stride, s50, s51); Store(c + 6 * stride, s60, s61); Store(c + 7 * stride, s70, s71);
         }
     }
+
+    /// <summary>At which groups, of so many, a burst is fetched; at the first alone where there are none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nint BurstMask(in Prefetcher fetch) => fetch.IsInBursts ? fetch.Steps - 1 : -1;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store<V>(int* c, V left, V right) where V : struct, IDotLanes<V>

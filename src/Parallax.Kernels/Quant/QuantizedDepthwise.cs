@@ -140,7 +140,7 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
         for (int tap = 0; tap < depth.Kernel; tap++)
             BringPlane<V>(image, channel, lanes, depth.Start(z) + tap * depth.Dilation, height.Part(row, rows), width.Part(column, columns), scratch.Copy + (nint)tap * paddedRows * paddedColumns * Lanes, scratch.Bytes, run, args);
         nint at = (nint)((z * height.Output + row) * width.Output + column);
-        var direct = ResultsAt(image, channel, lanes, at, columns, (nint)width.Output, args);
+        (nint First, nint Step, nint RowStep)? direct = ResultsAt(image, channel, lanes, at, columns, (nint)width.Output, args);
         fixed (int* places = offsets)
         {
             var tile = new Tile
