@@ -115,6 +115,11 @@ public sealed unsafe class QuantizedTests
             foreach (bool dataAreSigned in (bool[])[false, true])
                 foreach (bool weightsAreSigned in (bool[])[false, true])
                     CheckConvLast(problem, dataAreSigned, weightsAreSigned, entry, seed++);
+        CheckConvLast(ConvReference.Problem(1, 16, 16, 16, [20, 18], [16, 16]), false, true, entry, seed);
+        ConvProblem many = ConvReference.Problem(1, 16, 16, 16, [20, 18], [17, 17]);
+        var types = new QuantizedTypes(QuantizedInputs.QLinearConv(false)) { ASigned = true };
+        Assert.False(QuantizedKernels.SupportsLast(many, types));
+        Assert.Throws<ArgumentException>(() => QuantizedKernels.CreateConvLast(many, types, default));
     }
 
     [Theory]

@@ -13,6 +13,9 @@ public sealed class ConvolveChannelsLast : IPass
     // More axes than these no kernel takes.
     private const int MaxRank = 5;
 
+    /// <summary>Taps of a filter of one channel whose sums of products of 8-bit numbers float32 holds exactly: others have no kernel.</summary>
+    private const long MaxTaps = (1 << 24) / (255 * 255);
+
     /// <summary>Operators that may lie between two convolutions.</summary>
     private const int MaxSteps = 4;
 
@@ -35,7 +38,7 @@ public sealed class ConvolveChannelsLast : IPass
         for (int i = 1; i < node.Inputs.Length; i++)
             if (!node.Inputs[i].IsNone && graph.Constant(node.Inputs[i]) is null) return false;
         Tensor weights = graph.Constant(node.Inputs[conv.B])!;
-        if (conv.Groups != 1 && (conv.Groups != weights.Dims[0] || weights.Dims[1] != 1)) return false;
+        if (conv.Groups != 1 && (conv.Groups != weights.Dims[0] || weights.Dims[1] != 1 || weights.ElementCount > MaxTaps * weights.Dims[0])) return false;
         bool isSigned = weights.DType == DType.Int8;
         return graph.Constant(node.Inputs[conv.B + 2]) is { } zeros ? !zeros.Bytes.ContainsAnyExcept(isSigned ? (byte)0 : (byte)0x80) : isSigned;
     }

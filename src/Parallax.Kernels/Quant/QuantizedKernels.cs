@@ -38,11 +38,13 @@ public static unsafe class QuantizedKernels
     /// A convolution of data with channels last, [Batch, spatial..., InputChannels], to a result of the same form. All inputs but the data are constant; the weights, whose
     /// zero point is 0, or 128 where they are unsigned, have the form of ONNX. One group, or groups of one channel each.
     /// </summary>
+    /// <exception cref="ArgumentException"><see cref="SupportsLast"/> says no.</exception>
     /// <param name="constants">The constant inputs by position, as a run would see them; they are not read again.</param>
     /// <param name="weights">As <see cref="PackWeightsLast"/> packs them; null where <see cref="UsesPackedWeightsLast"/> says that they are not. The kernel takes its own reference.</param>
     public static Kernel CreateConvLast(ConvProblem problem, QuantizedTypes types, in KernelArgs constants, PackedIntegers? weights = null, IntegerMicroKernel? entry = null)
     {
         problem.Check();
+        if (!SupportsLast(problem, types)) throw new ArgumentException($"no kernel with channels last for {problem.Groups} groups of {problem.GroupInputs} channels and {problem.Taps} taps", nameof(problem));
         return weights is null
             ? new QuantizedDepthwiseLast(problem, types, constants, entry?.Width ?? Vec.Widest)
             : new QuantizedConvLast(problem, types, constants, weights, entry ?? IntegerCatalog.BestForRows);

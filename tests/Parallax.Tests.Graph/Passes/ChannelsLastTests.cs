@@ -104,7 +104,13 @@ public sealed class ChannelsLastTests
         Leaves((net, x) => Conv(net, Conv(net, x, 8, 8, weightZero: 1), 8, 8, weightZero: 1));
         Leaves((net, x) => Conv(net, Conv(net, x, 8, 4, groups: 2), 8, 4, groups: 2));
         Leaves((net, x) => Conv(net, Conv(net, x, 16, 1, groups: 8), 16, 2, groups: 8));
+        Leaves((net, _) => Depthwise(net, 17));
+        var largest = new Net();
+        Assert.Equal(2, largest.Out(Depthwise(largest, 16)).Apply(Convolutions).Fired[Convolutions.Name]);
         Leaves((net, x) => Conv(net, Conv(net, x, 8, 8, isConstant: false), 8, 8, isConstant: false));
+
+        // So many products of one channel's taps, in each direction, that float32 does not hold their sums.
+        static ValueId Depthwise(Net net, int taps) => Conv(net, Conv(net, net.In(DType.UInt8, 1, 8, 40, 40), 8, 1, groups: 8, taps: taps), 8, 1, groups: 8, taps: taps);
 
         static void Leaves(Func<Net, ValueId, ValueId> make)
         {

@@ -60,6 +60,7 @@ public sealed unsafe class StridedCopyTests
     [InlineData(4, new long[] { 1, 197, 12, 64 }, new[] { 0, 2, 1, 3 }, "rows")]
     [InlineData(4, new long[] { 3, 130, 70 }, new[] { 0, 2, 1 }, "tiles")]
     [InlineData(8, new long[] { 611, 517 }, new[] { 1, 0 }, "tiles")]
+    [InlineData(1, new long[] { 2, 3, 200, 301 }, new[] { 0, 2, 3, 1 }, "tiles")]
     [InlineData(4, new long[] { 50, 60, 2 }, new[] { 1, 0, 2 }, "tiles")]
     [InlineData(4, new long[] { 2, 3, 300, 200 }, new[] { 0, 1, 2, 3 }, "rows")]
     public void LargeTransposesTakeTheExpectedPathAndManyBlocks(int elementBytes, long[] dims, int[] permutation, string variant)
