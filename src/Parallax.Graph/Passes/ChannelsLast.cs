@@ -39,8 +39,7 @@ public sealed class ConvolveChannelsLast : IPass
             if (!node.Inputs[i].IsNone && graph.Constant(node.Inputs[i]) is null) return false;
         Tensor weights = graph.Constant(node.Inputs[conv.B])!;
         if (conv.Groups != 1 && (conv.Groups != weights.Dims[0] || weights.Dims[1] != 1 || weights.ElementCount > MaxTaps * weights.Dims[0])) return false;
-        bool isSigned = weights.DType == DType.Int8;
-        return graph.Constant(node.Inputs[conv.B + 2]) is { } zeros ? !zeros.Bytes.ContainsAnyExcept(isSigned ? (byte)0 : (byte)0x80) : isSigned;
+        return IntegerProduct.AreCentered(weights, graph.Constant(node.Inputs[conv.B + 2]));
     }
 
     /// <summary>Whether a value is there with channels last, or will be: as the result of such a convolution, as the data of another than one node, or because all that it is computed from is.</summary>

@@ -112,6 +112,20 @@ internal static unsafe class ByteLanes
         for (; i < count; i++) target[i] = (source[i] ^ flip) - shift;
     }
 
+    /// <summary>Sixteen unsigned bytes as int16.</summary>
+    [MethodImpl(Inline)]
+    internal static void Widen(Vector128<byte> bytes, short* target)
+    {
+        if (Avx2.IsSupported)
+        {
+            Vector256.Store(Avx2.ConvertToVector256Int16(bytes), target);
+            return;
+        }
+        (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(bytes);
+        Vector128.Store(low.AsInt16(), target);
+        Vector128.Store(high.AsInt16(), target + Vector128<short>.Count);
+    }
+
     [MethodImpl(Inline)]
     private static Vector256<int> Widen8(byte* source)
     {

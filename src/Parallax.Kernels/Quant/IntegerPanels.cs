@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
 
@@ -83,18 +82,7 @@ internal static unsafe class IntegerPanels
     {
         int j = 0;
         Vector128<byte> flips = Vector128.Create((byte)flip);
-        for (; j <= columns - 8; j += 8)
-        {
-            Vector128<byte> mixed = Lanes128.ZipLower(Load8(even + j), Load8(odd + j)) ^ flips;
-            if (Avx2.IsSupported)
-            {
-                Vector256.Store(Avx2.ConvertToVector256Int16(mixed), target + 2 * j);
-                continue;
-            }
-            (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(mixed);
-            Vector128.Store(low.AsInt16(), target + 2 * j);
-            Vector128.Store(high.AsInt16(), target + 2 * j + 8);
-        }
+        for (; j <= columns - 8; j += 8) ByteLanes.Widen(Lanes128.ZipLower(Load8(even + j), Load8(odd + j)) ^ flips, target + 2 * j);
         for (; j < columns; j++)
         {
             target[2 * j] = (short)(even[j] ^ flip);

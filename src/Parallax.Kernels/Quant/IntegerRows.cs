@@ -1,7 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Parallax.Kernels;
 
@@ -139,29 +138,20 @@ internal abstract unsafe class IntegerRows : Kernel
         Vector128<byte> flips = Vector128.Create((byte)flip);
         bool isPacked = Entry.Group == 4;
         byte* target = to;
-        for (; i < count && from + i + Vector128<byte>.Count <= end; i += Vector128<byte>.Count)
-        {
-            Vector128<byte> bytes = Vector128.Load(from + i) ^ flips;
-            if (isPacked) Vector128.Store(bytes, target + i);
-            else Widen(bytes, (short*)target + i);
-        }
+        for (; i < count && from + i + Vector128<byte>.Count <= end; i += Vector128<byte>.Count) CopyVector(from, target, i, flips, isPacked);
         for (; i < count; i++)
             if (isPacked) target[i] = (byte)(from[i] ^ flip);
             else ((short*)target)[i] = (short)(from[i] ^ flip);
         to = target + (isPacked ? count : sizeof(short) * count);
     }
 
+    /// <summary>A vector of bytes in that form, from element <paramref name="i"/> on of both sides.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    protected static void Widen(Vector128<byte> bytes, short* target)
+    protected static void CopyVector(byte* from, byte* to, int i, Vector128<byte> flips, bool isPacked)
     {
-        if (Avx2.IsSupported)
-        {
-            Vector256.Store(Avx2.ConvertToVector256Int16(bytes), target);
-            return;
-        }
-        (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(bytes);
-        Vector128.Store(low.AsInt16(), target);
-        Vector128.Store(high.AsInt16(), target + Vector128<short>.Count);
+        Vector128<byte> bytes = Vector128.Load(from + i) ^ flips;
+        if (isPacked) Vector128.Store(bytes, to + i);
+        else ByteLanes.Widen(bytes, (short*)to + i);
     }
 
     /// <summary>Fetches from weights so far behind some that are read, as many tiles read those.</summary>

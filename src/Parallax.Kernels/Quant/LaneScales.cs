@@ -1,64 +1,49 @@
-using System.Runtime.InteropServices;
-
 namespace Parallax.Kernels;
 
 /// <summary>
-/// How the sums of neighbouring lanes become results, one after another as a vector reads them: the numbers of a <see cref="RowScale"/> for each lane, in native memory. Found once, where all that
-/// they follow from is constant. Behind the last lane there are lanes of zeros up to a whole line.
+/// How the sums of neighbouring lanes become results: the numbers of a <see cref="RowScale"/> for each lane, each kind one behind another as vectors read them, in memory that belongs to somebody else.
+/// Behind the last lane there are some up to a whole line, for which all results are 0.
 /// </summary>
-internal sealed unsafe class LaneScales : IDisposable
+internal readonly unsafe struct LaneScales
 {
-    private readonly byte* memory;
+    internal readonly double* Factors, Addends;
+    internal readonly float* RoughFactors, RoughAddends, Safe;
 
-    internal LaneScales(int lanes)
+    /// <summary>What is added to sums, which <see cref="Find"/> expects.</summary>
+    internal readonly int* Adds;
+
+    private readonly int lanes;
+
+    /// <param name="memory">As many bytes as <see cref="BytesOf"/> says.</param>
+    internal LaneScales(byte* memory, int lanes)
     {
-        long padded = Vec.WholeLineElements(lanes), bytes = padded * (4 * sizeof(float) + 2 * sizeof(double));
-        memory = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, Vec.LineBytes), Vec.LineBytes);
+        long padded = Vec.WholeLineElements(lanes);
+        this.lanes = lanes;
         Factors = (double*)memory;
         Addends = Factors + padded;
         RoughFactors = (float*)(Addends + padded);
         RoughAddends = RoughFactors + padded;
         Safe = RoughAddends + padded;
         Adds = (int*)(Safe + padded);
-        for (int lane = lanes; lane < padded; lane++)
+    }
+
+    internal static long BytesOf(int lanes) => Vec.WholeLineElements(lanes) * (4 * sizeof(float) + 2 * sizeof(double));
+
+    /// <summary>Finds all but what is added for the output channels of a convolution from one on.</summary>
+    internal void Find(QuantizedTypes types, in Requantizer requantizer, int channel, in KernelArgs args)
+    {
+        var scales = new ResultScales(types, args);
+        for (int lane = 0; lane < lanes; lane++)
         {
-            Set(lane, default);
-            Safe[lane] = float.PositiveInfinity;
+            (double factor, double addend) = scales.At(channel + lane, 0, channel + lane);
+            RowScale scale = requantizer.ScaleOf(Adds[lane], factor, addend);
+            (Factors[lane], Addends[lane]) = (factor, addend);
+            (RoughFactors[lane], RoughAddends[lane], Safe[lane]) = (scale.RoughFactor, scale.RoughAddend, scale.Safe);
+        }
+        for (long lane = lanes; lane < Vec.WholeLineElements(lanes); lane++)
+        {
+            (Adds[lane], Factors[lane], Addends[lane]) = (0, 0, 0);
+            (RoughFactors[lane], RoughAddends[lane], Safe[lane]) = (0, 0, float.PositiveInfinity);
         }
     }
-
-    /// <summary>Those of a convolution's output channels.</summary>
-    /// <param name="adds">What is added to the sums of each.</param>
-    internal static LaneScales Of(ConvProblem problem, QuantizedTypes types, in KernelArgs constants, ReadOnlySpan<int> adds)
-    {
-        var found = new LaneScales(problem.OutputChannels);
-        var scales = new ResultScales(types, constants);
-        Requantizer requantizer = types.Requantizer(constants);
-        for (int channel = 0; channel < problem.OutputChannels; channel++)
-        {
-            (double factor, double addend) = scales.At(channel, 0, channel);
-            found.Set(channel, requantizer.ScaleOf(adds[channel], factor, addend));
-        }
-        return found;
-    }
-
-    internal int* Adds { get; }
-
-    internal double* Factors { get; }
-
-    internal double* Addends { get; }
-
-    internal float* RoughFactors { get; }
-
-    internal float* RoughAddends { get; }
-
-    internal float* Safe { get; }
-
-    internal void Set(int lane, in RowScale scale)
-    {
-        (Adds[lane], Factors[lane], Addends[lane]) = (scale.Add, scale.Factor, scale.Addend);
-        (RoughFactors[lane], RoughAddends[lane], Safe[lane]) = (scale.RoughFactor, scale.RoughAddend, scale.Safe);
-    }
-
-    public void Dispose() => NativeMemory.AlignedFree(memory);
 }

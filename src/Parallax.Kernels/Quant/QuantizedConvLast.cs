@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Parallax.Kernels;
@@ -11,6 +12,7 @@ internal sealed unsafe class QuantizedConvLast : IntegerRows
 {
     private readonly ConvProblem problem;
     private readonly QuantizedTypes types;
+    private readonly byte* parameters;
     private readonly LaneScales scales;
     private readonly Requantizer requantizer;
     private readonly WindowAxis depth, height, width;
@@ -27,10 +29,11 @@ internal sealed unsafe class QuantizedConvLast : IntegerRows
         zero = entry.Factor(isLeft: true, (byte)((types.Inputs.BZero < 0 ? 0 : *constants.Input<byte>(types.Inputs.BZero)) ^ Flip));
         isInPlace = problem.IsPointwise && AreFactors;
 
-        int[] adds = new int[Outputs];
-        for (int i = 0; i < adds.Length; i++) adds[i] = -zero * ColumnSums[i];
-        scales = LaneScales.Of(problem, types, constants, adds);
         requantizer = types.Requantizer(constants);
+        parameters = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(Vec.LineBytes, LaneScales.BytesOf(Outputs)), Vec.LineBytes);
+        scales = new LaneScales(parameters, Outputs);
+        for (int i = 0; i < Outputs; i++) scales.Adds[i] = -zero * ColumnSums[i];
+        scales.Find(types, requantizer, 0, constants);
     }
 
     public override string Name => Entry.Name.Replace("gemm_i8", problem.IsPointwise ? "gemm_i8_rows" : "conv_i8_last_implicit", StringComparison.Ordinal);
@@ -43,7 +46,7 @@ internal sealed unsafe class QuantizedConvLast : IntegerRows
 
     public override void Dispose()
     {
-        scales.Dispose();
+        NativeMemory.AlignedFree(parameters);
         base.Dispose();
     }
 
@@ -116,12 +119,7 @@ internal sealed unsafe class QuantizedConvLast : IntegerRows
                 for (int y = 0; y < rows; y++, target += runBytes)
                 {
                     byte* source = from + z * planeStep + y * rowStep;
-                    for (int i = 0; i < run; i += Vector128<byte>.Count)
-                    {
-                        Vector128<byte> bytes = Vector128.Load(source + i) ^ flips;
-                        if (isPacked) Vector128.Store(bytes, target + i);
-                        else Widen(bytes, (short*)target + i);
-                    }
+                    for (int i = 0; i < run; i += Vector128<byte>.Count) CopyVector(source, target, i, flips, isPacked);
                 }
         }
     }

@@ -76,7 +76,7 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
     protected int TilesPerGroup => (int)depth.Output * tilesDown * tilesAcross;
 
     /// <summary>Bytes that <see cref="Prepare"/> fills for the channels of a tile.</summary>
-    protected long ParameterBytes => new DepthwiseParameters(taps, null).ByteCount;
+    protected long ParameterBytes => DepthwiseParameters.BytesOf(taps);
 
     private int Tiles => checked(Problem.Batch * GroupsPerImage * TilesPerGroup);
 
@@ -206,28 +206,23 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
     /// <summary>Filters and scales of the channels from one on, into memory of <see cref="ParameterBytes"/>; those that lanes are left without are filters of zeros.</summary>
     protected DepthwiseParameters Prepare(int channel, byte* memory, in KernelArgs args)
     {
-        var to = new DepthwiseParameters(taps, memory);
-        var scales = new ResultScales(Types, args);
-        DepthwiseRun run = RunOf(args);
         int flip = Types.ASigned ? 0x80 : 0, lanes = Math.Min(Lanes, Problem.OutputChannels - channel);
+        var to = new DepthwiseParameters(taps, lanes, memory);
+        DepthwiseRun run = RunOf(args);
         byte* filters = args.Input<byte>(Types.Inputs.A) + (nint)channel * taps, zeros = Types.Inputs.AZero < 0 ? null : args.Input<byte>(Types.Inputs.AZero);
         for (int lane = 0; lane < Lanes; lane++)
         {
             bool isThere = lane < lanes;
-            int zero = zeros == null || !isThere ? flip : zeros[Types.AZeroPerRow ? channel + lane : 0] ^ flip;
-            (double factor, double addend) = isThere ? scales.At(channel + lane, 0, channel + lane) : default;
-            RowScale scale = run.Requantizer.ScaleOf(0, factor, addend);
-            (to.Factors[lane], to.Addends[lane]) = (factor, addend);
-            (to.RoughFactors[lane], to.RoughAddends[lane], to.Safe[lane]) = (scale.RoughFactor, scale.RoughAddend, isThere ? scale.Safe : float.PositiveInfinity);
-            int sum = 0;
+            int zero = zeros == null || !isThere ? flip : zeros[Types.AZeroPerRow ? channel + lane : 0] ^ flip, sum = 0;
             for (int tap = 0; tap < taps; tap++)
             {
                 int weight = isThere ? (filters[lane * taps + tap] ^ flip) - zero : 0;
                 to.Filter[tap * Lanes + lane] = weight;
                 sum += weight;
             }
-            to.Start[lane] = -run.Zero * sum;
+            to.Scales.Adds[lane] = -run.Zero * sum;
         }
+        to.Scales.Find(Types, run.Requantizer, channel, args);
         return to;
     }
 
@@ -246,12 +241,13 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
     private static int Finish<V>(in Tile given, in Requantizer requantizer) where V : struct, IVec<V>
     {
         Tile tile = given;
+        LaneScales scales = tile.Parameters.Scales;
         requantizer.Limits(out V low, out V high);
         nint step = tile.Step, resultStep = tile.ResultStep;
         int again = 0;
         for (int lane = 0; lane < Lanes; lane += V.Count)
         {
-            V factor = V.Load(tile.Parameters.RoughFactors + lane), addend = V.Load(tile.Parameters.RoughAddends + lane), safe = V.Load(tile.Parameters.Safe + lane), start = V.Load(tile.Parameters.Start + lane);
+            V factor = V.Load(scales.RoughFactors + lane), addend = V.Load(scales.RoughAddends + lane), safe = V.Load(scales.Safe + lane), start = ByteLanes.FromInts(V.Load((float*)scales.Adds + lane));
             for (int row = 0; row < tile.Rows; row++)
             {
                 float* data = tile.Copy + row * tile.RowStep + lane;
@@ -299,6 +295,7 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
         byte* rough = stackalloc byte[Lanes];
         requantizer.Limits(out V low, out V high);
         DepthwiseParameters parameters = tile.Parameters;
+        LaneScales scales = parameters.Scales;
         for (int i = 0; i < count; i++)
         {
             (int row, int column) = Math.DivRem(tile.Again[i], tile.Columns);
@@ -308,13 +305,13 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
                 bool isNear = false;
                 for (int lane = 0; lane < Lanes; lane += V.Count)
                 {
-                    V sum = V.Load(parameters.Start + lane), farthest = default;
+                    V sum = ByteLanes.FromInts(V.Load((float*)scales.Adds + lane)), farthest = default;
                     for (int tap = 0; tap < tile.Taps; tap++) sum = V.MultiplyAdd(V.Load(parameters.Filter + tap * Lanes + lane), V.Load(from + tile.Offsets[tap] + lane), sum);
                     V.Store((float*)sums + lane, ByteLanes.ToInts(sum));
-                    Requantizer.Rough(sum, V.Load(parameters.RoughFactors + lane), V.Load(parameters.RoughAddends + lane), low, high, rough, ref farthest);
-                    isNear |= !V.AllLess(farthest, V.Load(parameters.Safe + lane));
+                    Requantizer.Rough(sum, V.Load(scales.RoughFactors + lane), V.Load(scales.RoughAddends + lane), low, high, rough, ref farthest);
+                    isNear |= !V.AllLess(farthest, V.Load(scales.Safe + lane));
                 }
-                if (isNear) requantizer.Row(sums, 0, parameters.Factors, parameters.Addends, tile.Results + row * tile.ResultRowStep + column * tile.ResultStep, Lanes);
+                if (isNear) requantizer.Row(sums, 0, scales.Factors, scales.Addends, tile.Results + row * tile.ResultRowStep + column * tile.ResultStep, Lanes);
             }
         }
     }
@@ -367,25 +364,19 @@ internal abstract unsafe class QuantizedDepthwise : Kernel
     }
 }
 
-/// <summary>The parameters of as many channels as there are lanes: <c>Filter[tap][lane]</c>, less its zero point, what the data's zero point adds to their sums, and the scales of results.</summary>
+/// <summary>The parameters of as many channels as there are lanes: <c>Filter[tap][lane]</c>, less its zero point, and how sums become results, of which what the data's zero point adds to them is a part.</summary>
 internal readonly unsafe struct DepthwiseParameters
 {
-    internal readonly float* Filter, Start, RoughFactors, RoughAddends, Safe;
-    internal readonly double* Factors, Addends;
-    internal readonly long ByteCount;
+    internal readonly float* Filter;
+    internal readonly LaneScales Scales;
 
-    internal DepthwiseParameters(int taps, byte* at)
+    internal DepthwiseParameters(int taps, int lanes, byte* memory)
     {
-        const int lanes = QuantizedDepthwise.Lanes;
-        Factors = (double*)at;
-        Addends = Factors + lanes;
-        Filter = (float*)(Addends + lanes);
-        Start = Filter + taps * lanes;
-        RoughFactors = Start + lanes;
-        RoughAddends = RoughFactors + lanes;
-        Safe = RoughAddends + lanes;
-        ByteCount = (byte*)(Safe + lanes) - at;
+        Scales = new LaneScales(memory, lanes);
+        Filter = (float*)(memory + LaneScales.BytesOf(QuantizedDepthwise.Lanes));
     }
+
+    internal static long BytesOf(int taps) => LaneScales.BytesOf(QuantizedDepthwise.Lanes) + (long)taps * QuantizedDepthwise.Lanes * sizeof(float);
 }
 
 /// <summary>What is the same for all tiles of a run: how bytes of data become numbers without a sign, <c>byte xor Flip</c>, the zero point as such a number, and how sums become results.</summary>

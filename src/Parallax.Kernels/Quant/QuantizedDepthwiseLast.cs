@@ -34,7 +34,7 @@ internal sealed unsafe class QuantizedDepthwiseLast : QuantizedDepthwise
 
     protected override DepthwiseRun Begin(in KernelArgs args) => run;
 
-    protected override DepthwiseParameters ParametersOf(int channel, byte* scratch, in KernelArgs args) => new(Problem.Taps, parameters + channel / Lanes * ParameterBytes);
+    protected override DepthwiseParameters ParametersOf(int channel, byte* scratch, in KernelArgs args) => new(Problem.Taps, Math.Min(Lanes, Problem.OutputChannels - channel), parameters + channel / Lanes * ParameterBytes);
 
     protected override void Bring<V>(int image, int channel, int lanes, nint from, int rows, int columns, nint imageColumns, byte* bytes, float* to, nint toStep, in DepthwiseRun run, in KernelArgs args)
     {

@@ -85,7 +85,7 @@ internal readonly unsafe struct Requantizer
     }
 
     /// <summary>Rows of sums, <paramref name="stride"/> elements apart, whose columns have a scale each, those of the lanes from <paramref name="lane"/> on; up to 15 elements are read behind the last of a row.</summary>
-    internal void Columns(int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride, int count)
+    internal void Columns(int* sums, nint stride, int rows, in LaneScales scales, int lane, byte* y, nint yStride, int count)
     {
         if (Vec512.IsSupported && count >= Vec512.Count) Columns<Vec512>(sums, stride, rows, scales, lane, y, yStride, count);
         else if (Vec256.IsSupported && count >= Vec256.Count) Columns<Vec256>(sums, stride, rows, scales, lane, y, yStride, count);
@@ -96,7 +96,7 @@ internal readonly unsafe struct Requantizer
 
     /// <summary>A vector of columns after another, the last of which overlaps those before it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Columns<V>(int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride, int count) where V : struct, IVec<V>
+    private void Columns<V>(int* sums, nint stride, int rows, in LaneScales scales, int lane, byte* y, nint yStride, int count) where V : struct, IVec<V>
     {
         for (int i = 0; i < count; i += V.Count)
         {
@@ -113,7 +113,7 @@ internal readonly unsafe struct Requantizer
 
     /// <summary>A vector of columns in float32; whether no sum is too near to a tie.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool RoughColumns<V>(in Requantizer to, int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride) where V : struct, IVec<V>
+    private static bool RoughColumns<V>(in Requantizer to, int* sums, nint stride, int rows, in LaneScales scales, int lane, byte* y, nint yStride) where V : struct, IVec<V>
     {
         to.Limits(out V low, out V high);
         V add = V.Load((float*)scales.Adds + lane), factor = V.Load(scales.RoughFactors + lane), addend = V.Load(scales.RoughAddends + lane), farthest = default;
@@ -124,7 +124,7 @@ internal readonly unsafe struct Requantizer
 
     /// <summary>A vector of columns: those rows in float64 of which a sum is too near to a tie.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ExactColumns<V>(in Requantizer to, int* sums, nint stride, int rows, LaneScales scales, int lane, byte* y, nint yStride) where V : struct, IVec<V>
+    private static void ExactColumns<V>(in Requantizer to, int* sums, nint stride, int rows, in LaneScales scales, int lane, byte* y, nint yStride) where V : struct, IVec<V>
     {
         byte* rough = stackalloc byte[Vec.LineElements];
         to.Limits(out V low, out V high);
@@ -139,7 +139,7 @@ internal readonly unsafe struct Requantizer
 
     /// <summary>Up to 16 columns of a row in float64.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ExactColumns(int* sums, LaneScales scales, int lane, byte* y, int count)
+    private void ExactColumns(int* sums, in LaneScales scales, int lane, byte* y, int count)
     {
         int* exact = stackalloc int[Vec.LineElements];
         for (int i = 0; i < count; i++) exact[i] = sums[i] + scales.Adds[lane + i];

@@ -28,6 +28,13 @@ public abstract record IntegerProduct(bool Requantizes) : Op
     /// <summary>The codes that a requantized result may take.</summary>
     public CodeRange Range { get; init; } = CodeRange.OfType;
 
+    /// <summary>Whether zero points of 8-bit weights, 0 where there are none, lie in the middle of their type, so that differences from them are 8-bit numbers too.</summary>
+    public static bool AreCentered(Tensor weights, Tensor? zeros)
+    {
+        byte middle = weights.DType == DType.Int8 ? (byte)0 : (byte)0x80;
+        return zeros is null ? middle == 0 : !zeros.Bytes.ContainsAnyExcept(middle);
+    }
+
     /// <summary>Position of B; A is input 0.</summary>
     public int B => Requantizes ? 3 : 1;
 

@@ -46,7 +46,7 @@ internal static class QuantizationBindings
         if (!op.Requantizes || x.Constant(op.B) is not { Rank: 2 } b || x.Dims(0).Length < 2) return false;
         for (int i = 1; i < x.Inputs.Length; i++)
             if (x.Has(i) && x.Constant(i) is null) return false;
-        return x.Constant(op.B + 2) is { } zeros && !zeros.Bytes.ContainsAnyExcept(b.DType == DType.Int8 ? (byte)0 : (byte)0x80);
+        return IntegerProduct.AreCentered(b, x.Constant(op.B + 2));
     }
 
     private static unsafe Kernel PrepareFixedRows(IntegerMatMul op, PrepareContext x)
